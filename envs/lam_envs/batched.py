@@ -1,0 +1,287 @@
+"""BatchedEnv: many worlds of one task; torch in, torch out, explicit reset(mask)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+
+from lam_envs.camera import CameraRenderer
+from lam_envs.errors import InvalidActionError, InvalidResetError, InvalidSettingError
+from lam_envs.scene import CAMERAS, load_model
+from lam_envs.sim.native import NativeSim
+from lam_envs.sim.protocol import BatchSim
+from lam_envs.tasks.base import Task
+from lam_envs.tasks.registry import make_task
+from lam_envs.tasks.sawyer import SawyerWorlds
+
+Engine = Literal["native", "warp"]
+
+CONTROL_DT_S = 0.0125
+"""Seconds between two actions (80 Hz)."""
+
+ACTION_SIZE = 4
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What one control step returned, for all worlds.
+
+    Attributes:
+        state: Clipped 39-D state after the step, shape (num_envs, 39).
+        reward: Dense reward in [0, 10], shape (num_envs,).
+        is_success: Whether the task's predicate holds now, shape (num_envs,), bool.
+        terminated: Always False: Meta-World's tasks do not end, shape (num_envs,), bool.
+        truncated: Whether the horizon is reached, shape (num_envs,), bool.
+    """
+
+    state: torch.Tensor
+    reward: torch.Tensor
+    is_success: torch.Tensor
+    terminated: torch.Tensor
+    truncated: torch.Tensor
+
+
+def available_cores() -> int:
+    """Return the number of CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_counts(**counts: int | None) -> None:
+    """Refuse counts below 1; None stands for a default.
+
+    Raises:
+        InvalidSettingError: Naming the setting.
+    """
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise InvalidSettingError(f"{name} is {count}; it must be at least 1.")
+
+
+def check_cameras(cameras: Sequence[str]) -> None:
+    """Refuse a camera that scenes do not have.
+
+    Raises:
+        InvalidSettingError: Naming the camera and those that there are.
+    """
+    for camera in cameras:
+        if camera not in CAMERAS:
+            raise InvalidSettingError(
+                f"there is no camera {camera!r}; the cameras are {', '.join(CAMERAS)}."
+            )
+
+
+class BatchedEnv:
+    """`num_envs` worlds of one task, stepped together.
+
+    Nothing is rendered until `images()` is called: a policy that outputs action chunks looks only
+    when it needs a new chunk.
+
+    Args:
+        task: Name of a task, or a task.
+        num_envs: Number of worlds.
+        cameras: Cameras that `images()` renders; empty for none.
+        image_size: Height and width of the images, pixels.
+        horizon: Control steps after which `truncated` is True.
+        engine: Physics engine.
+        num_threads: Threads for physics and cameras; None for all cores.
+
+    Raises:
+        UnknownTaskError: No task has this name.
+        InvalidSettingError: A number is out of its range, or a camera is unknown.
+    """
+
+    def __init__(
+        self,
+        task: str | Task,
+        num_envs: int,
+        *,
+        cameras: Sequence[str] = CAMERAS,
+        image_size: int = 64,
+        horizon: int = 200,
+        engine: Engine = "native",
+        num_threads: int | None = None,
+    ) -> None:
+        check_counts(
+            num_envs=num_envs, image_size=image_size, horizon=horizon, num_threads=num_threads
+        )
+        check_cameras(cameras)
+        self.task = make_task(task) if isinstance(task, str) else task
+        self.num_envs = num_envs
+        self.cameras = tuple(cameras)
+        self.image_size = image_size
+        self.horizon = horizon
+        self.num_threads = num_threads or available_cores()
+        self.model = load_model(self.task.model_file)
+        self.sim = self._make_sim(engine)
+        self.worlds = SawyerWorlds(self.sim, self.task)
+        self._renderers: dict[tuple[tuple[str, ...], int], CameraRenderer] = {}
+        self._needs_reset = torch.ones(num_envs, dtype=torch.bool, device=self.sim.device)
+        self._steps = torch.zeros(num_envs, dtype=torch.int64, device=self.sim.device)
+        size = len(self.task.reset_low)
+        self._vectors = torch.zeros(num_envs, size, dtype=self.sim.dtype, device=self.sim.device)
+        self._state = torch.zeros(num_envs, 39, dtype=self.sim.dtype, device=self.sim.device)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors of this environment live."""
+        return self.sim.device
+
+    @property
+    def state(self) -> torch.Tensor:
+        """State after the last reset or step, shape (num_envs, 39)."""
+        return self._state
+
+    def reset(
+        self,
+        mask: torch.Tensor | None = None,
+        *,
+        seeds: Sequence[int | np.random.SeedSequence] | None = None,
+        reset_vectors: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Start new episodes.
+
+        Args:
+            mask: Worlds to reset, shape (num_envs,), bool; None for all.
+            seeds: One seed for each masked world, from which its reset vector is drawn.
+            reset_vectors: Instead of seeds, shape (mask.sum(), k).
+
+        Returns:
+            State of all worlds, shape (num_envs, 39).
+
+        Raises:
+            InvalidResetError: Wrong shapes, NaN, or both or none of seeds and reset_vectors.
+        """
+        if mask is None:
+            mask = torch.ones(self.num_envs, dtype=torch.bool, device=self.device)
+        if mask.shape != (self.num_envs,) or mask.dtype != torch.bool:
+            raise InvalidResetError(
+                f"the reset mask has shape {tuple(mask.shape)} and type {mask.dtype}; "
+                f"it must have shape ({self.num_envs},) and type torch.bool."
+            )
+        count = int(mask.sum())
+        if (seeds is None) == (reset_vectors is None):
+            raise InvalidResetError(
+                "reset takes either seeds or reset_vectors, one for each masked world; "
+                "give one of them."
+            )
+        if seeds is not None:
+            if len(seeds) != count:
+                raise InvalidResetError(
+                    f"reset got {len(seeds)} seeds for {count} masked worlds; give one for each."
+                )
+            drawn = self.task.sample_reset_vectors([np.random.default_rng(s) for s in seeds])
+            reset_vectors = torch.from_numpy(drawn)
+        assert reset_vectors is not None
+        expected = (count, self._vectors.shape[1])
+        if tuple(reset_vectors.shape) != expected:
+            raise InvalidResetError(
+                f"reset_vectors has shape {tuple(reset_vectors.shape)}; "
+                f"{self.task.name} needs {expected}."
+            )
+        if not bool(reset_vectors.isfinite().all()):
+            row = int((~reset_vectors.isfinite()).any(1).nonzero()[0])
+            raise InvalidResetError(
+                f"reset vector {row} is {reset_vectors[row].tolist()}; it must be finite."
+            )
+        self._vectors[mask] = reset_vectors.to(self._vectors)
+        state = self.worlds.reset(mask, self._vectors)
+        self._state = torch.where(mask[:, None], state, self._state)
+        self._steps[mask] = 0
+        self._needs_reset[mask] = False
+        return self._state
+
+    def step(self, actions: torch.Tensor) -> StepResult:
+        """Advance all worlds by one control step of 12.5 ms.
+
+        Args:
+            actions: Hand displacement xyz (1 is 1 cm) and gripper effort (1 closes), shape
+                (num_envs, 4); clipped to [-1, 1].
+
+        Raises:
+            InvalidActionError: Wrong shape, NaN or infinity.
+            InvalidResetError: A world was never reset.
+            UnstableSimulationError: A world became NaN.
+        """
+        if tuple(actions.shape) != (self.num_envs, ACTION_SIZE):
+            raise InvalidActionError(
+                f"actions have shape {tuple(actions.shape)}; "
+                f"they must have shape ({self.num_envs}, {ACTION_SIZE})."
+            )
+        actions = actions.to(device=self.device, dtype=torch.float32)
+        if not bool(torch.isfinite(actions).all()):
+            world = int((~torch.isfinite(actions)).any(1).nonzero()[0])
+            raise InvalidActionError(
+                f"the action of world {world} is {actions[world].tolist()}; actions must be finite."
+            )
+        if bool(self._needs_reset.any()):
+            raise InvalidResetError("step was called before reset; reset every world first.")
+        actions = actions.clamp(-1.0, 1.0)
+        self._state = self.worlds.step(actions)
+        outcome = self.task.evaluate(self.worlds, self._state, actions)
+        self._steps += 1
+        return StepResult(
+            state=self._state,
+            reward=outcome.reward,
+            is_success=outcome.is_success,
+            terminated=torch.zeros_like(outcome.is_success),
+            truncated=self._steps >= self.horizon,
+        )
+
+    def proprioception(self) -> torch.Tensor:
+        """Return hand xyz (metres) and gripper opening in [0, 1], shape (num_envs, 4), float32."""
+        return self._state[:, :4].to(torch.float32)
+
+    def images(
+        self, cameras: Sequence[str] | None = None, image_size: int | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Render the cameras in every world, as they are now.
+
+        Args:
+            cameras: Other cameras than those of the settings.
+            image_size: Another height and width than that of the settings, pixels.
+
+        Returns:
+            Camera name -> RGB, shape (num_envs, image_size, image_size, 3), uint8.
+        """
+        key = (
+            self.cameras if cameras is None else tuple(cameras),
+            self.image_size if image_size is None else image_size,
+        )
+        if not key[0]:
+            return {}
+        if key not in self._renderers:
+            check_cameras(key[0])
+            check_counts(image_size=key[1])
+            self._renderers[key] = CameraRenderer(
+                self.model,
+                self.num_envs,
+                cameras=key[0],
+                image_size=key[1],
+                num_threads=self.num_threads,
+            )
+        goal = self.worlds.start.target_pos if self.task.shows_goal else None
+        return self._renderers[key].render(self.sim, goal)
+
+    def expert_actions(self) -> torch.Tensor:
+        """Return the scripted expert's actions in the current state, (num_envs, 4), float32."""
+        return self.task.expert(self._state).to(torch.float32).clamp(-1.0, 1.0)
+
+    def tracked_positions(self) -> torch.Tensor:
+        """Return object and goal position, shape (num_envs, 6), float32, metres."""
+        return self.task.tracked_positions(self._state).to(torch.float32)
+
+    def _make_sim(self, engine: Engine) -> BatchSim:
+        if engine == "native":
+            return NativeSim(self.model, self.num_envs, self.num_threads)
+        if engine == "warp":
+            from lam_envs.sim.warp import WarpSim  # Imports Warp, which takes seconds.
+
+            return WarpSim(self.model, self.num_envs)
+        raise InvalidSettingError(
+            f"there is no engine {engine!r}; the engines are native and warp."
+        )

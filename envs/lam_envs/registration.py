@@ -1,0 +1,28 @@
+"""Gymnasium ids of the tasks: `lam/Push-v0` for `push`. No import of torch or MuJoCo here."""
+
+from __future__ import annotations
+
+from gymnasium.envs.registration import register, registry
+
+from lam_envs.tasks.registry import task_names
+
+MAX_EPISODE_STEPS = 200
+"""Control steps of an episode, as in Meta-World's and Continual World's protocol."""
+
+
+def gymnasium_id(task: str) -> str:
+    """Return the Gymnasium id of a task: `lam/DrawerOpen-v0` for `drawer-open`."""
+    return f"lam/{''.join(word.capitalize() for word in task.split('-'))}-v0"
+
+
+def register_envs() -> None:
+    """Register the id of every task that is not registered yet, for `make` and `make_vec`."""
+    for task in task_names():
+        if gymnasium_id(task) not in registry:
+            register(
+                id=gymnasium_id(task),
+                entry_point="lam_envs.gymnasium_api:LamEnv",
+                vector_entry_point="lam_envs.gymnasium_vector:LamVectorEnv",
+                max_episode_steps=MAX_EPISODE_STEPS,
+                kwargs={"task": task},
+            )

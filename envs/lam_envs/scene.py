@@ -1,0 +1,152 @@
+"""Load a Meta-World scene: MJCF of the installed package, goal marker, our two cameras.
+
+The marker and the cameras do not touch the physics: parity tests compare it with the original.
+"""
+
+from __future__ import annotations
+
+import copy
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import mujoco
+import numpy as np
+import numpy.typing as npt
+
+from lam_envs.errors import SceneError
+
+GOAL_MARKER = "goal_marker"
+"""Name of the green sphere that shows a task's goal to the cameras."""
+
+GOAL_MARKER_RGBA = (0.1, 0.9, 0.1, 1.0)
+GOAL_MARKER_RADIUS_M = 0.02
+
+CAMERAS = ("front", "wrist")
+"""Cameras that every scene has."""
+
+_WELD_DATA = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 5.0)
+"""First eleven numbers of the weld between mocap and hand, as Meta-World writes them."""
+
+_FRONT_CAMERA_POS = (0.62, 0.24, 0.62)
+_FRONT_CAMERA_TARGET = (0.0, 0.71, 0.13)
+_FRONT_CAMERA_FOVY_DEG = 37.0
+
+# In the hand's frame: x points down along the fingers, y across them, z to the arm's side.
+_WRIST_CAMERA_POS = (-0.06, 0.0, 0.11)
+_WRIST_CAMERA_TARGET = (0.09, 0.0, 0.0)
+_WRIST_CAMERA_UP = (-1.0, 0.0, 0.0)
+_WRIST_CAMERA_FOVY_DEG = 85.0
+
+
+def asset_path(model_file: str) -> Path:
+    """Return the path of an MJCF file of the installed metaworld package.
+
+    Args:
+        model_file: Path below its `assets` folder, such as `sawyer_xyz/sawyer_push_v3.xml`.
+
+    Raises:
+        SceneError: metaworld has no such file.
+    """
+    # The package is found, not imported: importing it loads a window system's library.
+    package = find_spec("metaworld")
+    for root in (package.submodule_search_locations or ()) if package else ():
+        path = Path(root) / "assets" / model_file
+        if path.is_file():
+            return path
+    raise SceneError(
+        f"the scene {model_file!r} is in no installed metaworld package; install it with "
+        "`pip install metaworld==3.0.0`."
+    )
+
+
+def _look_at(
+    position: tuple[float, ...], target: tuple[float, ...], up: tuple[float, ...]
+) -> npt.NDArray[np.float64]:
+    """Return the quaternion w, x, y, z of a camera at `position` that looks at `target`."""
+    backward = np.subtract(position, target)
+    backward /= np.linalg.norm(backward)
+    right = np.cross(up, backward)
+    right /= np.linalg.norm(right)
+    rotation = np.column_stack((right, np.cross(backward, right), backward))
+    quat = np.zeros(4)
+    mujoco.mju_mat2Quat(quat, rotation.ravel())
+    return quat
+
+
+def _add_cameras(spec: mujoco.MjSpec) -> None:
+    """Add `front` (fixed, upright, filled by the workspace) and `wrist` (rides on the hand)."""
+    spec.worldbody.add_camera(
+        name="front",
+        pos=_FRONT_CAMERA_POS,
+        quat=_look_at(_FRONT_CAMERA_POS, _FRONT_CAMERA_TARGET, (0.0, 0.0, 1.0)),
+        fovy=_FRONT_CAMERA_FOVY_DEG,
+    )
+    hand = spec.body("hand")
+    if hand is None:
+        raise SceneError(
+            "the scene has no body 'hand'; a scene for lam_envs needs Meta-World's Sawyer arm "
+            "(objects/assets/xyz_base.xml)."
+        )
+    hand.add_camera(
+        name="wrist",
+        pos=_WRIST_CAMERA_POS,
+        quat=_look_at(_WRIST_CAMERA_POS, _WRIST_CAMERA_TARGET, _WRIST_CAMERA_UP),
+        fovy=_WRIST_CAMERA_FOVY_DEG,
+    )
+
+
+@lru_cache(maxsize=8)
+def load_model(model_file: str) -> mujoco.MjModel:
+    """Compile a scene: the original's physics with our marker and cameras.
+
+    Args:
+        model_file: Path below metaworld's `assets` folder, or an absolute path.
+
+    Returns:
+        The compiled model. It is cached and shared: treat it as read-only.
+
+    Raises:
+        SceneError: The file is missing, or MuJoCo cannot compile it.
+    """
+    path = Path(model_file) if Path(model_file).is_absolute() else asset_path(model_file)
+    try:
+        spec = mujoco.MjSpec.from_file(str(path))
+        spec.worldbody.add_geom(
+            name=GOAL_MARKER,
+            type=mujoco.mjtGeom.mjGEOM_SPHERE,
+            size=[GOAL_MARKER_RADIUS_M, 0.0, 0.0],
+            rgba=GOAL_MARKER_RGBA,
+            mass=0.0,
+            contype=0,
+            conaffinity=0,
+            group=1,
+        )
+        _add_cameras(spec)
+        model = spec.compile()
+    except ValueError as error:
+        raise SceneError(f"MuJoCo cannot compile the scene {path}: {error}") from error
+    welds = model.eq_type == int(mujoco.mjtEq.mjEQ_WELD)
+    model.eq_data[welds] = 0.0
+    model.eq_data[welds, : len(_WELD_DATA)] = _WELD_DATA
+    return model
+
+
+def name_to_id(model: mujoco.MjModel, kind: mujoco.mjtObj, name: str) -> int:
+    """Return the id of a named body, geom, site, joint or camera.
+
+    Raises:
+        SceneError: The model has no such name.
+    """
+    index = int(mujoco.mj_name2id(model, int(kind), name))
+    if index < 0:
+        word = kind.name.removeprefix("mjOBJ_").lower()
+        raise SceneError(
+            f"the scene has no {word} named {name!r}; name one that its MJCF file has."
+        )
+    return index
+
+
+def copy_model(model: mujoco.MjModel) -> mujoco.MjModel:
+    """Return a model that may be changed without touching the cached one."""
+    return copy.copy(model)

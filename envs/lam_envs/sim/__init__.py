@@ -1,0 +1,1 @@
+"""Physics engines behind one protocol: many worlds of one model, stepped together."""

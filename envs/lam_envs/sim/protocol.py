@@ -1,0 +1,88 @@
+"""BatchSim: what a physics engine must offer to the tasks and the cameras.
+
+Two engines implement it: `native` (MuJoCo in C on a thread pool, float64) and `warp`
+(mujoco_warp on the CPU or on a CUDA device, float32). Tasks are written once against it.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import mujoco
+import torch
+
+STATE_FIELDS = ("qpos", "qvel", "ctrl", "mocap_pos", "mocap_quat")
+"""Fields that may be written: they are the state and the input of a world."""
+
+DERIVED_FIELDS = (
+    "xpos",
+    "xquat",
+    "geom_xpos",
+    "geom_xmat",
+    "site_xpos",
+    "cam_xpos",
+    "cam_xmat",
+)
+"""Fields that `step` and `forward` refresh: poses in the world frame, metres."""
+
+
+class BatchSim(Protocol):
+    """`num_worlds` simulations of one model.
+
+    Attributes:
+        model: The compiled model that all worlds share, but for `body_pos`.
+        num_worlds: Number of worlds.
+        device: Where the tensors that this engine hands out live.
+        dtype: Their floating-point type (float64 native, float32 warp).
+    """
+
+    model: mujoco.MjModel
+    num_worlds: int
+    device: torch.device
+    dtype: torch.dtype
+
+    def field(self, name: str) -> torch.Tensor:
+        """Return the live view of a field, shape (num_worlds, ...).
+
+        State fields may be written in place; derived fields are for reading only.
+        """
+        ...
+
+    def body_pos(self) -> torch.Tensor:
+        """Return the live, writable body positions of each world, (num_worlds, nbody, 3)."""
+        ...
+
+    def reset(self, mask: torch.Tensor) -> None:
+        """Set the masked worlds to the model's defaults; derived fields are not refreshed."""
+        ...
+
+    def get_state(self) -> torch.Tensor:
+        """Return a copy of the full integration state, (num_worlds, nstate)."""
+        ...
+
+    def set_state(self, mask: torch.Tensor, rows: torch.Tensor) -> None:
+        """Write full states into the masked worlds.
+
+        Args:
+            mask: Worlds to write, shape (num_worlds,), bool.
+            rows: States, shape (nstate,) for one state in all of them, or (mask.sum(), nstate).
+        """
+        ...
+
+    def step(self, mask: torch.Tensor | None = None, *, num_substeps: int, refresh: bool) -> None:
+        """Advance the masked worlds (None: all) by physics steps.
+
+        Args:
+            mask: Worlds to advance, shape (num_worlds,), bool.
+            num_substeps: Number of physics steps of `model.opt.timestep` seconds.
+            refresh: True computes the derived fields at the new state. False leaves them one
+                physics step behind it, which is what MuJoCo's `mj_step` does.
+
+        Raises:
+            UnstableSimulationError: A world became NaN or overflowed a buffer.
+        """
+        ...
+
+    def forward(self, mask: torch.Tensor | None = None) -> None:
+        """Refresh the derived fields of the masked worlds (None: all) from their state."""
+        ...

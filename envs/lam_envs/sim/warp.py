@@ -1,0 +1,225 @@
+"""The warp engine: mujoco_warp on Warp's CPU device or on a CUDA device, float32.
+
+One captured graph is one physics step of all worlds; every number of substeps replays it. Tensors
+are live views of Warp's arrays (no copy), on the device that the simulation runs on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import mujoco
+import numpy as np
+import torch
+
+from lam_envs.errors import UnstableSimulationError
+from lam_envs.scene import copy_model
+from lam_envs.sim.protocol import DERIVED_FIELDS, STATE_FIELDS
+from lam_envs.warp_runtime import mujoco_warp, wp
+
+MAX_CONTACTS = 100
+"""Contacts for which memory is set aside, per world."""
+
+MAX_CONSTRAINTS = 400
+"""Constraint rows for which memory is set aside, per world."""
+
+_INTEGRATION_FIELDS = ("time", "qpos", "qvel", "qacc_warmstart", "ctrl", "mocap_pos", "mocap_quat")
+"""What a step depends on; nothing here has activations, applied forces or switched equalities."""
+
+_OVERFLOWS = mujoco_warp.OverflowType
+# A full solver iteration count is no lost contact: MuJoCo's C engine does not complain either.
+_HARMLESS = _OVERFLOWS.ITERATIONS | _OVERFLOWS.LS_ITERATIONS | _OVERFLOWS.TACTILE
+
+
+class WarpSim:
+    """`BatchSim` on mujoco_warp.
+
+    Masked steps advance all worlds and put the others back: mujoco_warp has no mask.
+
+    Args:
+        model: The compiled model.
+        num_worlds: Number of worlds.
+        device: Warp's name of the device, `cpu` or `cuda:0`.
+    """
+
+    def __init__(self, model: mujoco.MjModel, num_worlds: int, device: str = "cpu") -> None:
+        self.model = model
+        self.num_worlds = num_worlds
+        self.dtype = torch.float32
+        self._warp_device = wp.get_device(device)
+        self._num_steps = 0
+        with wp.ScopedDevice(self._warp_device):
+            physics = _physics_model(model)
+            self._model = mujoco_warp.put_model(physics, batch_sizes={"body_pos": num_worlds})
+            self._model.opt.warn_overflow = 0  # It would print; `step` raises instead.
+            self._data = mujoco_warp.make_data(
+                physics, nworld=num_worlds, nconmax=MAX_CONTACTS, njmax=MAX_CONSTRAINTS
+            )
+            self._integration = [self._view(name) for name in _INTEGRATION_FIELDS]
+            self._fields = {name: self._view(name) for name in (*STATE_FIELDS, *DERIVED_FIELDS)}
+            self._body_pos: torch.Tensor = wp.to_torch(self._model.body_pos)
+            self._overflow = wp.to_torch(self._data.overflow)
+            self.device = self._body_pos.device
+            self._static = _StaticGeoms(physics, self.device)
+            self._defaults = self.get_state()[0].clone()
+            self._step_graph, self._pose_graph = self._capture()
+
+    def field(self, name: str) -> torch.Tensor:
+        return self._fields[name]
+
+    def body_pos(self) -> torch.Tensor:
+        return self._body_pos
+
+    def reset(self, mask: torch.Tensor) -> None:
+        self.set_state(mask, self._defaults)
+
+    def get_state(self) -> torch.Tensor:
+        return torch.cat([view.reshape(self.num_worlds, -1) for view in self._integration], 1)
+
+    def set_state(self, mask: torch.Tensor, rows: torch.Tensor) -> None:
+        num_masked = int(mask.sum())
+        rows = rows.to(self._body_pos).expand(num_masked, -1)
+        start = 0
+        for view in self._integration:
+            size = view[0].numel()
+            view[mask] = rows[:, start : start + size].reshape(num_masked, *view.shape[1:])
+            start += size
+
+    def step(self, mask: torch.Tensor | None = None, *, num_substeps: int, refresh: bool) -> None:
+        self._static.place(self._fields["geom_xpos"], self._body_pos)
+        kept = self._keep_others(mask)  # After the placing, which is for all worlds.
+        with wp.ScopedDevice(self._warp_device):
+            for _ in range(num_substeps):
+                wp.capture_launch(self._step_graph)
+            if refresh:
+                wp.capture_launch(self._pose_graph)
+        self._restore_others(mask, kept)
+        self._num_steps += num_substeps
+        self._check_stable()
+
+    def forward(self, mask: torch.Tensor | None = None) -> None:
+        self._static.place(self._fields["geom_xpos"], self._body_pos)
+        kept = self._keep_others(mask)  # After the placing, which is for all worlds.
+        with wp.ScopedDevice(self._warp_device):
+            wp.capture_launch(self._pose_graph)
+        self._restore_others(mask, kept)
+
+    def _view(self, name: str) -> torch.Tensor:
+        """Return a data array as a live tensor; matrices as nine numbers, as MuJoCo has them."""
+        view: torch.Tensor = wp.to_torch(getattr(self._data, name))
+        return view.flatten(2) if view.dim() == 4 else view
+
+    def _capture(self) -> tuple[wp.Graph, wp.Graph]:
+        """Record one physics step, and the poses of a state, as graphs."""
+        defaults = self._defaults.expand(self.num_worlds, -1)
+        everywhere = torch.ones(self.num_worlds, dtype=torch.bool, device=self.device)
+        # Kernels must be compiled, hence run once, before they can be captured.
+        mujoco_warp.step(self._model, self._data)
+        mujoco_warp.fwd_kinematics(self._model, self._data)
+        self.set_state(everywhere, defaults)
+        self._overflow.zero_()
+        with wp.ScopedCapture() as step:
+            mujoco_warp.step(self._model, self._data)
+        with wp.ScopedCapture() as pose:
+            mujoco_warp.fwd_kinematics(self._model, self._data)
+        self.set_state(everywhere, defaults)
+        return step.graph, pose.graph
+
+    def _keep_others(self, mask: torch.Tensor | None) -> list[torch.Tensor]:
+        """Return copies of everything that a step changes in the worlds outside of the mask."""
+        if mask is None or bool(mask.all()):
+            return []
+        return [view[~mask] for view in self._changing()]
+
+    def _restore_others(self, mask: torch.Tensor | None, kept: list[torch.Tensor]) -> None:
+        if mask is None or not kept:
+            return
+        for view, copy in zip(self._changing(), kept, strict=True):
+            view[~mask] = copy
+
+    def _changing(self) -> list[torch.Tensor]:
+        return [*self._integration, *(self._fields[name] for name in DERIVED_FIELDS)]
+
+    def _check_stable(self) -> None:
+        """Raise for a world that became NaN or lost contacts or constraints."""
+        is_finite = self._fields["qpos"].isfinite().all(1) & self._fields["qvel"].isfinite().all(1)
+        has_lost = (self._overflow & ~int(_HARMLESS)) != 0
+        is_bad = ~is_finite | has_lost
+        if not bool(is_bad.any()):
+            return
+        world = int(is_bad.nonzero()[0])
+        flags = _OVERFLOWS(int(self._overflow[world])) & ~_HARMLESS
+        self._clear_scratch()
+        what = f"a full buffer ({flags.name})" if flags else "NaN or infinity in its state"
+        raise UnstableSimulationError(
+            f"world {world} has {what} after physics step {self._num_steps}; reset that world or "
+            f"lower the actions that led there (each world has room for {MAX_CONTACTS} contacts "
+            f"and {MAX_CONSTRAINTS} constraint rows)."
+        )
+
+    def _clear_scratch(self) -> None:
+        """Remove NaN and infinity outside of the states: rows of old constraints are read again."""
+        self._overflow.zero_()
+        for owner in (self._data, self._data.efc):
+            for item in fields(owner):
+                array = getattr(owner, item.name)
+                if not isinstance(array, wp.array) or array.size == 0:
+                    continue
+                view = wp.to_torch(array)
+                if view.is_floating_point() and item.name not in _INTEGRATION_FIELDS:
+                    view.nan_to_num_(0.0, 0.0, 0.0)
+
+
+class _StaticGeoms:
+    """Places the geoms of bodies that are fixed to the world.
+
+    mujoco_warp computes their poses once, when the data is made; here `body_pos` moves them.
+
+    Args:
+        model: The compiled model.
+        device: Where the tensors live.
+    """
+
+    def __init__(self, model: mujoco.MjModel, device: torch.device) -> None:
+        data = mujoco.MjData(model)
+        mujoco.mj_kinematics(model, data)
+        is_mocap = model.body_mocapid[model.body_rootid] >= 0
+        is_static = (model.body_weldid == 0) & ~is_mocap
+        geoms = np.flatnonzero(is_static[model.geom_bodyid])
+        # Row block g, column block b: how a shift of body b moves geom g.
+        jacobian = np.zeros((len(geoms), 3, model.nbody, 3))
+        for row, geom in enumerate(geoms):
+            body = int(model.geom_bodyid[geom])
+            while body > 0:
+                parent = int(model.body_parentid[body])
+                jacobian[row, :, body] = data.xmat[parent].reshape(3, 3)
+                body = parent
+
+        def tensor(values: np.ndarray) -> torch.Tensor:
+            return torch.tensor(values, dtype=torch.float32, device=device)
+
+        self._geoms = torch.tensor(geoms, device=device)
+        self._jacobian = tensor(jacobian)
+        self._geom_xpos = tensor(data.geom_xpos[geoms])
+        self._body_pos = tensor(model.body_pos)
+        self._placed: torch.Tensor | None = None
+
+    def place(self, geom_xpos: torch.Tensor, body_pos: torch.Tensor) -> None:
+        """Write the static geoms' positions where body positions have changed.
+
+        Args:
+            geom_xpos: Geom positions of all worlds, shape (num_worlds, ngeom, 3), metres.
+            body_pos: Body positions of all worlds, shape (num_worlds, nbody, 3), metres.
+        """
+        if self._placed is not None and torch.equal(self._placed, body_pos):
+            return
+        shift = torch.einsum("gibj,nbj->ngi", self._jacobian, body_pos - self._body_pos)
+        geom_xpos[:, self._geoms] = self._geom_xpos + shift
+        self._placed = body_pos.clone()
+
+
+def _physics_model(model: mujoco.MjModel) -> mujoco.MjModel:
+    """Return a copy that mujoco_warp accepts: it refuses geom margins together with multiccd."""
+    physics = copy_model(model)
+    physics.geom_margin[:] = 0.0
+    return physics

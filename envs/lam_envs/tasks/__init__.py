@@ -1,0 +1,1 @@
+"""Meta-World v3 tasks as batched torch functions: one task a file."""

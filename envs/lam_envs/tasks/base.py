@@ -1,0 +1,159 @@
+"""What a task is: scene, reset distribution, state, reward, success and scripted expert.
+
+Every method is a batched torch function over the worlds of one engine, so that a task file reads
+like a specification and serves all engines. Positions are in metres in the world frame.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from lam_envs.tasks.sawyer import SawyerWorlds
+
+Vector3 = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a task says of one control step.
+
+    Attributes:
+        reward: Meta-World's dense reward in [0, 10], shape (N,).
+        is_success: Whether the success predicate holds now, shape (N,), bool.
+    """
+
+    reward: torch.Tensor
+    is_success: torch.Tensor
+
+
+class Task(ABC):
+    """One manipulation task of the Sawyer arm.
+
+    Class attributes:
+        name: Meta-World's name without its version, such as `drawer-open`.
+        instruction: What to do, in words that a policy can be conditioned on.
+        model_file: MJCF path below metaworld's `assets` folder, or an absolute path.
+        hand_init_pos: Where the hand settles before an episode.
+        reset_low: Lower bounds of the reset vector.
+        reset_high: Upper bounds of the reset vector.
+        goal_low: Lower bounds of the goal, to which the state's last three entries are clipped.
+        goal_high: Upper bounds of the goal.
+        shows_goal: Whether the goal is a free position, shown to the cameras as a green marker.
+        settles_with_draw: Whether the settled start depends on the reset vector.
+        hand_low: Lower bounds of the commanded hand position.
+        hand_high: Upper bounds of the commanded hand position.
+    """
+
+    name: ClassVar[str]
+    instruction: ClassVar[str]
+    model_file: ClassVar[str]
+    reset_low: ClassVar[tuple[float, ...]]
+    reset_high: ClassVar[tuple[float, ...]]
+    hand_init_pos: ClassVar[Vector3] = (0.0, 0.6, 0.2)
+    hand_low: ClassVar[Vector3] = (-0.5, 0.40, 0.05)
+    hand_high: ClassVar[Vector3] = (0.5, 1.0, 0.5)
+    goal_low: ClassVar[Vector3] = (-0.5, 0.40, 0.05)
+    goal_high: ClassVar[Vector3] = (0.5, 1.0, 0.5)
+    shows_goal: ClassVar[bool] = False
+    settles_with_draw: ClassVar[bool] = False
+
+    def is_valid_reset(self, vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        """Say which reset vectors, shape (N, k), the task accepts; the others are drawn anew."""
+        return np.ones(len(vectors), dtype=np.bool_)
+
+    def place_bodies(
+        self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
+    ) -> None:
+        """Move the fixed bodies of the masked worlds, before the hand settles.
+
+        Args:
+            worlds: The worlds.
+            mask: Worlds that reset, shape (num_worlds,), bool.
+            vectors: Reset vectors of all worlds, shape (num_worlds, k).
+        """
+
+    @abstractmethod
+    def place_objects(
+        self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
+    ) -> None:
+        """Place the objects after the hand has settled; set the start's target and object.
+
+        Args:
+            worlds: The worlds; writes `start.target_pos` and `start.obj_init_pos`.
+            mask: Worlds that reset, shape (num_worlds,), bool.
+            vectors: Reset vectors of all worlds, shape (num_worlds, k).
+        """
+
+    @abstractmethod
+    def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
+        """Return position and quaternion of each object, shape (N, 7 * number of objects)."""
+
+    @abstractmethod
+    def evaluate(
+        self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor
+    ) -> Outcome:
+        """Compute reward and success.
+
+        Args:
+            worlds: The worlds after the step.
+            state: Clipped state after the step, shape (N, 39).
+            actions: Actions of the step, shape (N, 4), float32.
+        """
+
+    @abstractmethod
+    def expert(self, state: torch.Tensor) -> torch.Tensor:
+        """Return the scripted expert's actions, shape (N, 4), before clipping to [-1, 1].
+
+        Args:
+            state: State that holds the goal in its last three entries, shape (N, 39).
+        """
+
+    def tracked_positions(self, state: torch.Tensor) -> torch.Tensor:
+        """Return what a policy must see: object and goal position, shape (N, 6), metres.
+
+        A task without a shown goal repeats the object's position.
+        """
+        obj = state[:, 4:7]
+        goal = state[:, -3:] if self.shows_goal else obj
+        return torch.cat((obj, goal), 1)
+
+    def sample_reset_vectors(self, generators: list[np.random.Generator]) -> npt.NDArray[np.float64]:
+        """Draw one valid reset vector from each generator, shape (len(generators), k)."""
+        low, high = np.asarray(self.reset_low), np.asarray(self.reset_high)
+        vectors = np.empty((len(generators), len(low)))
+        for row, generator in enumerate(generators):
+            vectors[row] = generator.uniform(low, high)
+            while not self.is_valid_reset(vectors[row : row + 1])[0]:
+                vectors[row] = generator.uniform(low, high)
+        return vectors
+
+
+def as_float32(*values: float) -> Vector3:
+    """Return numbers rounded to float32, where the original wrote a float32 array."""
+    x, y, z = (float(np.float32(value)) for value in values)
+    return x, y, z
+
+
+def move(from_pos: torch.Tensor, to_pos: torch.Tensor, gain: float) -> torch.Tensor:
+    """Return the proportional hand displacement `gain * (to_pos - from_pos)`, shape (N, 3)."""
+    return gain * (to_pos - from_pos)
+
+
+def choose(*cases: tuple[torch.Tensor, torch.Tensor], otherwise: torch.Tensor) -> torch.Tensor:
+    """Return, world by world, the value of the first case whose condition holds.
+
+    Args:
+        cases: Pairs of a condition, shape (N,), and a value, shape (N, d) or (N,).
+        otherwise: Value where no condition holds.
+    """
+    result = otherwise
+    for condition, value in reversed(cases):
+        shape = (-1,) + (1,) * (value.dim() - 1)
+        result = torch.where(condition.view(shape), value, result)
+    return result

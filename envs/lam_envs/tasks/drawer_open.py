@@ -1,0 +1,75 @@
+"""drawer-open: pull a drawer open by its handle (metaworld 3.0.0, `sawyer_drawer_open_v3.py`)."""
+
+from __future__ import annotations
+
+import torch
+
+from lam_envs.tasks.base import Outcome, Task, as_float32, choose, move
+from lam_envs.tasks.rewards import tolerance
+from lam_envs.tasks.sawyer import SawyerWorlds
+
+_MAX_DISTANCE_M = 0.2
+
+
+class DrawerOpen(Task):
+    """Pull the drawer open by 20 cm.
+
+    Reset vector: drawer xyz. Success: handle within 3 cm of its open position.
+    """
+
+    name = "drawer-open"
+    instruction = "open the drawer"
+    model_file = "sawyer_xyz/sawyer_drawer.xml"
+    hand_init_pos = as_float32(0.0, 0.6, 0.2)
+    reset_low = (-0.1, 0.9, 0.0)
+    reset_high = (0.1, 0.9, 0.0)
+
+    def place_bodies(
+        self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
+    ) -> None:
+        worlds.set_body_pos("drawer", mask, vectors)
+
+    def place_objects(
+        self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
+    ) -> None:
+        opened = vectors.new_tensor((0.0, -0.16 - _MAX_DISTANCE_M, 0.09))
+        worlds.start.obj_init_pos[mask] = vectors[mask]
+        worlds.start.target_pos[mask] = vectors[mask] + opened
+
+    def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
+        link = worlds.body_pos("drawer_link")
+        handle = link + link.new_tensor((0.0, -0.16, 0.0))
+        return torch.cat((handle, worlds.body_quat("drawer_link")), 1)
+
+    def evaluate(
+        self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor
+    ) -> Outcome:
+        hand, handle, target = state[:, :3], state[:, 4:7], worlds.start.target_pos
+        handle_error = (handle - target).norm(dim=1)
+        opening = tolerance(
+            handle_error, lower=0.0, upper=0.02, margin=_MAX_DISTANCE_M, sigmoid="long_tail"
+        )
+        handle_init = target + target.new_tensor((0.0, _MAX_DISTANCE_M, 0.0))
+        scale = target.new_tensor((3.0, 3.0, 1.0))
+        caging = tolerance(
+            ((handle - hand) * scale).norm(dim=1),
+            lower=0.0,
+            upper=0.01,
+            margin=((handle_init - worlds.start.init_tcp) * scale).norm(dim=1),
+            sigmoid="long_tail",
+        )
+        return Outcome(5.0 * (caging + opening), handle_error <= 0.03)
+
+    def expert(self, state: torch.Tensor) -> torch.Tensor:
+        hand = state[:, :3]
+        handle = state[:, 4:7] + state.new_tensor((0.0, 0.0, -0.02))
+        above = handle + state.new_tensor((0.0, 0.0, 0.3))
+        behind = handle + state.new_tensor((0.0, -0.06, 0.0))
+        is_off = (hand[:, :2] - handle[:, :2]).norm(dim=1) > 0.06
+        is_high = (hand[:, 2] - handle[:, 2]).abs() > 0.04
+        displacement = choose(
+            (is_off, move(hand, above, 4.0)),
+            (is_high, move(hand, handle, 4.0)),
+            otherwise=move(hand, behind, 50.0),
+        )
+        return torch.cat((displacement, -torch.ones_like(state[:, :1])), 1)

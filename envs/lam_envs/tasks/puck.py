@@ -1,0 +1,27 @@
+"""What reach and push share: a puck on the table and a goal at least 15 cm from it."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from lam_envs.tasks.base import Task
+from lam_envs.tasks.rotations import matrix_to_quat_xyzw
+from lam_envs.tasks.sawyer import SawyerWorlds
+
+_MIN_GOAL_DISTANCE_M = 0.15
+
+
+class PuckTask(Task):
+    """Base of the tasks whose reset vector is puck xyz, goal xyz."""
+
+    shows_goal = True
+
+    def is_valid_reset(self, vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        distance = np.linalg.norm(vectors[:, :2] - vectors[:, 3:5], axis=1)
+        return np.asarray(distance >= _MIN_GOAL_DISTANCE_M)
+
+    def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
+        quat = matrix_to_quat_xyzw(worlds.geom_matrix("objGeom"))
+        return torch.cat((worlds.body_pos("obj"), quat), 1)

@@ -1,0 +1,66 @@
+"""Names of the tasks and where their classes are. Importing this loads neither torch nor MuJoCo."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+from lam_envs.errors import UnknownTaskError
+
+if TYPE_CHECKING:
+    from lam_envs.tasks.base import Task
+
+ENTRY_POINT_GROUP = "lam_envs.tasks"
+"""Group in which other packages name their tasks: `my-task = "my_package.my_task:MyTask"`."""
+
+_BUILT_IN = {
+    "reach": "lam_envs.tasks.reach:Reach",
+    "push": "lam_envs.tasks.push:Push",
+    "drawer-open": "lam_envs.tasks.drawer_open:DrawerOpen",
+    "window-close": "lam_envs.tasks.window_close:WindowClose",
+}
+
+
+def _targets() -> dict[str, str]:
+    """Return task name -> `module:class`, built-in tasks first."""
+    found = {point.name: point.value for point in entry_points(group=ENTRY_POINT_GROUP)}
+    return {**_BUILT_IN, **{name: value for name, value in found.items() if name not in _BUILT_IN}}
+
+
+def task_names() -> tuple[str, ...]:
+    """Return the names of all tasks."""
+    return tuple(_targets())
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str:
+    """Return ` (did you mean 'x'?)` with the nearest allowed name, or nothing."""
+    close = difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.5)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def check_task_name(name: str) -> None:
+    """Refuse a name that no task has.
+
+    Raises:
+        UnknownTaskError: With the nearest name and the list of all.
+    """
+    names = task_names()
+    if name not in names:
+        raise UnknownTaskError(
+            f"there is no task {name!r}{nearest(name, names)}; the tasks are {', '.join(names)}."
+        )
+
+
+def make_task(name: str) -> Task:
+    """Make a task by name.
+
+    Raises:
+        UnknownTaskError: No task has this name.
+    """
+    check_task_name(name)
+    module, _, attribute = _targets()[name].partition(":")
+    task: Task = getattr(import_module(module), attribute)()
+    return task

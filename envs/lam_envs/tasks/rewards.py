@@ -1,0 +1,127 @@
+"""Reward shaping that Meta-World's tasks share, batched in torch.
+
+Source: metaworld 3.0.0, `utils/reward_utils.py` (from dm_control) and
+`SawyerXYZEnv._gripper_caging_reward`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+
+Sigmoid = Literal["gaussian", "long_tail"]
+
+_VALUE_AT_MARGIN = 0.1
+
+
+def tolerance(
+    x: torch.Tensor,
+    *,
+    lower: float,
+    upper: float,
+    margin: torch.Tensor | float,
+    sigmoid: Sigmoid,
+) -> torch.Tensor:
+    """Return 1 inside the bounds, falling to 0.1 at `margin` outside of them.
+
+    Args:
+        x: Values, shape (N,).
+        lower: Lower bound, inclusive.
+        upper: Upper bound, inclusive.
+        margin: Distance from the nearer bound at which the value is 0.1, a number or shape (N,).
+            Where it is 0, the value outside of the bounds is 0.
+        sigmoid: How the value falls.
+
+    Returns:
+        Values in [0, 1], shape (N,).
+    """
+    margin = torch.as_tensor(margin, dtype=x.dtype, device=x.device)
+    inside = (x >= lower) & (x <= upper)
+    distance = torch.where(x < lower, lower - x, x - upper) / margin
+    if sigmoid == "gaussian":
+        scale = math.sqrt(-2 * math.log(_VALUE_AT_MARGIN))
+        outside = torch.exp(-0.5 * (distance * scale) ** 2)
+    else:
+        scale = math.sqrt(1 / _VALUE_AT_MARGIN - 1)
+        outside = 1 / ((distance * scale) ** 2 + 1)
+    outside = torch.where(margin == 0, torch.zeros_like(outside), outside)
+    return torch.where(inside, torch.ones_like(outside), outside)
+
+
+def hamacher_product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Return a * b / (a + b - a * b), 0 where the denominator is not positive; shape (N,)."""
+    denominator = a + b - a * b
+    positive = denominator > 0
+    product = a * b / torch.where(positive, denominator, torch.ones_like(denominator))
+    return torch.where(positive, product, torch.zeros_like(product))
+
+
+def gripper_caging(
+    *,
+    gripper_action: torch.Tensor,
+    obj_pos: torch.Tensor,
+    obj_init_pos: torch.Tensor,
+    left_pad: torch.Tensor,
+    right_pad: torch.Tensor,
+    tcp: torch.Tensor,
+    init_tcp: torch.Tensor,
+    obj_radius: float,
+    pad_success_thresh: float,
+    xz_thresh: float,
+    object_reach_radius: float = 0.0,
+    desired_gripper_effort: float = 1.0,
+    density: Literal["low", "medium", "high"] = "low",
+) -> torch.Tensor:
+    """Return Meta-World's reward for caging and gripping an object, shape (N,), in [0, 1].
+
+    Args:
+        gripper_action: Fourth action, shape (N,).
+        obj_pos: Object position, shape (N, 3), metres.
+        obj_init_pos: Object position at the start of the episode, shape (N, 3).
+        left_pad: Position of the left finger pad, shape (N, 3).
+        right_pad: Position of the right finger pad, shape (N, 3).
+        tcp: Point between the finger tips, shape (N, 3).
+        init_tcp: The same at the start of the episode, shape (N, 3).
+        obj_radius: Radius of the object's bounding sphere, metres.
+        pad_success_thresh: Pad distance along y that counts as caged, metres.
+        xz_thresh: Distance in x and z that counts as caged, metres.
+        object_reach_radius: Distance that counts as reached (density medium only), metres.
+        desired_gripper_effort: Effort that counts as closed.
+        density: Which extra terms are averaged in: none, the reach term, or the caging term.
+    """
+    xz = [0, 2]
+    pads_y = torch.stack((left_pad[:, 1], right_pad[:, 1]), 1)  # (N, 2)
+    pad_to_obj = (pads_y - obj_pos[:, 1:2]).abs()
+    pad_to_obj_init = (pads_y - obj_init_pos[:, 1:2]).abs()
+    margin = (pad_to_obj_init - pad_success_thresh).abs()
+    caging_lr = tolerance(
+        pad_to_obj, lower=obj_radius, upper=pad_success_thresh, margin=margin, sigmoid="long_tail"
+    )
+    caging_y = hamacher_product(caging_lr[:, 0], caging_lr[:, 1])
+
+    caging_xz = tolerance(
+        (tcp[:, xz] - obj_pos[:, xz]).norm(dim=1),
+        lower=0.0,
+        upper=xz_thresh,
+        margin=(obj_init_pos[:, xz] - init_tcp[:, xz]).norm(dim=1) - xz_thresh,
+        sigmoid="long_tail",
+    )
+    caging = hamacher_product(caging_y, caging_xz)
+    closed = gripper_action.to(caging.dtype).clamp(0, desired_gripper_effort) / desired_gripper_effort
+    gripping = torch.where(caging > 0.97, closed, torch.zeros_like(closed))
+    reward = hamacher_product(caging, gripping)
+    if density == "high":
+        return (reward + caging) / 2
+    if density == "medium":
+        reach_margin = ((obj_init_pos - init_tcp).norm(dim=1) - object_reach_radius).abs()
+        reach = tolerance(
+            (obj_pos - tcp).norm(dim=1),
+            lower=0.0,
+            upper=object_reach_radius,
+            margin=reach_margin,
+            sigmoid="long_tail",
+        )
+        return (reward + reach) / 2
+    return reward

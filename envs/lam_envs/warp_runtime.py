@@ -1,0 +1,38 @@
+"""Warp and mujoco_warp, imported quietly in one place."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+import warp as wp
+
+wp.config.log_level = 30  # Warnings and errors only.
+
+import mujoco_warp  # noqa: E402 (Warp must be configured before it is initialised)
+
+__all__ = ["mujoco_warp", "wp"]
+
+_NO_CUDA = b"Could not find or load the NVIDIA CUDA driver"
+
+
+def _init_quietly() -> None:
+    """Initialise Warp; drop its warning that there is no CUDA driver, which no setting silences."""
+    try:
+        stderr = os.dup(2)
+    except OSError:  # There is no standard error that could be written to.
+        return
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            wp.init()  # type: ignore[no-untyped-call]
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            held.seek(0)
+            lines = [line for line in held if _NO_CUDA not in line]
+            if lines:
+                os.write(2, b"".join(lines))
+
+
+_init_quietly()

@@ -1,0 +1,307 @@
+"""Configuration of a run: frozen dataclasses that are checked when they are made.
+
+The docstring under each field is its help on the command line. This module imports neither torch
+nor avalanche, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from lam_agent.errors import ConfigError
+
+StrategyName = Literal["naive", "replay", "ewc", "cumulative"]
+DeviceName = Literal["auto", "cpu", "cuda"]
+
+STRATEGIES: tuple[StrategyName, ...] = ("naive", "replay", "ewc", "cumulative")
+
+
+def _require(condition: bool, name: str, value: object, allowed: str) -> None:
+    """Raise ConfigError unless the condition holds."""
+    if not condition:
+        raise ConfigError(f"{name} is {value!r}; it must be {allowed}.")
+
+
+def _require_finite(section: object, prefix: str) -> None:
+    """Refuse NaN and infinity in any number of a section."""
+    for item in fields(section):  # type: ignore[arg-type]
+        value = getattr(section, item.name)
+        if isinstance(value, float):
+            _require(math.isfinite(value), f"{prefix}{item.name}", value, "a finite number")
+
+
+@dataclass(frozen=True)
+class EvalConfig:
+    """How success is measured."""
+
+    episodes: int = 50
+    """Test episodes for each cell of the success matrix."""
+
+    horizon: int = 200
+    """Control steps of an episode (80 a second)."""
+
+    validation_episodes: int = 20
+    """Validation episodes for model selection; their starts are disjoint from the test starts."""
+
+    full_matrix: bool = False
+    """Also fill the cells that the metrics do not need."""
+
+    def __post_init__(self) -> None:
+        _require(self.episodes >= 1, "eval.episodes", self.episodes, "at least 1")
+        _require(self.horizon >= 1, "eval.horizon", self.horizon, "at least 1")
+        _require(
+            self.validation_episodes >= 1,
+            "eval.validation-episodes",
+            self.validation_episodes,
+            "at least 1",
+        )
+
+
+@dataclass(frozen=True)
+class CollectConfig:
+    """How demonstrations are collected."""
+
+    noise_std: float = 0.3
+    """Standard deviation of the noise on the executed action; labels stay the expert's."""
+
+    noisy_fraction: float = 0.7
+    """Share of the episodes that are executed with noise."""
+
+    steps_after_success: int = 10
+    """Control steps that are kept after the first success."""
+
+    look_every: int = 2
+    """Control steps between two looks of the cameras; actions are kept for every step."""
+
+    batch: int = 64
+    """Worlds that are collected at a time."""
+
+    cache_dir: Path | None = None
+    """Where demonstrations are cached; none: `lam_agent` in the user's cache folder."""
+
+    def __post_init__(self) -> None:
+        _require_finite(self, "collect.")
+        _require(self.noise_std >= 0, "collect.noise-std", self.noise_std, "at least 0")
+        _require(
+            0 <= self.noisy_fraction <= 1,
+            "collect.noisy-fraction",
+            self.noisy_fraction,
+            "between 0 and 1",
+        )
+        _require(
+            self.steps_after_success >= 0,
+            "collect.steps-after-success",
+            self.steps_after_success,
+            "at least 0",
+        )
+        _require(self.look_every >= 1, "collect.look-every", self.look_every, "at least 1")
+        _require(self.batch >= 1, "collect.batch", self.batch, "at least 1")
+
+
+@dataclass(frozen=True)
+class PolicyConfig:
+    """The visual-action policy."""
+
+    init: str = "none"
+    """Checkpoint folder to start from, or `none` for random weights."""
+
+    image_size: int = 64
+    """Height and width of the camera images, pixels."""
+
+    chunk_length: int = 8
+    """Actions that the policy predicts at a look."""
+
+    execute_length: int = 4
+    """Actions that are executed before the policy looks again."""
+
+    width: int = 128
+    """Width of the trunk's tokens."""
+
+    depth: int = 2
+    """Layers of the trunk."""
+
+    heads: int = 4
+    """Attention heads of the trunk."""
+
+    channels: int = 32
+    """Channels of the camera encoders' patch features."""
+
+    keypoints: int = 64
+    """Feature points that each camera's encoder finds."""
+
+    def __post_init__(self) -> None:
+        sizes = ("chunk_length", "execute_length", "width", "depth", "heads", "channels", "keypoints")
+        for item in sizes:
+            value = getattr(self, item)
+            _require(value >= 1, f"policy.{item.replace('_', '-')}", value, "at least 1")
+        _require(
+            self.image_size >= 32 and self.image_size % 4 == 0,
+            "policy.image-size",
+            self.image_size,
+            "a multiple of 4, at least 32",
+        )
+        _require(
+            self.execute_length <= self.chunk_length,
+            "policy.execute-length",
+            self.execute_length,
+            f"at most policy.chunk-length ({self.chunk_length})",
+        )
+        _require(
+            self.width % self.heads == 0,
+            "policy.width",
+            self.width,
+            f"a multiple of policy.heads ({self.heads})",
+        )
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How the policy adapts to a task."""
+
+    max_steps: int = 2000
+    """Gradient steps for a task, at most."""
+
+    validate_every: int = 200
+    """Gradient steps between two validations by rollouts."""
+
+    patience: int = 2
+    """Validations in a row at full success after which a task is learned."""
+
+    batch_size: int = 128
+    """Frames of the current task in a gradient step."""
+
+    learning_rate: float = 2e-3
+    """Peak learning rate of AdamW."""
+
+    weight_decay: float = 1e-4
+    """Weight decay of AdamW."""
+
+    clip_norm: float = 1.0
+    """Largest norm of the gradient."""
+
+    auxiliary_weight: float = 1.0
+    """Weight of the loss on object and goal positions (simulation only)."""
+
+    shift_pixels: int = 0
+    """Largest random shift of the training images, pixels."""
+
+    def __post_init__(self) -> None:
+        _require_finite(self, "train.")
+        for item in ("max_steps", "validate_every", "patience", "batch_size"):
+            value = getattr(self, item)
+            _require(value >= 1, f"train.{item.replace('_', '-')}", value, "at least 1")
+        for item in ("learning_rate", "clip_norm"):
+            value = getattr(self, item)
+            _require(value > 0, f"train.{item.replace('_', '-')}", value, "greater than 0")
+        for item in ("weight_decay", "auxiliary_weight", "shift_pixels"):
+            value = getattr(self, item)
+            _require(value >= 0, f"train.{item.replace('_', '-')}", value, "at least 0")
+
+
+@dataclass(frozen=True)
+class ReplayConfig:
+    """The replay buffer (strategy `replay`)."""
+
+    memory_mb: float = 64.0
+    """Bytes of old tasks' frames that are kept, in units of 10^6 bytes."""
+
+    batch_fraction: float = 0.5
+    """Share of replayed frames in a gradient step."""
+
+    def __post_init__(self) -> None:
+        _require_finite(self, "replay.")
+        _require(self.memory_mb > 0, "replay.memory-mb", self.memory_mb, "greater than 0")
+        _require(
+            0 < self.batch_fraction < 1,
+            "replay.batch-fraction",
+            self.batch_fraction,
+            "between 0 and 1, both excluded",
+        )
+
+
+@dataclass(frozen=True)
+class EwcConfig:
+    """Elastic weight consolidation (strategy `ewc`)."""
+
+    strength: float = 1000.0
+    """Weight of the quadratic penalty (lambda)."""
+
+    fisher_samples: int = 1024
+    """Frames from which the diagonal Fisher information is estimated, one by one."""
+
+    def __post_init__(self) -> None:
+        _require_finite(self, "ewc.")
+        _require(self.strength >= 0, "ewc.strength", self.strength, "at least 0")
+        _require(self.fisher_samples >= 1, "ewc.fisher-samples", self.fisher_samples, "at least 1")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Adapt a visual-action policy to a stream of tasks and measure what it forgets."""
+
+    task_stream: tuple[str, ...] = ("reach", "push")
+    """Tasks in the order in which they are learned, separated by commas."""
+
+    strategy: StrategyName = "replay"
+    """Continual-learning strategy."""
+
+    seed: int = 0
+    """Seed of demonstrations, weights and training."""
+
+    demonstrations: int = 100
+    """Demonstration episodes for each task."""
+
+    output_dir: Path | None = None
+    """Run folder to make; none: `runs/<date>_<strategy>_<tasks>`."""
+
+    device: DeviceName = "auto"
+    """Device of the policy."""
+
+    threads: int | None = None
+    """CPU threads; none: all cores that this process may use."""
+
+    video: int = 0
+    """Videos of a success and of a failure that are written for each task, at most."""
+
+    allow_repeats: bool = False
+    """Allow a task to come more than once in the stream."""
+
+    eval: EvalConfig = field(default_factory=EvalConfig)
+    collect: CollectConfig = field(default_factory=CollectConfig)
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    replay: ReplayConfig = field(default_factory=ReplayConfig)
+    ewc: EwcConfig = field(default_factory=EwcConfig)
+
+    def __post_init__(self) -> None:
+        from lam_envs.tasks.registry import check_task_name, nearest
+
+        _require(len(self.task_stream) >= 1, "task-stream", ",".join(self.task_stream), "one task or more")
+        for name in self.task_stream:
+            check_task_name(name)
+        repeated = [name for name in self.task_stream if self.task_stream.count(name) > 1]
+        if repeated and not self.allow_repeats:
+            raise ConfigError(
+                f"task-stream names {repeated[0]!r} more than once; remove it or add --allow-repeats."
+            )
+        if self.strategy not in STRATEGIES:
+            raise ConfigError(
+                f"there is no strategy {self.strategy!r}{nearest(self.strategy, STRATEGIES)}; "
+                f"the strategies are {', '.join(STRATEGIES)}."
+            )
+        _require(self.seed >= 0, "seed", self.seed, "at least 0")
+        _require(self.demonstrations >= 1, "demonstrations", self.demonstrations, "at least 1")
+        _require(self.threads is None or self.threads >= 1, "threads", self.threads, "at least 1")
+        _require(self.video >= 0, "video", self.video, "at least 0")
+
+
+def to_plain(value: Any) -> Any:
+    """Turn a configuration into dicts, lists, strings and numbers, as YAML and JSON hold them."""
+    if hasattr(value, "__dataclass_fields__"):
+        return {item.name: to_plain(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, tuple | list):
+        return [to_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,62 @@
+"""Read a configuration from YAML, with the nearest name for each unknown key."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import yaml
+from lam_envs.tasks.registry import nearest
+from pydantic import TypeAdapter, ValidationError
+
+from lam_agent.config import RunConfig
+from lam_agent.errors import ConfigError
+
+
+def read_config(path: Path) -> RunConfig:
+    """Read the configuration of a run.
+
+    Args:
+        path: A YAML file, such as the `config.yaml` of a run folder.
+
+    Raises:
+        ConfigError: The file is missing, no YAML, or holds an unknown key or a wrong value.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"the config file {path} cannot be read ({error.strerror}); name a YAML file."
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = str(error).replace("\n", " ")
+        raise ConfigError(f"the config file {path} is no YAML ({reason}); mend it.") from error
+    if data is None:
+        data = {}
+    _check_keys(data, RunConfig, str(path), "")
+    try:
+        return TypeAdapter(RunConfig).validate_python(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        prefix = f"{key} is {first['input']!r}: " if key else ""
+        raise ConfigError(f"{path}: {prefix}{message.rstrip('.')}.") from error
+
+
+def _check_keys(data: Any, kind: type, path: str, prefix: str) -> None:
+    """Refuse keys that a section of the configuration does not have."""
+    if not isinstance(data, dict):
+        where = prefix.rstrip(".") or "the file"
+        raise ConfigError(f"{path}: {where} is {data!r}; it must hold names and values.")
+    hints = get_type_hints(kind)
+    names = [item.name for item in fields(kind)]
+    for key, value in data.items():
+        if key not in names:
+            raise ConfigError(
+                f"{path}: there is no setting {prefix}{key}{nearest(str(key), names)}; "
+                f"the settings there are {', '.join(names)}."
+            )
+        if is_dataclass(hints[key]) and isinstance(hints[key], type):
+            _check_keys(value, hints[key], path, f"{prefix}{key}.")

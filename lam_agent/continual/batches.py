@@ -1,0 +1,173 @@
+"""Batches of frames: what Avalanche's loop moves to the device and hands to model and loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+
+from lam_agent.episodes import EpisodeSet
+from lam_agent.policy.instruction import bag_of_words
+
+
+@dataclass
+class Frames:
+    """Looks of one task as tensors that are indexed together.
+
+    Attributes:
+        images: Camera -> RGB, uint8 (F, H, W, 3).
+        proprioception: float32 (F, 4).
+        tracked: Object and goal position, float32 (F, 6), metres.
+        actions: Clean action chunks, float32 (F, L, 4).
+        is_inside: Whether each action is inside its episode, bool (F, L).
+        bag: Bag of words of the instruction, float32 (NUM_BUCKETS,).
+    """
+
+    images: Mapping[str, torch.Tensor]
+    proprioception: torch.Tensor
+    tracked: torch.Tensor
+    actions: torch.Tensor
+    is_inside: torch.Tensor
+    bag: torch.Tensor
+
+    @classmethod
+    def from_episodes(cls, episodes: EpisodeSet, instruction: str, chunk_length: int) -> Frames:
+        """Build frames from episodes; the images are not copied."""
+        actions, is_inside = episodes.action_chunks(chunk_length)
+        return cls(
+            images=episodes.images,
+            proprioception=episodes.proprioception,
+            tracked=episodes.tracked,
+            actions=actions,
+            is_inside=is_inside,
+            bag=bag_of_words(instruction),
+        )
+
+    def __len__(self) -> int:
+        return len(self.proprioception)
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of all tensors that hold a row for each frame."""
+        rows = (*self.images.values(), *self._rows())
+        return sum(tensor.numel() * tensor.element_size() for tensor in rows)
+
+    def select(self, index: torch.Tensor) -> Frames:
+        """Return copies of the indexed frames."""
+        return Frames(
+            images={camera: images[index] for camera, images in self.images.items()},
+            proprioception=self.proprioception[index],
+            tracked=self.tracked[index],
+            actions=self.actions[index],
+            is_inside=self.is_inside[index],
+            bag=self.bag,
+        )
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return all tensors by name, for a file."""
+        named = {f"images.{camera}": images for camera, images in self.images.items()}
+        for name in ("proprioception", "tracked", "actions", "is_inside", "bag"):
+            named[name] = getattr(self, name)
+        return named
+
+    @classmethod
+    def from_tensors(cls, named: Mapping[str, torch.Tensor]) -> Frames:
+        """Undo `tensors`."""
+        prefix = "images."
+        images = {k.removeprefix(prefix): v for k, v in named.items() if k.startswith(prefix)}
+        return cls(images, **{k: v for k, v in named.items() if not k.startswith(prefix)})
+
+    def _rows(self) -> tuple[torch.Tensor, ...]:
+        return (self.proprioception, self.tracked, self.actions, self.is_inside)
+
+
+@dataclass
+class ObservationBatch:
+    """What the policy sees; Avalanche's `mb_x`."""
+
+    images: dict[str, torch.Tensor]
+    proprioception: torch.Tensor
+    bags: torch.Tensor
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> ObservationBatch:
+        """Move all tensors."""
+        return ObservationBatch(
+            {k: v.to(device, non_blocking=non_blocking) for k, v in self.images.items()},
+            self.proprioception.to(device, non_blocking=non_blocking),
+            self.bags.to(device, non_blocking=non_blocking),
+        )
+
+    def __len__(self) -> int:
+        return len(self.proprioception)
+
+
+@dataclass
+class TargetBatch:
+    """What the policy should output; Avalanche's `mb_y`."""
+
+    actions: torch.Tensor
+    is_inside: torch.Tensor
+    tracked: torch.Tensor
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> TargetBatch:
+        """Move all tensors."""
+        return TargetBatch(
+            self.actions.to(device, non_blocking=non_blocking),
+            self.is_inside.to(device, non_blocking=non_blocking),
+            self.tracked.to(device, non_blocking=non_blocking),
+        )
+
+
+MiniBatch = tuple[ObservationBatch, TargetBatch, torch.Tensor]
+
+
+def join(parts: list[tuple[Frames, int]]) -> MiniBatch:
+    """Concatenate selected frames of several tasks, each with its task label, into one batch."""
+    frames = [part for part, _ in parts]
+    labels = [torch.full((len(part),), label) for part, label in parts]
+    observation = ObservationBatch(
+        images={
+            camera: torch.cat([part.images[camera] for part in frames])
+            for camera in frames[0].images
+        },
+        proprioception=torch.cat([part.proprioception for part in frames]),
+        bags=torch.cat([part.bag.expand(len(part), -1) for part in frames]),
+    )
+    target = TargetBatch(
+        actions=torch.cat([part.actions for part in frames]),
+        is_inside=torch.cat([part.is_inside for part in frames]),
+        tracked=torch.cat([part.tracked for part in frames]),
+    )
+    return observation, target, torch.cat(labels)
+
+
+class FrameLoader:
+    """Endless-looking loader of one experience: `num_batches` random batches of its sources.
+
+    Args:
+        sources: Frames, task label and frames a batch of each source.
+        num_batches: Batches of one pass.
+        generator: Source of the draws, on the CPU.
+    """
+
+    def __init__(
+        self,
+        sources: list[tuple[Frames, int, int]],
+        num_batches: int,
+        generator: torch.Generator,
+    ) -> None:
+        self.sources = sources
+        self.num_batches = num_batches
+        self.generator = generator
+
+    def __len__(self) -> int:
+        return self.num_batches
+
+    def __iter__(self) -> Iterator[MiniBatch]:
+        for _ in range(self.num_batches):
+            parts = []
+            for frames, label, count in self.sources:
+                index = torch.randint(len(frames), (count,), generator=self.generator)
+                parts.append((frames.select(index), label))
+            yield join(parts)

@@ -1,0 +1,133 @@
+"""Plugins of the training loop that every strategy uses: checks, schedule, validation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from lam_agent.continual.avalanche_import import import_avalanche
+from lam_agent.errors import TrainingError
+
+import_avalanche()
+
+from avalanche.core import SupervisedPlugin  # noqa: E402
+
+_WARMUP_STEPS = 50
+_FINAL_SHARE = 0.05
+
+
+class GuardPlugin(SupervisedPlugin):  # type: ignore[misc]
+    """Clips the gradient and refuses NaN and infinity.
+
+    Args:
+        clip_norm: Largest norm of the gradient.
+    """
+
+    def __init__(self, clip_norm: float) -> None:
+        super().__init__()
+        self.clip_norm = clip_norm
+
+    def before_backward(self, strategy: Any, **kwargs: Any) -> None:
+        if not bool(torch.isfinite(strategy.loss)):
+            raise TrainingError(
+                f"the loss is {float(strategy.loss.detach())} in step {strategy.clock.train_exp_iterations} "
+                "of an experience; lower train.learning-rate or look at the demonstrations."
+            )
+
+    def before_update(self, strategy: Any, **kwargs: Any) -> None:
+        norm = torch.nn.utils.clip_grad_norm_(strategy.model.parameters(), self.clip_norm)
+        if not bool(torch.isfinite(norm)):
+            raise TrainingError(
+                f"the gradient's norm is {float(norm)} in step "
+                f"{strategy.clock.train_exp_iterations} of an experience; "
+                "lower train.learning-rate or look at the demonstrations."
+            )
+
+
+class SchedulePlugin(SupervisedPlugin):  # type: ignore[misc]
+    """Raises the learning rate linearly, then lowers it along a cosine.
+
+    Args:
+        learning_rate: Peak.
+        max_steps: Steps of an experience at which the cosine ends.
+    """
+
+    def __init__(self, learning_rate: float, max_steps: int) -> None:
+        super().__init__()
+        self.learning_rate = learning_rate
+        self.max_steps = max_steps
+
+    def before_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+        step = strategy.clock.train_exp_iterations
+        warmup = min(1.0, (step + 1) / _WARMUP_STEPS)
+        cosine = 0.5 * (1 + math.cos(math.pi * step / self.max_steps))
+        share = warmup * (_FINAL_SHARE + (1 - _FINAL_SHARE) * cosine)
+        for group in strategy.optimizer.param_groups:
+            group["lr"] = self.learning_rate * share
+
+
+class ValidationPlugin(SupervisedPlugin):  # type: ignore[misc]
+    """Validates by rollouts, keeps the best weights, stops when the task is learned.
+
+    Cloning loss is a poor proxy of success, so weights are chosen by success; of equal ones the
+    later are kept, because they were trained longer.
+
+    Args:
+        validate: Measures success on the current task's validation starts.
+        every: Gradient steps between two validations.
+        patience: Validations in a row at full success after which training stops.
+        max_steps: Gradient steps of an experience, at most.
+        report: Called with step, loss and success after each validation.
+    """
+
+    def __init__(
+        self,
+        validate: Callable[[], float],
+        *,
+        every: int,
+        patience: int,
+        max_steps: int,
+        report: Callable[[int, float, float], None],
+    ) -> None:
+        super().__init__()
+        self.validate = validate
+        self.every = every
+        self.patience = patience
+        self.max_steps = max_steps
+        self.report = report
+        self.curve: list[dict[str, float]] = []
+        self._best_success = -1.0
+        self._best_weights: dict[str, torch.Tensor] = {}
+        self._full_in_a_row = 0
+        self._losses: list[float] = []
+
+    def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+        self.curve, self._losses = [], []
+        self._best_success, self._full_in_a_row = -1.0, 0
+        # Avalanche clears this flag only when another epoch begins.
+        strategy._stop_training = False
+
+    def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
+        self._losses.append(float(strategy.loss.detach()))
+        # Avalanche's clock counts the iteration after this call.
+        step = strategy.clock.train_exp_iterations + 1
+        if step % self.every and step != self.max_steps:
+            return
+        success = self.validate()
+        loss = sum(self._losses) / len(self._losses)
+        self._losses = []
+        self.curve.append({"step": step, "loss": loss, "success": success})
+        self.report(step, loss, success)
+        if success >= self._best_success:
+            self._best_success = success
+            state = strategy.model.state_dict()
+            self._best_weights = {name: value.clone() for name, value in state.items()}
+        self._full_in_a_row = self._full_in_a_row + 1 if success == 1.0 else 0
+        if self._full_in_a_row >= self.patience:
+            strategy.stop_training()
+
+    def after_training_epoch(self, strategy: Any, **kwargs: Any) -> None:
+        strategy.model.load_state_dict(self._best_weights)

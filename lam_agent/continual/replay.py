@@ -1,0 +1,124 @@
+"""Experience replay under a real byte budget: copies of old frames, shared evenly by the tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from lam_agent.continual.avalanche_import import import_avalanche
+from lam_agent.continual.batches import Frames
+from lam_agent.errors import ConfigError
+
+import_avalanche()
+
+from avalanche.core import SupervisedPlugin  # noqa: E402
+
+
+class ReplayBuffer:
+    """Frames of earlier tasks, at most `max_bytes` of them.
+
+    Args:
+        max_bytes: Budget for all tasks together.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.tasks: list[Frames] = []
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes that are held now."""
+        return sum(frames.num_bytes for frames in self.tasks)
+
+    def add(self, frames: Frames, generator: torch.Generator) -> None:
+        """Keep random frames of a new task; the old tasks give up their share for it.
+
+        Raises:
+            ConfigError: The budget holds not even one frame of each task.
+        """
+        share = self.max_bytes // (len(self.tasks) + 1)
+        count = share // (frames.num_bytes // len(frames))
+        if count < 1:
+            raise ConfigError(
+                f"replay.memory-mb is {self.max_bytes / 1e6:g}; {len(self.tasks) + 1} tasks need at "
+                f"least {(len(self.tasks) + 1) * frames.num_bytes / len(frames) / 1e6:.2g}."
+            )
+        self.tasks = [self._sample(old, count, generator) for old in self.tasks]
+        self.tasks.append(self._sample(frames, count, generator))
+
+    @staticmethod
+    def _sample(frames: Frames, count: int, generator: torch.Generator) -> Frames:
+        order = torch.randperm(len(frames), generator=generator)[:count]
+        return frames.select(order.sort().values)
+
+
+class ReplayPlugin(SupervisedPlugin):  # type: ignore[misc]
+    """Fills a share of each batch with frames of earlier tasks.
+
+    Args:
+        buffer: The buffer, filled after each experience.
+        batch_fraction: Share of replayed frames in a batch, all earlier tasks together.
+    """
+
+    def __init__(self, buffer: ReplayBuffer, batch_fraction: float) -> None:
+        super().__init__()
+        self.buffer = buffer
+        self.batch_fraction = batch_fraction
+
+    def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+        if not self.buffer.tasks:
+            return
+        loader = strategy.dataloader
+        frames, label, count = loader.sources[0]
+        replayed = max(len(self.buffer.tasks), round(count * self.batch_fraction))
+        loader.sources = [
+            (frames, label, max(1, count - replayed)),
+            *split_evenly(self.buffer.tasks, replayed),
+        ]
+
+    def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+        self.buffer.add(strategy.frames, strategy.generator)
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Return the buffer as named tensors, for a file."""
+        return {
+            f"replay.{index}.{name}": tensor.contiguous()
+            for index, frames in enumerate(self.buffer.tasks)
+            for name, tensor in frames.tensors().items()
+        }
+
+    def load_state(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Undo `state`."""
+        grouped: dict[int, dict[str, torch.Tensor]] = {}
+        for key, tensor in state.items():
+            _, index, name = key.split(".", 2)
+            grouped.setdefault(int(index), {})[name] = tensor
+        self.buffer.tasks = [Frames.from_tensors(grouped[index]) for index in sorted(grouped)]
+
+
+class CumulativePlugin(SupervisedPlugin):  # type: ignore[misc]
+    """Trains on all tasks so far, in equal shares: an upper bound that keeps all data."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.earlier: list[Frames] = []
+
+    def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+        loader = strategy.dataloader
+        frames, label, count = loader.sources[0]
+        share = max(1, count // (len(self.earlier) + 1))
+        old = split_evenly(self.earlier, count - share)
+        loader.sources = [(frames, label, share), *old]
+
+    def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
+        self.earlier.append(strategy.frames)
+
+
+def split_evenly(tasks: list[Frames], count: int) -> list[tuple[Frames, int, int]]:
+    """Return loader sources that share `count` frames of a batch as evenly as can be."""
+    if not tasks:
+        return []
+    each, rest = divmod(count, len(tasks))
+    return [(frames, i, max(1, each + (i < rest))) for i, frames in enumerate(tasks)]

@@ -1,0 +1,101 @@
+"""Demonstrations of a run: collected once, cached on disk under the key of all that shapes them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from pathlib import Path
+
+import lam_envs
+
+from lam_agent.collect import collect_episodes
+from lam_agent.config import RunConfig, to_plain
+from lam_agent.episodes import FORMAT_VERSION, EpisodeSet
+from lam_agent.errors import EpisodeError
+from lam_agent.files import write_text_atomically
+from lam_agent.system import package_versions
+from lam_agent.teachers.scripted import scripted_teacher
+from lam_agent.types import Progress, no_progress
+
+_LOG = logging.getLogger(__name__)
+_SHAPING_PACKAGES = ("lam_agent", "mujoco", "mujoco-warp", "metaworld", "numpy")
+
+
+def default_cache_dir() -> Path:
+    """Return `lam_agent` in the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "lam_agent" / "demonstrations"
+
+
+def _source_digest() -> str:
+    """Return a digest of the source files that shape demonstrations: environments and collector."""
+    root = Path(lam_envs.__file__).parent
+    files = sorted(root.rglob("*.py")) + [Path(__file__).with_name("collect.py")]
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def content_key(task: str, config: RunConfig) -> str:
+    """Return the key of a task's demonstrations: equal keys mean equal episodes."""
+    settings = to_plain(config.collect)
+    for name in ("batch", "cache_dir"):
+        del settings[name]
+    versions = package_versions()
+    content = {
+        "format_version": FORMAT_VERSION,
+        "task": task,
+        "seed": config.seed,
+        "episodes": config.demonstrations,
+        "horizon": config.eval.horizon,
+        "image_size": config.policy.image_size,
+        "collect": settings,
+        "source": _source_digest(),
+        "versions": {name: versions[name] for name in _SHAPING_PACKAGES},
+    }
+    text = json.dumps(content, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load_demonstrations(
+    task: str, config: RunConfig, progress: Progress = no_progress
+) -> tuple[EpisodeSet, bool]:
+    """Return a task's demonstrations from the cache, or collect and cache them.
+
+    A damaged file is detected by its SHA-256 and collected anew.
+
+    Returns:
+        The episodes, and whether they came from the cache.
+    """
+    folder = config.collect.cache_dir or default_cache_dir()
+    path = folder / f"{task}_{content_key(task, config)}.safetensors"
+    seal = path.with_suffix(".sha256")
+    if path.is_file():
+        try:
+            if not seal.is_file() or seal.read_text(encoding="utf-8") != _file_digest(path):
+                raise EpisodeError(f"{path} is damaged: its SHA-256 differs.")
+            return EpisodeSet.load(path), True
+        except EpisodeError as error:
+            _LOG.warning("%s The demonstrations of %s are collected anew.", error, task)
+    episodes = collect_episodes(
+        task,
+        scripted_teacher,
+        episodes=config.demonstrations,
+        seed=config.seed,
+        config=config.collect,
+        image_size=config.policy.image_size,
+        horizon=config.eval.horizon,
+        threads=config.threads,
+        progress=progress,
+    )
+    episodes.save(path)
+    write_text_atomically(seal, _file_digest(path))
+    return episodes, False

@@ -1,0 +1,42 @@
+"""Exceptions of lam_agent: one sentence that says what, got, allowed, what to do.
+
+The command line prints them without a traceback and exits with status 2.
+"""
+
+from __future__ import annotations
+
+
+class LamAgentError(Exception):
+    """Base of every error that lam_agent raises on purpose."""
+
+
+class ConfigError(LamAgentError, ValueError):
+    """A setting that is unknown, out of range or at odds with another."""
+
+
+class EpisodeError(LamAgentError, ValueError):
+    """Episodes with wrong shapes, NaN, other cameras or another control rate."""
+
+
+class CheckpointError(LamAgentError):
+    """A checkpoint that is missing, damaged, of a newer format or of other shapes."""
+
+
+class ObservationError(LamAgentError, ValueError):
+    """An observation that does not fit the policy's contract."""
+
+
+class TrainingError(LamAgentError):
+    """Training that cannot go on: NaN or infinity in a loss, gradient or action."""
+
+
+class RunFolderError(LamAgentError):
+    """A run folder that exists already, is no run, or is of a newer format."""
+
+
+class ResultsError(LamAgentError, ValueError):
+    """Results that are incomplete, of a newer format or not a success matrix."""
+
+
+class MissingExtraError(LamAgentError, ImportError):
+    """An optional package that a chosen option needs and that is not installed."""

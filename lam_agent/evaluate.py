@@ -1,0 +1,121 @@
+"""One evaluation for training, command line and controller: a policy in many worlds at once.
+
+All episodes of a cell run in one batch of fixed size for a fixed horizon; the cameras look only
+when the policy needs a new chunk of actions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from lam_envs.batched import BatchedEnv
+from lam_envs.tasks.registry import make_task
+
+from lam_agent.policy.instruction import bag_of_words
+from lam_agent.policy.policy import VisualActionPolicy
+from lam_agent.seeding import Split, start_seeds
+from lam_agent.types import Progress, no_progress
+
+MAX_BATCH = 64
+"""Worlds that are evaluated at a time, at most."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Success of a policy on one task, episode by episode.
+
+    Attributes:
+        task: Name of the task.
+        is_success: Whether the predicate held at any step, shape (E,), bool.
+        is_success_at_end: Whether it held at the last step, shape (E,), bool.
+        reward: Sum of the dense reward of each episode, shape (E,).
+    """
+
+    task: str
+    is_success: torch.Tensor
+    is_success_at_end: torch.Tensor
+    reward: torch.Tensor
+
+    @property
+    def success_rate(self) -> float:
+        """Share of episodes that succeeded at any step."""
+        return float(self.is_success.float().mean())
+
+
+def instruction_bag(task: str) -> torch.Tensor:
+    """Return the bag of words of a task's instruction, shape (NUM_BUCKETS,)."""
+    return bag_of_words(make_task(task).instruction)
+
+
+@lru_cache(maxsize=8)
+def _worlds(
+    task: str, num_envs: int, image_size: int, horizon: int, threads: int | None
+) -> BatchedEnv:
+    """Keep the environments of an evaluation: making their cameras takes a while."""
+    return BatchedEnv(
+        task, num_envs, image_size=image_size, horizon=horizon, num_threads=threads
+    )
+
+
+def evaluate(
+    policy: VisualActionPolicy,
+    task: str,
+    *,
+    episodes: int,
+    split: Split,
+    horizon: int,
+    threads: int | None = None,
+    progress: Progress = no_progress,
+) -> Evaluation:
+    """Measure a policy's success on a task.
+
+    Args:
+        policy: The policy; it is not changed.
+        task: Name of the task.
+        episodes: Number of episodes; the starts of the first ones do not depend on it.
+        split: Which start states.
+        horizon: Control steps of every episode.
+        threads: CPU threads of the simulation; the result does not depend on it.
+        progress: Called after each look.
+    """
+    seeds = start_seeds(task, split, episodes)
+    parts = []
+    for first in range(0, episodes, MAX_BATCH):
+        batch = seeds[first : first + MAX_BATCH]
+        env = _worlds(task, min(episodes, MAX_BATCH), policy.config.image_size, horizon, threads)
+        filled = batch + batch[:1] * (env.num_envs - len(batch))  # The batch size is fixed.
+        part = _roll_out(policy, env, filled, first / episodes, len(batch) / episodes, progress)
+        parts.append([values[: len(batch)] for values in part])
+    any_step, at_end, reward = (torch.cat(values) for values in zip(*parts, strict=True))
+    return Evaluation(task, any_step, at_end, reward)
+
+
+def _roll_out(
+    policy: VisualActionPolicy,
+    env: BatchedEnv,
+    seeds: list[np.random.SeedSequence],
+    done: float,
+    share: float,
+    progress: Progress,
+) -> list[torch.Tensor]:
+    """Run one batch of episodes; return success at any step, at the end, and summed reward."""
+    bag = bag_of_words(env.task.instruction)
+    env.reset(seeds=seeds)
+    is_success = torch.zeros(env.num_envs, dtype=torch.bool)
+    at_end = torch.zeros(env.num_envs, dtype=torch.bool)
+    reward = torch.zeros(env.num_envs, dtype=torch.float64)
+    chunk = torch.empty(0)
+    for step in range(env.horizon):
+        offset = step % policy.config.execute_length
+        if offset == 0:
+            observation = {**env.images(), "proprioception": env.proprioception()}
+            chunk = policy.act(observation, bag).cpu()  # (N, L, 4)
+            progress(done + share * step / env.horizon, f"evaluating {env.task.name}")
+        result = env.step(chunk[:, offset])
+        at_end = result.is_success
+        is_success |= at_end
+        reward += result.reward
+    return [is_success, at_end, reward]

@@ -1,0 +1,182 @@
+"""Intervals: how far a measured number can be trusted.
+
+Wilson for one cell of the success matrix; parametric bootstrap over episodes for the metrics of one
+run; from three seeds on, hierarchical bootstrap over seeds and episodes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from lam_agent.errors import ResultsError
+from lam_agent.metrics import MATRIX_METRICS, Metric, compute_metrics
+from lam_agent.success_matrix import FloatArray, SuccessMatrix
+
+Interval = tuple[float, float]
+
+CONFIDENCE = 0.95
+"""Coverage of every interval."""
+
+MIN_SEEDS = 3
+"""Seeds from which an interval over seeds means anything."""
+
+
+def wilson_interval(successes: int, episodes: int) -> Interval:
+    """Return the Wilson score interval of a success rate (Wilson 1927).
+
+    Args:
+        successes: Successful episodes.
+        episodes: Episodes that were run, at least 1.
+    """
+    if not 0 <= successes <= episodes or episodes < 1:
+        raise ResultsError(
+            f"there are {successes} successes in {episodes} episodes; there must be at least 1 "
+            "episode and from 0 to all successes."
+        )
+    z = NormalDist().inv_cdf((1.0 + CONFIDENCE) / 2.0)
+    centre = (successes + z**2 / 2) / (episodes + z**2)
+    variance = successes * (episodes - successes) / episodes + z**2 / 4
+    half = z * math.sqrt(variance) / (episodes + z**2)
+    # At both ends the formula is exact; rounding must not push the bound past it.
+    low = 0.0 if successes == 0 else centre - half
+    high = 1.0 if successes == episodes else centre + half
+    return low, high
+
+
+def compute_intervals(
+    matrix: SuccessMatrix, tasks: Sequence[str] | None = None, seed: int = 0
+) -> dict[str, Interval | None]:
+    """Return the interval of every metric of one run by name.
+
+    The two that need learning curves have none, because episodes of the matrix do not vary them.
+
+    Args:
+        matrix: The success matrix.
+        tasks: Names of the columns; visits of one task share their episodes.
+        seed: Seed of the bootstrap.
+    """
+    intervals = bootstrap_intervals(matrix, MATRIX_METRICS, seed, tasks=tasks)
+    return {name: intervals.get(name) for name in compute_metrics(matrix)}
+
+
+def bootstrap_intervals(
+    matrix: SuccessMatrix,
+    metrics: Mapping[str, Metric],
+    seed: int,
+    samples: int = 2000,
+    tasks: Sequence[str] | None = None,
+) -> dict[str, Interval | None]:
+    """Return percentile intervals by parametric bootstrap over episodes, binomial per cell.
+
+    They tell how much the episodes of one run vary, not how much another seed would differ. Cells
+    vary independently, though rows share their starts, which makes differences look more uncertain.
+    A cell at 0 or 1 does not vary at all: its own Wilson interval says what it leaves open.
+
+    Args:
+        matrix: The success matrix of one run.
+        metrics: Functions by name. One that is None for the matrix has no interval.
+        seed: Seed of the bootstrap.
+        samples: Matrices that are drawn.
+        tasks: Names of the columns; visits of one task share their episodes.
+    """
+    measured = {name: metric for name, metric in metrics.items() if metric(matrix) is not None}
+    values = _bootstrap(matrix, measured, np.random.default_rng(seed), samples, tasks)
+    return {name: _percentiles(values[name]) if name in values else None for name in metrics}
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """A metric over several seeds of one strategy."""
+
+    mean: float
+    interval: Interval | None
+    num_seeds: int
+
+
+def aggregate_over_seeds(
+    matrices: Sequence[SuccessMatrix],
+    metrics: Mapping[str, Metric] = MATRIX_METRICS,
+    seed: int = 0,
+    samples: int = 2000,
+    tasks: Sequence[str] | None = None,
+) -> dict[str, Aggregate | None]:
+    """Return mean and interval of every metric by hierarchical bootstrap: seeds, then episodes.
+
+    Args:
+        matrices: Success matrices of runs that differ in their seed alone, at least 3.
+        metrics: Functions by name. One that is None for any run is None.
+        seed: Seed of the bootstrap.
+        samples: Sets of runs that are drawn.
+        tasks: Names of the columns; visits of one task share their episodes.
+    """
+    num_seeds = len(matrices)
+    if num_seeds < MIN_SEEDS:
+        raise ResultsError(
+            f"there are {num_seeds} seeds; an interval over seeds needs at least {MIN_SEEDS}."
+        )
+    points = {name: [metric(matrix) for matrix in matrices] for name, metric in metrics.items()}
+    measured = {name: metrics[name] for name in metrics if None not in points[name]}
+    random = np.random.default_rng(seed)
+    choices = random.integers(num_seeds, size=(samples, num_seeds))
+    drawn = {name: np.empty(choices.shape) for name in measured}
+    for index, matrix in enumerate(matrices):
+        chosen = choices == index
+        values = _bootstrap(matrix, measured, random, int(chosen.sum()), tasks)
+        for name in measured:
+            drawn[name][chosen] = values[name]
+    aggregates: dict[str, Aggregate | None] = dict.fromkeys(metrics)
+    for name in measured:
+        mean = float(np.mean(np.array(points[name], dtype=np.float64)))
+        aggregates[name] = Aggregate(mean, _percentiles(drawn[name].mean(axis=1)), num_seeds)
+    return aggregates
+
+
+def _bootstrap(
+    matrix: SuccessMatrix,
+    metrics: Mapping[str, Metric],
+    random: np.random.Generator,
+    samples: int,
+    tasks: Sequence[str] | None,
+) -> dict[str, FloatArray]:
+    """Return each metric of resampled matrices, shape (samples,), NaN where it is undefined."""
+    names = [str(column) for column in range(matrix.num_tasks)] if tasks is None else list(tasks)
+    if len(names) != matrix.num_tasks:
+        raise ResultsError(f"there are {len(names)} task names; {matrix.num_tasks} are needed.")
+    first_visit = [names.index(name) for name in names]
+    episodes = np.nan_to_num(matrix.episodes).astype(np.int64)
+    rate = np.nan_to_num(matrix.success)
+    # An episode ends in success only if it is one: draw the second count out of the first.
+    end_share = np.divide(
+        np.nan_to_num(matrix.success_at_end), rate, out=np.zeros_like(rate), where=rate > 0
+    )
+    successes = random.binomial(episodes, rate, size=(samples, *rate.shape))
+    at_end = random.binomial(successes, np.minimum(end_share, 1.0))
+    # Visits of one task are one evaluation, so they vary together.
+    shared = matrix.success[:, first_visit] == matrix.success
+    shared &= matrix.episodes[:, first_visit] == matrix.episodes
+    successes = np.where(shared, successes[:, :, first_visit], successes)
+    at_end = np.where(shared, at_end[:, :, first_visit], at_end)
+    values = {name: np.full(samples, np.nan) for name in metrics}
+    for sample in range(samples):
+        rates = (successes[sample] / matrix.episodes, at_end[sample] / matrix.episodes)
+        drawn = SuccessMatrix(*rates, matrix.episodes)
+        for name, metric in metrics.items():
+            value = metric(drawn)
+            if value is not None:
+                values[name][sample] = value
+    return values
+
+
+def _percentiles(values: FloatArray) -> Interval | None:
+    """Return the percentile interval of the samples in which the metric is defined."""
+    defined = values[~np.isnan(values)]
+    if defined.size == 0:
+        return None
+    tail = (1.0 - CONFIDENCE) / 2.0
+    low, high = np.quantile(defined, (tail, 1.0 - tail))
+    return float(low), float(high)

@@ -1,0 +1,1 @@
+"""The visual-action policy: camera encoders, transformer trunk, action-chunk head."""

@@ -1,0 +1,66 @@
+"""One camera's encoder: patches, features, then where in the picture each feature stands out.
+
+Each feature map is standardised over the picture before its spatial softmax. A feature that fires
+in few places then has a large score there, however small the thing is that it fires on, so that
+points lock on to small objects within some hundred gradient steps.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+PATCH_PIXELS = 4
+"""Side of a patch, pixels: what one feature vector sees."""
+
+
+class SpatialSoftmax(nn.Module):
+    """Expected picture coordinates of each feature map.
+
+    Source: Levine et al. 2016, "End-to-End Training of Deep Visuomotor Policies", Section 5.1.
+
+    Args:
+        size: Height and width of the maps.
+        sharpness: Initial factor on the features before the softmax.
+    """
+
+    def __init__(self, size: int, sharpness: float = 1.0) -> None:
+        super().__init__()
+        line = torch.linspace(-1.0, 1.0, size)
+        grid_y, grid_x = torch.meshgrid(line, line, indexing="ij")
+        grid = torch.stack((grid_x.flatten(), grid_y.flatten()), 1)  # (H * W, 2)
+        self.register_buffer("grid", grid, persistent=False)
+        self.sharpness = nn.Parameter(torch.tensor(sharpness))
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Return x, y in [-1, 1] of each map: (B, K, H, W) -> (B, 2 * K)."""
+        weights = (maps.flatten(2).float() * self.sharpness).softmax(2)  # (B, K, H * W)
+        return (weights @ self.get_buffer("grid")).flatten(1)  # (B, K, 2) -> (B, 2 * K)
+
+
+class CameraEncoder(nn.Module):
+    """Turns one camera's pictures into a token.
+
+    Args:
+        image_size: Height and width, pixels, a multiple of 4.
+        channels: Channels of the patch features.
+        keypoints: Number of feature points K.
+        width: Width of the token.
+    """
+
+    def __init__(self, image_size: int, channels: int, keypoints: int, width: int) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(3, channels, PATCH_PIXELS, stride=PATCH_PIXELS),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels, keypoints, 1),
+            nn.InstanceNorm2d(keypoints),
+        )
+        self.points = SpatialSoftmax(image_size // PATCH_PIXELS)
+        self.project = nn.Linear(2 * keypoints, width)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Encode normalised pictures (B, 3, H, W) into a token (B, D)."""
+        maps = self.features(pixels)  # (B, K, H / 4, W / 4)
+        token: torch.Tensor = self.project(self.points(maps))
+        return token

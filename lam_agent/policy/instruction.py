@@ -1,0 +1,41 @@
+"""Instructions as tokens: hashed words, one learned embedding each, averaged.
+
+A task that the policy never saw still has an embedding, near those that share its words.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+
+import torch
+from torch import nn
+
+NUM_BUCKETS = 512
+"""Number of word embeddings; words share one where their hashes meet."""
+
+
+def word_buckets(instruction: str) -> torch.Tensor:
+    """Return the buckets of an instruction's words, shape (number of words,), int64."""
+    words = re.findall(r"[a-z0-9]+", instruction.lower()) or ["task"]
+    return torch.tensor([zlib.crc32(word.encode()) % NUM_BUCKETS for word in words])
+
+
+def bag_of_words(instruction: str) -> torch.Tensor:
+    """Return the share of each bucket in an instruction, shape (NUM_BUCKETS,), float32."""
+    counts = torch.bincount(word_buckets(instruction), minlength=NUM_BUCKETS).float()
+    return counts / counts.sum()
+
+
+class InstructionEncoder(nn.Module):
+    """Turns bags of words into tokens, (B, NUM_BUCKETS) -> (B, D)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.embed = nn.Linear(NUM_BUCKETS, width, bias=False)
+        nn.init.normal_(self.embed.weight, std=1.0)
+
+    def forward(self, bags: torch.Tensor) -> torch.Tensor:
+        """Average the embeddings of the words in each bag."""
+        token: torch.Tensor = self.embed(bags)
+        return token

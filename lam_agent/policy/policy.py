@@ -1,0 +1,160 @@
+"""VisualActionPolicy: two cameras, proprioception and an instruction in, a chunk of actions out.
+
+    images -> encoder a camera -> tokens --+
+    proprioception -> token ---------------+--> where objects are (auxiliary head) -> token
+    instruction -> token ------------------+
+    all tokens -> transformer trunk -> head -> L actions
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from lam_agent.config import PolicyConfig
+from lam_agent.errors import ObservationError, TrainingError
+from lam_agent.policy.encoder import CameraEncoder
+from lam_agent.policy.instruction import InstructionEncoder
+from lam_agent.policy.normaliser import Normaliser
+
+CAMERAS = ("front", "wrist")
+ACTION_SIZE = 4
+PROPRIOCEPTION_SIZE = 4
+TRACKED_SIZE = 6
+
+
+@dataclass(frozen=True)
+class PolicyOutput:
+    """What the policy computes from a batch of observations.
+
+    Attributes:
+        actions: Chunk of actions, shape (B, L, 4), not yet clipped to [-1, 1].
+        tracked: Where it believes object and goal to be, normalised, shape (B, 6).
+    """
+
+    actions: torch.Tensor
+    tracked: torch.Tensor
+
+
+class VisualActionPolicy(nn.Module):
+    """The policy network; its normaliser is part of it and frozen.
+
+    Args:
+        config: Sizes. `init` is not used here.
+    """
+
+    def __init__(self, config: PolicyConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.normaliser = Normaliser()
+        self.encoders = nn.ModuleDict(
+            {
+                camera: CameraEncoder(config.image_size, config.channels, config.keypoints, width)
+                for camera in CAMERAS
+            }
+        )
+        self.proprioception = nn.Linear(PROPRIOCEPTION_SIZE, width)
+        self.instruction = InstructionEncoder(width)
+        self.tracker = nn.Sequential(
+            nn.Linear((len(CAMERAS) + 1) * width, width // 2),
+            nn.ReLU(),
+            nn.Linear(width // 2, TRACKED_SIZE),
+        )
+        self.tracked_token = nn.Linear(TRACKED_SIZE, width)
+        num_tokens = len(CAMERAS) + 3
+        self.positions = nn.Parameter(0.02 * torch.randn(num_tokens, width))
+        layer = nn.TransformerEncoderLayer(
+            width, config.heads, 2 * width, 0.0, "gelu", batch_first=True, norm_first=True
+        )
+        self.trunk = nn.TransformerEncoder(layer, config.depth, enable_nested_tensor=False)
+        self.head = nn.Sequential(
+            nn.LayerNorm(num_tokens * width),
+            nn.Linear(num_tokens * width, 2 * width),
+            nn.GELU(),
+            nn.Linear(2 * width, 2 * width),
+            nn.GELU(),
+            nn.Linear(2 * width, config.chunk_length * ACTION_SIZE),
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.positions.device
+
+    def forward(
+        self, images: Mapping[str, torch.Tensor], proprioception: torch.Tensor, bags: torch.Tensor
+    ) -> PolicyOutput:
+        """Compute actions and the tracked positions.
+
+        Args:
+            images: Camera -> RGB, uint8 (B, H, W, 3).
+            proprioception: Hand xyz (metres) and gripper opening, float32 (B, 4).
+            bags: Bags of instruction words, float32 (B, NUM_BUCKETS).
+        """
+        tokens = [
+            self.encoders[camera](self.normaliser.pixels(images[camera])) for camera in CAMERAS
+        ]
+        tokens.append(self.proprioception(self.normaliser.proprioception(proprioception)))
+        tracked = self.tracker(torch.cat(tokens, 1)).float()  # (B, 3 * D) -> (B, 6)
+        tokens += [self.tracked_token(tracked), self.instruction(bags)]
+        features = self.trunk(torch.stack(tokens, 1) + self.positions)  # (B, T, D)
+        actions = self.head(features.flatten(1)).float()  # (B, T * D) -> (B, L * 4)
+        return PolicyOutput(actions.view(-1, self.config.chunk_length, ACTION_SIZE), tracked)
+
+    @torch.inference_mode()
+    def act(self, observation: Mapping[str, torch.Tensor], bag: torch.Tensor) -> torch.Tensor:
+        """Return the chunk of actions for each observation, (B, L, 4), in [-1, 1].
+
+        Args:
+            observation: `front`, `wrist`: uint8 (B, H, W, 3); `proprioception`: float32 (B, 4).
+            bag: Bag of words of the instruction, shape (NUM_BUCKETS,).
+
+        Raises:
+            ObservationError: A key is missing or has a wrong shape or type.
+            TrainingError: An action is NaN or infinite.
+        """
+        self.check_observation(observation)
+        was_training = self.training
+        self.eval()
+        moved = {key: value.to(self.device) for key, value in observation.items()}
+        bags = bag.to(self.device).expand(len(moved["proprioception"]), -1)
+        output = self(moved, moved["proprioception"], bags)
+        self.train(was_training)
+        if not bool(torch.isfinite(output.actions).all()):
+            raise TrainingError(
+                "the policy's actions hold NaN or infinity; load an earlier checkpoint."
+            )
+        return output.actions.clamp(-1.0, 1.0)
+
+    def check_observation(self, observation: Mapping[str, torch.Tensor]) -> None:
+        """Refuse an observation that does not fit.
+
+        Raises:
+            ObservationError: A key is missing or has a wrong shape or type.
+        """
+        size = self.config.image_size
+        expected: dict[str, tuple[tuple[int, ...], torch.dtype]] = {
+            camera: ((size, size, 3), torch.uint8) for camera in CAMERAS
+        }
+        expected["proprioception"] = ((PROPRIOCEPTION_SIZE,), torch.float32)
+        for key, (shape, dtype) in expected.items():
+            if key not in observation:
+                raise ObservationError(
+                    f"the observation lacks {key!r}; it needs {', '.join(expected)}."
+                )
+            value = observation[key]
+            if tuple(value.shape[1:]) != shape or value.dtype != dtype:
+                raise ObservationError(
+                    f"{key} has shape {tuple(value.shape)} and type {value.dtype}; "
+                    f"it must have shape (batch, {', '.join(map(str, shape))}) and type {dtype}."
+                )
+        if not bool(torch.isfinite(observation["proprioception"]).all()):
+            raise ObservationError("proprioception holds NaN or infinity; check the robot's sensors.")
+
+    def num_parameters(self, *, trainable: bool) -> int:
+        """Return the number of parameters: of all, or of those that are trained."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad or not trainable)

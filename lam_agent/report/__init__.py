@@ -1,0 +1,1 @@
+"""Reports: from the results of a run to text that people read."""

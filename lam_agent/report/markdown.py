@@ -1,0 +1,114 @@
+"""`report.md`: the results of a run as text that a page or a terminal can show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from lam_agent.report.words import (
+    INTERVAL,
+    NOT_EVALUATED,
+    cell_words,
+    column_labels,
+    cost_rows,
+    interval_sentence,
+    interval_words,
+    metric_names,
+    metric_words,
+    number_words,
+    protocol_words,
+    row_labels,
+    value_words,
+)
+from lam_agent.results import Results
+from lam_agent.success_matrix import FloatArray
+
+
+def render_markdown(results: Results) -> str:
+    """Return the report of a run as Markdown."""
+    sections = [
+        _title(results),
+        "## Success matrix\n\n"
+        "Rows: when it was measured. Columns: tasks. Success rate, successes of episodes, "
+        f"{INTERVAL}; {NOT_EVALUATED} is not evaluated.\n\n"
+        + _matrix(results, results.matrix.success),
+        "### Success at the last step\n\n" + _matrix(results, results.matrix.success_at_end),
+        "## Metrics\n\n" + _metrics(results) + "\n\n" + interval_sentence(results),
+        "## Protocol\n\n" + protocol_words(results) + "\n\n" + _protocol(results),
+        "## Cost\n\n" + _table(("what", "amount"), cost_rows(results)),
+    ]
+    if results.per_task:
+        sections.append("## Tasks\n\n" + _per_task(results))
+    if results.versions:
+        sections.append(
+            "## Versions\n\n" + _table(("package", "version"), results.versions.items())
+        )
+    return "\n\n".join(sections) + "\n"
+
+
+def _title(results: Results) -> str:
+    """Return the heading, what was run and, if so, that it is not finished."""
+    num_tasks = len(results.tasks)
+    lines = [
+        f"# {' → '.join(_escape(label) for label in column_labels(results.tasks))}",
+        f"Strategy `{results.strategy}`, seed {results.seed}, {num_tasks} "
+        f"task{'s' if num_tasks > 1 else ''}.",
+    ]
+    if not results.finished:
+        lines.append(
+            f"**Not finished:** {results.experiences_done} of {num_tasks} experiences are done."
+        )
+    return "\n\n".join(lines)
+
+
+def _matrix(results: Results, rates: FloatArray) -> str:
+    """Return one matrix of success rates, shape (T+1, T), as a table."""
+    labels = row_labels(results.tasks)
+    rows = []
+    for label, row, episodes in zip(labels, rates, results.matrix.episodes, strict=True):
+        cells = [cell_words(rate, count) for rate, count in zip(row, episodes, strict=True)]
+        rows.append((label, *(" ".join(filter(None, cell)) for cell in cells)))
+    return _table(("", *column_labels(results.tasks)), rows)
+
+
+def _metrics(results: Results) -> str:
+    """Return the metrics with interval, formula in words and source as a table."""
+    rows = []
+    for name in metric_names(results):
+        words = metric_words(name)
+        value, interval = results.metrics[name], results.intervals.get(name)
+        rows.append(
+            (
+                words.title,
+                number_words(value),
+                interval_words(interval),
+                words.formula,
+                words.source,
+            )
+        )
+    return _table(("metric", "value", INTERVAL, "formula", "source"), rows)
+
+
+def _protocol(results: Results) -> str:
+    """Return every entry of the protocol as a table."""
+    rows = [
+        (name.replace("_", " "), value_words(value)) for name, value in results.protocol.items()
+    ]
+    return _table(("protocol", "value"), rows)
+
+
+def _per_task(results: Results) -> str:
+    """Return what else is known of each task as a table with a column for each key."""
+    keys = list(dict.fromkeys(key for entry in results.per_task for key in entry))
+    rows = [[value_words(entry.get(key)) for key in keys] for entry in results.per_task]
+    return _table([key.replace("_", " ") for key in keys], rows)
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(_escape(cell) for cell in line) + " |" for line in lines)
+
+
+def _escape(text: str) -> str:
+    """Keep a text inside its cell."""
+    return " ".join(text.replace("|", "\\|").split())

@@ -1,0 +1,287 @@
+"""`results.json`: all that a run measured, enough to draw its report again.
+
+Other programs read this file. Its keys are stable; more may come to stand beside them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from lam_agent.errors import ResultsError
+from lam_agent.files import write_text_atomically
+from lam_agent.intervals import Interval
+from lam_agent.success_matrix import FloatArray, SuccessMatrix
+
+FORMAT_VERSION = 1
+"""Newest format of `results.json` that this version writes and reads."""
+
+
+@dataclass(frozen=True)
+class WallTime:
+    """Seconds of a run by phase."""
+
+    collect: float
+    adapt: float
+    evaluate: float
+    total: float
+
+    def __post_init__(self) -> None:
+        _check_amounts(self, "cost.wall_time_s.")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run took: seconds, megabytes of 10^6 bytes, bytes and parameters."""
+
+    wall_time_s: WallTime
+    peak_memory_mb: float
+    replay_bytes: int
+    demonstration_bytes: int
+    trainable_parameters: int
+    total_parameters: int
+
+    def __post_init__(self) -> None:
+        _check_amounts(self, "cost.")
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a run measured.
+
+    Attributes:
+        tasks: Names along the stream, one for each column of the matrix.
+        strategy: Continual-learning strategy.
+        seed: Seed of the run.
+        protocol: How success was measured: `episodes`, `horizon` and more, as JSON holds it.
+        matrix: Success of each task, before and along the stream.
+        metrics: Values by name; None where not measured.
+        cost: What the run took.
+        experiences_done: Experiences that are learned and evaluated.
+        intervals: Intervals of the metrics by name; None where there is none.
+        per_task: More about each task, as JSON holds it.
+        versions: Versions of the packages by name.
+        finished: Whether the whole stream is done.
+    """
+
+    tasks: tuple[str, ...]
+    strategy: str
+    seed: int
+    protocol: Mapping[str, Any]
+    matrix: SuccessMatrix
+    metrics: Mapping[str, float | None]
+    cost: Cost
+    experiences_done: int
+    intervals: Mapping[str, Interval | None] = field(default_factory=dict)
+    per_task: tuple[Mapping[str, Any], ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    finished: bool = True
+
+    def __post_init__(self) -> None:
+        if len(self.tasks) != self.matrix.num_tasks:
+            raise ResultsError(
+                f"the success matrix has {self.matrix.num_tasks} columns for {len(self.tasks)} "
+                "tasks; there must be one for each."
+            )
+        for key in ("episodes", "horizon"):
+            if key not in self.protocol:
+                raise ResultsError(f"protocol.{key} is missing; it must be a whole number.")
+        for name, value in self.metrics.items():
+            if value is not None and not _is_number(value):
+                raise ResultsError(f"metrics.{name} is {value!r}; it must be a number or null.")
+        for name, interval in self.intervals.items():
+            if interval is not None and not _is_interval(interval):
+                raise ResultsError(
+                    f"intervals.{name} is {interval!r}; it must be two numbers in order or null."
+                )
+        if not 0 <= self.experiences_done <= len(self.tasks):
+            raise ResultsError(
+                f"experiences_done is {self.experiences_done}; it must be from 0 to "
+                f"{len(self.tasks)}."
+            )
+        if self.finished and self.experiences_done < len(self.tasks):
+            raise ResultsError(
+                f"finished is true after {self.experiences_done} of {len(self.tasks)} experiences; "
+                "it must be false until all are done."
+            )
+
+
+def write_results(path: Path, results: Results) -> None:
+    """Write results as JSON; the file is whole or, if that fails, as it was."""
+    try:
+        text = json.dumps(_to_plain(results), indent=2, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ResultsError(f"the results hold what JSON cannot ({error}); remove it.") from error
+    write_text_atomically(path, text + "\n")
+
+
+def read_results(path: Path) -> Results:
+    """Read and check the results of a run.
+
+    Raises:
+        ResultsError: The file is missing, no JSON, incomplete, inconsistent or of a newer format.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        return _from_plain(_expect(data, dict, "the file"))
+    except OSError as error:
+        raise ResultsError(
+            f"{path} cannot be read ({error.strerror}); name the results.json of a run."
+        ) from error
+    except ResultsError as error:
+        raise ResultsError(f"{path}: {error}") from error
+    except ValueError as error:
+        raise ResultsError(
+            f"{path} is no JSON ({error}); name the results.json of a run."
+        ) from error
+
+
+def _to_plain(results: Results) -> dict[str, Any]:
+    """Return the content of `results.json`."""
+    matrices = {
+        item.name: _rows(getattr(results.matrix, item.name)) for item in fields(SuccessMatrix)
+    }
+    times = {item.name: getattr(results.cost.wall_time_s, item.name) for item in fields(WallTime)}
+    amounts = {item.name: getattr(results.cost, item.name) for item in fields(Cost)}
+    return {
+        "format_version": FORMAT_VERSION,
+        "tasks": list(results.tasks),
+        "strategy": results.strategy,
+        "seed": results.seed,
+        "finished": results.finished,
+        "experiences_done": results.experiences_done,
+        "protocol": dict(results.protocol),
+        **matrices,
+        "metrics": dict(results.metrics),
+        "intervals": dict(results.intervals),
+        "cost": {**amounts, "wall_time_s": times},
+        "per_task": [dict(entry) for entry in results.per_task],
+        "versions": dict(results.versions),
+    }
+
+
+def _from_plain(data: Mapping[str, Any]) -> Results:
+    """Check the content of `results.json` and make the results of it."""
+    version = _take(data, "format_version", int)
+    if version > FORMAT_VERSION:
+        raise ResultsError(
+            f"the format version is {version}; this lam_agent reads up to {FORMAT_VERSION}, so "
+            "install a newer one."
+        )
+    tasks = tuple(_expect(name, str, "an entry of tasks") for name in _take(data, "tasks", list))
+    intervals = _expect(data.get("intervals", {}), dict, "intervals")
+    per_task = _expect(data.get("per_task", []), list, "per_task")
+    return Results(
+        tasks=tasks,
+        strategy=_take(data, "strategy", str),
+        seed=_take(data, "seed", int),
+        protocol=_take(data, "protocol", dict),
+        matrix=SuccessMatrix(*(_take_matrix(data, item.name) for item in fields(SuccessMatrix))),
+        metrics=_take(data, "metrics", dict),
+        cost=_cost_from_plain(_take(data, "cost", dict)),
+        experiences_done=_expect(data.get("experiences_done", len(tasks)), int, "experiences_done"),
+        intervals={
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in intervals.items()
+        },
+        per_task=tuple(_expect(entry, dict, "an entry of per_task") for entry in per_task),
+        versions=_expect(data.get("versions", {}), dict, "versions"),
+        finished=_expect(data.get("finished", True), bool, "finished"),
+    )
+
+
+def _cost_from_plain(data: Mapping[str, Any]) -> Cost:
+    """Check and return the cost."""
+    times = _take(data, "wall_time_s", dict, "cost.")
+    return Cost(
+        WallTime(
+            **{
+                item.name: _take(times, item.name, float, "cost.wall_time_s.")
+                for item in fields(WallTime)
+            }
+        ),
+        **{
+            item.name: _take(data, item.name, int if item.type == "int" else float, "cost.")
+            for item in fields(Cost)
+            if item.name != "wall_time_s"
+        },
+    )
+
+
+def _take_matrix(data: Mapping[str, Any], name: str) -> FloatArray:
+    """Return a table of numbers and nulls as an array with NaN for null, shape (T+1, T)."""
+    rows = [_expect(row, list, f"a row of {name}") for row in _take(data, name, list)]
+    cells = [cell for row in rows for cell in row if cell is not None and not _is_number(cell)]
+    if cells or len({len(row) for row in rows}) > 1:
+        raise ResultsError(f"{name} is no table; it must be T+1 rows of T numbers or nulls.")
+    return np.array(rows, dtype=np.float64)
+
+
+def _rows(array: FloatArray) -> list[list[float | None]]:
+    """Return an array as rows with None for NaN."""
+    return [[None if math.isnan(cell) else cell for cell in row] for row in array.tolist()]
+
+
+_KINDS: Mapping[type, str] = {
+    dict: "an object",
+    list: "a list",
+    str: "a string",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+}
+
+
+def _take(data: Mapping[str, Any], key: str, kind: type, prefix: str = "") -> Any:
+    """Return the value of a key that must be there."""
+    if key not in data:
+        raise ResultsError(f"{prefix}{key} is missing; it must be {_KINDS[kind]}.")
+    return _expect(data[key], kind, prefix + key)
+
+
+def _expect(value: Any, kind: type, name: str) -> Any:
+    """Return the value if it is of a kind; true and false are no numbers."""
+    allowed = (int, float) if kind is float else kind
+    if not isinstance(value, allowed) or (isinstance(value, bool) and kind is not bool):
+        raise ResultsError(f"{name} is {json.dumps(value)[:60]}; it must be {_KINDS[kind]}.")
+    return value
+
+
+def _is_number(value: object) -> bool:
+    """Tell whether a value is a finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max
+
+
+def _is_interval(value: Sequence[object]) -> bool:
+    """Tell whether a value is two finite numbers in order."""
+    match value:
+        case [low, high] if _is_number(low) and _is_number(high):
+            return bool(low <= high)  # type: ignore[operator]
+    return False
+
+
+def _check_amounts(section: WallTime | Cost, prefix: str) -> None:
+    """Refuse amounts that are no finite numbers from 0 on; counts must be whole."""
+    for item in fields(section):
+        value = getattr(section, item.name)
+        if isinstance(value, WallTime):
+            continue
+        if not _is_number(value) or value < 0 or (item.type == "int" and value != int(value)):
+            kind = "whole number" if item.type == "int" else "number"
+            raise ResultsError(
+                f"{prefix}{item.name} is {value!r}; it must be a {kind}, at least 0."
+            )
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    """Refuse the NaN and Infinity that Python's parser would take."""
+    raise ResultsError(f"it holds {name}; cells without a value must be null.")

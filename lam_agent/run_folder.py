@@ -1,0 +1,75 @@
+"""The run folder: where everything that a run writes lies."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lam_agent.config import RunConfig, to_plain
+from lam_agent.errors import RunFolderError
+from lam_agent.files import write_text_atomically
+
+
+class RunFolder:
+    """Paths of a run.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.environment = path / "environment.json"
+        self.metrics = path / "metrics.jsonl"
+        self.results = path / "results.json"
+        self.report = path / "report.md"
+        self.videos = path / "videos"
+        self.checkpoints = path / "checkpoints"
+
+    @classmethod
+    def create(cls, config: RunConfig) -> RunFolder:
+        """Make a new run folder and write the resolved configuration into it.
+
+        Raises:
+            RunFolderError: The folder exists already, or cannot be made.
+        """
+        name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{config.strategy}_{'-'.join(config.task_stream)}"
+        path = config.output_dir or Path("runs") / name[:120]
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError as error:
+            raise RunFolderError(
+                f"the output folder {path} exists already; choose another --output-dir, "
+                f"or go on with it by --resume {path}."
+            ) from error
+        except OSError as error:
+            raise RunFolderError(
+                f"the output folder {path} cannot be made ({error.strerror}); "
+                "choose another --output-dir."
+            ) from error
+        folder = cls(path)
+        write_text_atomically(folder.config, dump_config(config))
+        return folder
+
+    def checkpoint(self, position: int, task: str) -> Path:
+        """Return the checkpoint folder of an experience."""
+        return self.checkpoints / f"{position:03d}_{task}"
+
+    def point_last_at(self, checkpoint: Path) -> None:
+        """Let `checkpoints/last` point at a checkpoint."""
+        temporary = self.checkpoints / ".last"
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(checkpoint.name, target_is_directory=True)
+        os.replace(temporary, self.checkpoints / "last")  # noqa: PTH105 (a symlink, not its target)
+
+
+def dump_config(config: RunConfig) -> str:
+    """Return a configuration as YAML; `--config` on it repeats the run, in a new folder."""
+    plain: dict[str, Any] = to_plain(config)
+    plain["output_dir"] = None
+    return yaml.safe_dump(plain, sort_keys=False)

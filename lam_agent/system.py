@@ -1,0 +1,106 @@
+"""The machine and the packages: versions, device, threads, memory."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import resource
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from lam_agent import __version__
+from lam_agent.errors import ConfigError
+
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "mujoco",
+    "mujoco-warp",
+    "warp-lang",
+    "metaworld",
+    "gymnasium",
+    "avalanche-lib",
+    "stable-baselines3",
+    "safetensors",
+)
+
+_M_MMAP_MAX = -4
+_M_TRIM_THRESHOLD = -1
+_M_TOP_PAD = -2
+
+
+def package_versions() -> dict[str, str]:
+    """Return the version of Python and of each package that results depend on."""
+    versions = {"lam_agent": __version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    return versions
+
+
+def available_cores() -> int:
+    """Return the number of CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def peak_memory_mb() -> float:
+    """Return the largest resident size of this process so far, in units of 10^6 bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak * (1e-6 if sys.platform == "darwin" else 1024e-6)
+
+
+def resolve_device(name: str) -> str:
+    """Return `cpu` or `cuda` for `auto`, `cpu` or `cuda`.
+
+    Raises:
+        ConfigError: CUDA is asked for and not there.
+    """
+    import torch
+
+    has_cuda = torch.cuda.is_available()
+    if name == "cuda" and not has_cuda:
+        raise ConfigError("device is 'cuda', but torch finds no CUDA device; use --device cpu.")
+    return ("cuda" if has_cuda else "cpu") if name == "auto" else name
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep freed memory instead of returning it to the system after every step.
+
+    Training allocates and frees some hundred megabytes in each gradient step; faulting the pages
+    in again costs more than the arithmetic on machines that reclaim them at once. No effect where
+    the C library is another.
+    """
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_MAX, 0)
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+        mallopt(_M_TOP_PAD, 64 * 2**20)
+
+
+def describe_system(device: str, threads: int) -> dict[str, Any]:
+    """Return what a bug report needs, as JSON holds it."""
+    return {
+        "versions": package_versions(),
+        "platform": platform.platform(),
+        "processor": _processor_name(),
+        "cores": available_cores(),
+        "device": device,
+        "threads": threads,
+    }
+
+
+def _processor_name() -> str:
+    """Return the processor's name, or its architecture where that is all that is known."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 (no folder to join)
+            names = [line.partition(":")[2].strip() for line in file if "model name" in line]
+        return names[0] if names else platform.machine()
+    except OSError:
+        return platform.machine()

@@ -1,0 +1,11 @@
+"""The scripted teacher: Meta-World's hand-written expert, which sees positions."""
+
+from __future__ import annotations
+
+import torch
+from lam_envs.batched import BatchedEnv
+
+
+def scripted_teacher(env: BatchedEnv) -> torch.Tensor:
+    """Return the scripted expert's actions, shape (num_envs, 4), float32, in [-1, 1]."""
+    return env.expert_actions()

@@ -1,0 +1,68 @@
+"""Names of tasks: unknown ones, and tasks of other packages."""
+
+from pathlib import Path
+
+import gymnasium
+import pytest
+
+import lam_envs
+from lam_envs.batched import BatchedEnv
+from lam_envs.errors import UnknownTaskError
+from lam_envs.tasks.registry import check_task_name, make_task, nearest, task_names
+
+BUILT_IN = ("reach", "push", "drawer-open", "window-close")
+
+
+def test_the_built_in_tasks_have_their_names() -> None:
+    assert task_names() == BUILT_IN
+    assert [make_task(name).name for name in BUILT_IN] == list(BUILT_IN)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("pusch", "push"),
+        ("Reach", "reach"),
+        ("draweropen", "drawer-open"),
+        ("window", "window-close"),
+    ],
+)
+def test_an_unknown_name_gets_the_nearest_and_the_list(wrong: str, right: str) -> None:
+    with pytest.raises(UnknownTaskError) as caught:
+        check_task_name(wrong)
+    message = str(caught.value)
+    assert repr(wrong) in message
+    assert f"did you mean {right!r}?" in message
+    assert all(name in message for name in BUILT_IN)
+
+
+def test_a_far_name_gets_only_the_list() -> None:
+    with pytest.raises(UnknownTaskError, match="there is no task 'xyz'; the tasks are reach, push"):
+        make_task("xyz")
+    assert nearest("xyz", BUILT_IN) == ""
+
+
+def test_another_package_brings_a_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "far_reach.py").write_text(
+        "from lam_envs.tasks.reach import Reach\n\n\n"
+        "class FarReach(Reach):\n"
+        '    name = "far-reach"\n'
+        "    reset_low = (-0.1, 0.6, 0.02, -0.1, 0.88, 0.05)\n"
+    )
+    info = tmp_path / "far_reach-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: far-reach\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[lam_envs.tasks]\nfar-reach = far_reach:FarReach\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert task_names() == (*BUILT_IN, "far-reach")
+    env = BatchedEnv("far-reach", 4, cameras=())
+    goals = env.reset(seeds=range(4))[:, -3:]
+    assert bool((goals[:, 1] >= 0.88).all())
+
+    lam_envs.register_envs()
+    try:
+        observation, _ = gymnasium.make("lam/FarReach-v0", cameras=()).reset(seed=0)
+    finally:
+        del gymnasium.registry["lam/FarReach-v0"]
+    assert list(observation) == ["proprioception"]

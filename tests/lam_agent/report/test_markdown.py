@@ -1,0 +1,100 @@
+"""The Markdown report shows every number of the results."""
+
+import dataclasses
+
+import markdown_it
+import numpy as np
+import pytest
+
+from lam_agent.intervals import wilson_interval
+from lam_agent.metrics import compute_metrics
+from lam_agent.report.markdown import render_markdown
+from lam_agent.report.words import METRIC_WORDS, column_labels, row_labels
+from lam_agent.results import Results
+from lam_agent.success_matrix import SuccessMatrix
+
+
+def row_of(report: str, label: str) -> list[str]:
+    """Return the cells of the first table row that starts with a label."""
+    lines = [line for line in report.splitlines() if line.startswith(f"| {label} |")]
+    return [cell.strip() for cell in lines[0].strip("|").split(" | ")][1:]
+
+
+def test_every_cell_stands_with_its_counts_and_its_interval(results: Results) -> None:
+    report = render_markdown(results)
+    matrix = results.matrix
+    for rates in (matrix.success, matrix.success_at_end):
+        for row, column in np.argwhere(matrix.evaluated):
+            rate, count = rates[row, column], int(matrix.episodes[row, column])
+            successes = round(rate * count)
+            low, high = (100 * bound for bound in wilson_interval(successes, count))
+            cell = f"| {100 * rate:.1f} % {successes}/{count} [{low:.1f}, {high:.1f}] |"
+            assert cell in report
+    assert row_of(report, "after reach (visit 1)")[2] == "–"
+
+
+def test_every_metric_stands_with_its_interval_formula_and_source(results: Results) -> None:
+    report = render_markdown(results)
+    words = METRIC_WORDS["average_success"]
+    assert row_of(report, words.title) == ["0.893", "[0.841, 0.936]", words.formula, words.source]
+    assert row_of(report, "forgetting")[:2] == ["0.053", "[-0.012, 0.118]"]
+    assert row_of(report, METRIC_WORDS["nbt"].title)[0] == "0.000"
+    assert row_of(report, "retention")[:2] == ["0.932", "–"]
+    assert row_of(report, METRIC_WORDS["auc"].title)[:2] == ["not measured", "–"]
+    assert row_of(report, "robust retention")[0] == "0.811"
+
+
+def test_protocol_cost_tasks_and_versions_are_all_there(results: Results) -> None:
+    report = render_markdown(results)
+    assert "Strategy `replay`, seed 7, 3 tasks." in report
+    assert "share of 50 test episodes of 200 steps" in report
+    assert row_of(report, "validation") == ["episodes: 20"]
+    assert row_of(report, "starts") == ["11, 12"]
+    amounts = {
+        "collecting": "61.5 s",
+        "adapting": "302.8 s",
+        "evaluating": "40.2 s",
+        "total wall time": "410.5 s",
+        "peak memory": "2,345.6 MB of 10^6 bytes",
+        "replay buffer": "63,998,976 bytes",
+        "demonstrations": "120,456,789 bytes",
+        "trainable parameters": "412,345",
+        "all parameters": "501,234",
+    }
+    for name, amount in amounts.items():
+        assert row_of(report, name) == [amount]
+    assert "| task | gradient steps | loss | stopped early | note |" in report
+    assert "| reach | 750 | 0.0125 | yes | – |" in report
+    assert "| push | 1250 | – | – | – |" in report
+    assert row_of(report, "torch") == ["2.13.0"]
+    assert row_of(report, "mujoco") == ["4.0.0"]
+
+
+def test_a_run_that_is_not_finished_says_so(results: Results) -> None:
+    assert "Not finished" not in render_markdown(results)
+    partial = dataclasses.replace(results, finished=False, experiences_done=2)
+    assert "**Not finished:** 2 of 3 experiences are done." in render_markdown(partial)
+
+
+@pytest.mark.parametrize("name", ["my|task", "my\ntask"])
+def test_any_task_name_stays_in_its_cell(results: Results, name: str) -> None:
+    report = render_markdown(dataclasses.replace(results, tasks=("reach", name, "push")))
+    tables = markdown_it.MarkdownIt("commonmark").enable("table").parse(report)
+    texts = [token.content for token in tables if token.type == "inline"]
+    assert name.replace("\n", " ") in texts
+    header = next(line for line in report.splitlines() if line.startswith("|  | reach |"))
+    assert header.replace("\\|", "").count("|") == 5
+
+
+def test_every_metric_that_is_computed_has_words() -> None:
+    assert set(METRIC_WORDS) == set(compute_metrics(SuccessMatrix.empty(2)))
+
+
+def test_labels_tell_visits_apart_only_where_a_task_comes_again() -> None:
+    assert column_labels(("reach", "push")) == ["reach", "push"]
+    assert row_labels(("push", "reach", "push")) == [
+        "before",
+        "after push (visit 1)",
+        "after reach",
+        "after push (visit 2)",
+    ]
