@@ -9,14 +9,41 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+import tyro
 
 from lam_agent.errors import ConfigError
 
-StrategyName = Literal["naive", "replay", "ewc", "cumulative"]
 DeviceName = Literal["auto", "cpu", "cuda"]
 
-STRATEGIES: tuple[StrategyName, ...] = ("naive", "replay", "ewc", "cumulative")
+TaskStream = Annotated[
+    tuple[str, ...],
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="TASK,TASK,…",
+        instance_from_str=lambda words: tuple(
+            name.strip() for name in words[0].split(",") if name.strip()
+        ),
+        is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=lambda value: [",".join(value)],
+    ),
+]
+"""Tasks that the command line separates by commas."""
+
+STRATEGIES = ("naive", "replay", "ewc", "cumulative")
+
+StrategyName = Annotated[
+    str,
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="{" + ",".join(STRATEGIES) + "}",
+        instance_from_str=lambda words: words[0],
+        is_instance=lambda value: isinstance(value, str),
+        str_from_instance=lambda value: [value],
+    ),
+]
+"""A strategy; the configuration names the nearest one where there is none of that name."""
 
 
 def _require(condition: bool, name: str, value: object, allowed: str) -> None:
@@ -242,7 +269,7 @@ class EwcConfig:
 class RunConfig:
     """Adapt a visual-action policy to a stream of tasks and measure what it forgets."""
 
-    task_stream: tuple[str, ...] = ("reach", "push")
+    task_stream: TaskStream = ("reach", "push")
     """Tasks in the order in which they are learned, separated by commas."""
 
     strategy: StrategyName = "replay"

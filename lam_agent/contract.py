@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from lam_agent.config import PolicyConfig
-from lam_agent.errors import CheckpointError
+from lam_agent.errors import CheckpointError, ConfigError
 from lam_agent.interface import ActionEntry, ObservationEntry, observation_layout
+from lam_agent.success_row import SuccessRow
 from lam_agent.types import ACTION_NAMES
 
 FORMAT_VERSION = 1
@@ -31,55 +31,6 @@ _POLICY_KEYS = {item.name for item in fields(PolicyConfig)} - {"init"}
 
 
 @dataclass(frozen=True)
-class SuccessRow:
-    """Success rates that were measured when the checkpoint was saved, one for each column.
-
-    Attributes:
-        task: Tasks of the columns.
-        success: Share of the episodes that were a success at any step; None if not evaluated.
-        success_at_end: Share of the episodes that ended in success; None if not evaluated.
-        episodes: Number of episodes; None if not evaluated.
-    """
-
-    task: tuple[str, ...]
-    success: tuple[float | None, ...]
-    success_at_end: tuple[float | None, ...]
-    episodes: tuple[int | None, ...]
-
-    def __post_init__(self) -> None:
-        lengths = {item.name: len(getattr(self, item.name)) for item in fields(self)}
-        _require(len(set(lengths.values())) == 1, "success_row", lengths, "lists of equal length")
-        for rate in (*self.success, *self.success_at_end):
-            _require(rate is None or 0 <= rate <= 1, "success_row", rate, "rates in [0, 1]")
-        for count in self.episodes:
-            _require(count is None or count >= 1, "success_row.episodes", count, "at least 1")
-
-    @classmethod
-    def from_mapping(cls, row: Mapping[str, object]) -> SuccessRow:
-        """Make a row of lists or arrays by name; None or NaN stands where nothing was evaluated."""
-        names = {item.name for item in fields(cls)}
-        _require(set(row) == names, "success_row", sorted(row), f"a mapping of {sorted(names)}")
-        numbers: dict[str, list[float | None]] = {}
-        for name in ("success", "success_at_end", "episodes"):
-            try:
-                column = np.array(row[name], dtype=np.float64).tolist()
-                numbers[name] = [None if math.isnan(value) else value for value in column]
-            except (TypeError, ValueError) as error:
-                raise CheckpointError(
-                    f"success_row.{name} is {row[name]!r}; it must be a list of numbers."
-                ) from error
-        episodes = tuple(None if count is None else int(count) for count in numbers["episodes"])
-        tasks = row["task"]
-        _require(isinstance(tasks, list | tuple), "success_row.task", tasks, "a list of names")
-        return cls(
-            task=tuple(str(task) for task in tasks),  # type: ignore[attr-defined]
-            success=tuple(numbers["success"]),
-            success_at_end=tuple(numbers["success_at_end"]),
-            episodes=episodes,
-        )
-
-
-@dataclass(frozen=True)
 class Parity:
     """The sample in `parity.safetensors` that a loaded policy must reproduce.
 
@@ -92,6 +43,11 @@ class Parity:
     task: str
     tolerance_cpu: float = 1e-5
     tolerance_cuda: float = 2e-2
+
+    def __post_init__(self) -> None:
+        for name in ("tolerance_cpu", "tolerance_cuda"):
+            value = getattr(self, name)
+            _require(0 < value < 1, f"parity.{name}", value, "between 0 and 1, both excluded")
 
 
 @dataclass(frozen=True)
@@ -145,20 +101,16 @@ class Contract:
         _require(len(self.tasks) > 0, "tasks", dict(self.tasks), "one task or more")
         known = ", ".join(self.tasks)
         _require(self.parity.task in self.tasks, "parity.task", self.parity.task, f"of {known}")
-        files = sorted(self.sha256)
-        others = sorted((MODEL_FILE, PARITY_FILE, CARD_FILE))
-        _require(files == others, "sha256", files, f"that of {', '.join(others)}")
+        files, needed = sorted(self.sha256), (MODEL_FILE, PARITY_FILE, CARD_FILE)
+        _require(set(needed) <= set(files), "sha256", files, f"that of {', '.join(needed)}")
+        for name in files:
+            _require(name == Path(name).name, "sha256", name, "the name of a file in the folder")
 
     def to_text(self) -> str:
         """Return the content of `config.json`, with the SHA-256 of its own content."""
         data = asdict(self)
         del data["policy"]["init"]
-        try:
-            data = json.loads(json.dumps(data, allow_nan=False))
-        except (TypeError, ValueError) as error:
-            raise CheckpointError(
-                f"the checkpoint's protocol or seeds hold what JSON cannot ({error}); remove it."
-            ) from error
+        data = json.loads(json.dumps(data, allow_nan=False))
         return json.dumps({**data, _DIGEST: _digest(data)}, indent=2) + "\n"
 
     @classmethod
@@ -194,6 +146,8 @@ class Contract:
         _require(found == sorted(_POLICY_KEYS), "policy", found, f"{sorted(_POLICY_KEYS)}")
         try:
             return TypeAdapter(cls).validate_json(json.dumps(data), strict=True)
+        except ConfigError as error:
+            raise CheckpointError(str(error)) from error
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"])) or "the content"

@@ -60,6 +60,12 @@ def content_key(task: str, config: RunConfig) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
+def demonstration_file(task: str, config: RunConfig) -> Path:
+    """Return where the cache keeps a task's demonstrations."""
+    folder = config.collect.cache_dir or default_cache_dir()
+    return folder / f"{task}_{content_key(task, config)}.safetensors"
+
+
 def _file_digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -75,8 +81,7 @@ def load_demonstrations(
     Returns:
         The episodes, and whether they came from the cache.
     """
-    folder = config.collect.cache_dir or default_cache_dir()
-    path = folder / f"{task}_{content_key(task, config)}.safetensors"
+    path = demonstration_file(task, config)
     seal = path.with_suffix(".sha256")
     if path.is_file():
         try:

@@ -10,7 +10,7 @@ class LamAgentError(Exception):
     """Base of every error that lam_agent raises on purpose."""
 
 
-class ConfigError(LamAgentError, ValueError):
+class ConfigError(LamAgentError):
     """A setting that is unknown, out of range or at odds with another."""
 
 

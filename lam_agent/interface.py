@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import mujoco
-from lam_envs.scene import load_model
-from lam_envs.tasks.registry import make_task
-from lam_envs.tasks.sawyer import ACTION_SCALE_M
 
 from lam_agent.config import PolicyConfig
 from lam_agent.policy.policy import CAMERAS
 from lam_agent.types import ACTION_NAMES, PROPRIOCEPTION_NAMES
+from lam_envs.scene import load_model
+from lam_envs.tasks.registry import make_task
+from lam_envs.tasks.sawyer import ACTION_SCALE_M
 
 PROPRIOCEPTION = "proprioception"
 
@@ -89,7 +89,9 @@ class ActionEntry:
 def observation_layout(policy: PolicyConfig) -> dict[str, tuple[tuple[int, ...], str]]:
     """Return shape and type of each key that a policy of these sizes observes."""
     image = (policy.image_size, policy.image_size, 3)
-    layout: dict[str, tuple[tuple[int, ...], str]] = {camera: (image, "uint8") for camera in CAMERAS}
+    layout: dict[str, tuple[tuple[int, ...], str]] = {
+        camera: (image, "uint8") for camera in CAMERAS
+    }
     return {**layout, PROPRIOCEPTION: ((len(PROPRIOCEPTION_NAMES),), "float32")}
 
 

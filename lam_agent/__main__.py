@@ -1,0 +1,136 @@
+"""The command line: `lam-agent run | collect | eval | list-tasks | info`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+from lam_agent import __version__
+
+_COMMANDS = {
+    "run": "adapt a policy to a stream of tasks and measure what it forgets",
+    "collect": "collect the demonstrations of tasks into the cache",
+    "eval": "measure the success of a checkpoint",
+    "list-tasks": "print the tasks",
+    "info": "print the environment, or what a checkpoint or a run holds",
+}
+
+_DESCRIPTION = "Continual learning of visual robot policies."
+
+
+def _help() -> str:
+    """Return the help; it imports nothing heavy."""
+    lines = [f"  {name:<12}{words}" for name, words in _COMMANDS.items()]
+    return "\n".join(
+        (
+            "usage: lam-agent COMMAND [OPTIONS]",
+            "",
+            _DESCRIPTION,
+            "",
+            "commands:",
+            *lines,
+            "",
+            "`lam-agent COMMAND --help` prints the options of a command.",
+            "",
+            "example: lam-agent run --task-stream reach,push --strategy replay",
+        )
+    )
+
+
+def _run(arguments: Sequence[str]) -> None:
+    from lam_agent.run import execute, parse
+
+    execute(parse(arguments))
+
+
+def _collect(arguments: Sequence[str]) -> None:
+    from lam_agent.commands import collect
+
+    collect(arguments)
+
+
+def _eval(arguments: Sequence[str]) -> None:
+    from lam_agent.commands import evaluate_checkpoint
+
+    evaluate_checkpoint(arguments)
+
+
+def _list_tasks(arguments: Sequence[str]) -> None:
+    from lam_agent.commands import list_tasks
+
+    list_tasks(arguments)
+
+
+def _info(arguments: Sequence[str]) -> None:
+    from lam_agent.commands import info
+
+    info(arguments)
+
+
+_HANDLERS: dict[str, Callable[[Sequence[str]], None]] = {
+    "run": _run,
+    "collect": _collect,
+    "eval": _eval,
+    "list-tasks": _list_tasks,
+    "info": _info,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: Command and options; none: those of the process.
+
+    Returns:
+        Exit status: 0, or 2 after a mistake of the user, told in one sentence.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help"):
+        print(_help())
+        return 0
+    if words[0] == "--version":
+        print(f"lam-agent {__version__}")
+        return 0
+    if words[0] not in _HANDLERS:
+        return _fail_unknown(words[0])
+    return _guarded(words[0], words[1:])
+
+
+def _guarded(command: str, arguments: Sequence[str]) -> int:
+    """Run a command; print errors that lam_agent raises on purpose without a traceback."""
+    from lam_envs.errors import LamEnvsError
+
+    from lam_agent.errors import LamAgentError
+
+    try:
+        _HANDLERS[command](arguments)
+    except (LamAgentError, LamEnvsError) as error:
+        print(f"lam-agent: error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"lam-agent: error: {error.strerror or error}{where}.", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("lam-agent: interrupted; `--resume RUN` goes on with a run.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _fail_unknown(command: str) -> int:
+    """Refuse a command that is not there."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(command, _COMMANDS, n=1)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    print(
+        f"lam-agent: error: there is no command {command!r}{hint}; "
+        f"the commands are {', '.join(_COMMANDS)}.",
+        file=sys.stderr,
+    )
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,208 @@
+"""Checkpoints: a policy as a folder that proves itself whole on load.
+
+    pretrained_model/{config.json, model.safetensors, parity.safetensors, README.md}
+
+`config.json` is the controller contract (`lam_agent.contract`). Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+
+from lam_agent import __version__
+from lam_agent.checkpoint_files import (
+    check_files,
+    check_replaceable,
+    file_sha256,
+    plain_json,
+    read_tensors,
+    resolve_checkpoint,
+)
+from lam_agent.config import PolicyConfig
+from lam_agent.contract import (
+    CARD_FILE,
+    CONFIG_FILE,
+    FORMAT_VERSION,
+    MODEL_FILE,
+    PARITY_FILE,
+    Contract,
+    Parity,
+    read_contract,
+)
+from lam_agent.errors import CheckpointError
+from lam_agent.files import folder_atomically
+from lam_agent.interface import describe_actions, describe_observation
+from lam_agent.model_card import render_card
+from lam_agent.policy.policy import VisualActionPolicy
+from lam_agent.success_row import SuccessRow
+from lam_agent.system import package_versions
+from lam_agent.weights import (
+    actions_for,
+    check_parity_sample,
+    find_device,
+    policy_from_tensors,
+    weights_of,
+)
+from lam_envs.batched import CONTROL_DT_S
+from lam_envs.errors import LamEnvsError
+
+__all__ = ["load_initial_weights", "load_pretrained", "resolve_checkpoint", "save_pretrained"]
+
+
+def save_pretrained(
+    folder: Path,
+    policy: VisualActionPolicy,
+    *,
+    tasks: Mapping[str, str],
+    success_row: Mapping[str, object],
+    protocol: Mapping[str, object],
+    seeds: Mapping[str, object],
+    parity_observations: Mapping[str, torch.Tensor],
+    parity_task: str,
+) -> None:
+    """Write a checkpoint; the folder is whole or, if that fails, as it was.
+
+    Args:
+        folder: Where to write; an existing checkpoint there is replaced.
+        policy: The policy, on any device.
+        tasks: Task -> instruction, for all tasks learned so far.
+        success_row: `task`, `success`, `success_at_end`, `episodes`: lists with an entry for each
+            column; None or NaN where not evaluated.
+        protocol: How success was measured, as JSON holds it.
+        seeds: Seeds by purpose, as JSON holds them.
+        parity_observations: A few observations: `front`, `wrist`: uint8 (B, H, W, 3);
+            `proprioception`: float32 (B, 4).
+        parity_task: Task of these observations.
+
+    Raises:
+        CheckpointError: The policy holds NaN, an argument does not fit, the folder holds other
+            things than a checkpoint, or writing fails.
+    """
+    check_replaceable(folder)
+    weights = weights_of(policy)
+    copy = policy_from_tensors(policy.config, weights, "the policy")
+    contract = _describe(policy.config, tasks, success_row, protocol, seeds, parity_task)
+    observations = {
+        key: parity_observations[key].detach().cpu().contiguous()
+        for key in contract.observation
+        if key in parity_observations
+    }
+    # The sample is what the file's weights give on a CPU; the policy itself must agree.
+    actions = actions_for(copy, observations, tasks[parity_task])
+    check_parity_sample(policy, observations, actions, contract)
+    sample = {f"observation.{key}": value for key, value in observations.items()}
+    try:
+        with folder_atomically(folder) as temporary:
+            save_file(weights, temporary / MODEL_FILE)
+            save_file({**sample, "actions": actions}, temporary / PARITY_FILE)
+            (temporary / CARD_FILE).write_text(render_card(contract), encoding="utf-8")
+            sha256 = {name: file_sha256(temporary / name) for name in contract.sha256}
+            text = replace(contract, sha256=sha256).to_text()
+            (temporary / CONFIG_FILE).write_text(text, encoding="utf-8")
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"the checkpoint {folder} cannot be written ({error}); make room for it or name "
+            "another folder."
+        ) from error
+
+
+def load_pretrained(
+    folder: Path | str, device: torch.device | str = "cpu", *, check_parity: bool = True
+) -> tuple[VisualActionPolicy, Contract]:
+    """Read a checkpoint and prove that it is whole and gives the actions that it gave.
+
+    The parity sample's actions may differ by 1e-5 on a CPU in float32 and by 2e-2 on a CUDA device;
+    `config.json` holds both numbers.
+
+    Args:
+        folder: A checkpoint, or what `resolve_checkpoint` finds one in.
+        device: Where the policy goes: `cpu`, `cuda` or `cuda:1`.
+        check_parity: Whether to replay the parity sample.
+
+    Returns:
+        The policy, ready to act, and its contract.
+
+    Raises:
+        CheckpointError: The checkpoint is missing, damaged, of a newer format or of other shapes.
+    """
+    folder = resolve_checkpoint(folder)
+    target = find_device(device)
+    contract = read_contract(folder)
+    check_files(folder, contract.sha256)
+    policy = policy_from_tensors(
+        contract.policy, read_tensors(folder / MODEL_FILE), str(folder / MODEL_FILE)
+    ).to(target)
+    if check_parity:
+        sample = read_tensors(folder / PARITY_FILE)
+        if "actions" not in sample:
+            raise CheckpointError(
+                f"{folder / PARITY_FILE} lacks actions; save the checkpoint again."
+            )
+        actions = sample.pop("actions")
+        observations = {key.removeprefix("observation."): value for key, value in sample.items()}
+        check_parity_sample(policy, observations, actions, contract)
+    return policy.eval(), contract
+
+
+def load_initial_weights(policy: VisualActionPolicy, folder: Path | str) -> Contract:
+    """Start a policy from a checkpoint's weights (`--policy.init PATH`).
+
+    Args:
+        policy: The policy to fill, on any device.
+        folder: A checkpoint, or what `resolve_checkpoint` finds one in.
+
+    Returns:
+        The contract of the checkpoint.
+
+    Raises:
+        CheckpointError: The checkpoint does not load, or its policy has other sizes.
+    """
+    pretrained, contract = load_pretrained(folder)
+    for item in fields(PolicyConfig):
+        ours, theirs = getattr(policy.config, item.name), getattr(contract.policy, item.name)
+        if item.name not in ("init", "execute_length") and ours != theirs:
+            option = f"policy.{item.name.replace('_', '-')}"
+            raise CheckpointError(
+                f"{option} is {ours}, but it is {theirs} in the checkpoint {folder}; "
+                f"set --{option} {theirs}."
+            )
+    policy.load_state_dict(pretrained.state_dict())
+    return contract
+
+
+def _describe(
+    config: PolicyConfig,
+    tasks: Mapping[str, str],
+    success_row: Mapping[str, object],
+    protocol: Mapping[str, object],
+    seeds: Mapping[str, object],
+    parity_task: str,
+) -> Contract:
+    """Return the contract of a policy, its SHA-256 still empty."""
+    try:
+        observation = describe_observation(config, parity_task)
+    except LamEnvsError as error:
+        raise CheckpointError(f"the cameras of {parity_task!r} are not known: {error}") from error
+    return Contract(
+        format_version=FORMAT_VERSION,
+        lam_agent_version=__version__,
+        policy=replace(config, init="none"),
+        tasks=dict(tasks),
+        observation=observation,
+        actions=describe_actions(),
+        control_dt=CONTROL_DT_S,
+        chunk_length=config.chunk_length,
+        execute_length=config.execute_length,
+        versions=package_versions(),
+        sha256=dict.fromkeys((MODEL_FILE, PARITY_FILE, CARD_FILE), ""),
+        success_row=SuccessRow.from_mapping(success_row),
+        protocol=plain_json(protocol, "protocol"),
+        seeds=plain_json(seeds, "seeds"),
+        parity=Parity(parity_task),
+    )

@@ -1,0 +1,114 @@
+"""Files of a checkpoint: where it is, whether each is whole, and what JSON can hold."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from lam_agent.contract import CONFIG_FILE, MODEL_FILE
+from lam_agent.errors import CheckpointError
+
+
+def resolve_checkpoint(path: Path | str) -> Path:
+    """Find the checkpoint that a path means.
+
+    Args:
+        path: A checkpoint folder (`pretrained_model`), a folder `checkpoints/NNN_task` or
+            `checkpoints/last` that holds one, or a run folder, whose last one is taken.
+
+    Raises:
+        CheckpointError: There is none.
+    """
+    path = Path(path).expanduser()
+    stream = sorted((path / "checkpoints").glob("[0-9]*"), reverse=True)
+    for folder in (path, path / "last", path / "checkpoints" / "last", *stream):
+        for candidate in (folder, folder / "pretrained_model"):
+            if _is_checkpoint(candidate):
+                return candidate
+    problem = "holds no checkpoint" if path.is_dir() else "is no folder"
+    raise CheckpointError(
+        f"{path} {problem}; name a run folder, one of its checkpoints/NNN_task folders or a "
+        "pretrained_model folder."
+    )
+
+
+def _is_checkpoint(folder: Path) -> bool:
+    """Tell whether a folder holds a checkpoint, whole or damaged."""
+    return any((folder / name).is_file() for name in (CONFIG_FILE, MODEL_FILE))
+
+
+def check_replaceable(folder: Path) -> None:
+    """Refuse to replace what is neither a checkpoint nor empty, because replacing deletes it.
+
+    Raises:
+        CheckpointError: The path is taken by something else.
+    """
+    is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    if not is_free and not _is_checkpoint(folder):
+        raise CheckpointError(
+            f"{folder} exists and holds no checkpoint; name another folder, because saving would "
+            "replace it."
+        )
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_files(folder: Path, sha256: Mapping[str, str]) -> None:
+    """Refuse a folder in which a file is missing or has another SHA-256.
+
+    Raises:
+        CheckpointError: Naming the first such file.
+    """
+    for name, expected in sha256.items():
+        try:
+            found = file_sha256(folder / name)
+        except OSError as error:
+            raise CheckpointError(
+                f"{folder / name} is missing or cannot be read ({error.strerror}); copy the whole "
+                "folder again."
+            ) from error
+        if found != expected:
+            raise CheckpointError(
+                f"{folder / name} has another SHA-256 than {CONFIG_FILE} says, so it is damaged or "
+                "was changed; copy the checkpoint again."
+            )
+
+
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """Read a safetensors file onto the CPU.
+
+    Raises:
+        CheckpointError: It cannot be read.
+    """
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read ({error}); copy the checkpoint again."
+        ) from error
+
+
+def plain_json(values: Mapping[str, object], name: str) -> dict[str, Any]:
+    """Return a copy of values as JSON gives them back.
+
+    Raises:
+        CheckpointError: JSON cannot hold them.
+    """
+    try:
+        copy: dict[str, Any] = json.loads(json.dumps(dict(values), allow_nan=False))
+        return copy
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"the checkpoint's {name} holds what JSON cannot ({error}); remove it."
+        ) from error

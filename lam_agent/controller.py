@@ -1,0 +1,190 @@
+"""Controller: what a robot loads and asks for an action in each control step.
+
+controller = Controller.load("runs/my_run", task="push")
+controller.reset()                              # At the start of each episode.
+while running:                                  # Every controller.contract.control_dt seconds.
+    observation = {"proprioception": hand_and_gripper()}
+    if controller.needs_images():
+        observation |= {"front": front_picture(), "wrist": wrist_picture()}
+    execute(controller.act(observation))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from lam_agent.checkpoint import load_pretrained
+from lam_agent.contract import Contract
+from lam_agent.errors import ConfigError, ObservationError
+from lam_agent.interface import PROPRIOCEPTION, ObservationEntry
+from lam_agent.policy.instruction import bag_of_words
+from lam_agent.policy.policy import VisualActionPolicy
+from lam_envs.tasks.registry import nearest
+
+Array = TypeVar("Array", npt.NDArray[Any], torch.Tensor)
+
+
+class Controller:
+    """Acts on one task with a loaded policy, at control rate.
+
+    The policy predicts a chunk of actions at a look. `act` hands them out one by one and looks
+    again after `contract.execute_length` of them; in between it needs no images.
+
+    An observation holds `front` and `wrist` (RGB, uint8, shape (H, W, 3)) and `proprioception`
+    (hand xyz in metres and gripper opening, float32, shape (4,)), all NumPy arrays or all tensors.
+    With a batch axis in front of each, B robots are controlled in step. Other keys are ignored. The
+    answer is of the same kind: a NumPy array, or a tensor on the device of `proprioception`.
+
+    Args:
+        policy: The policy.
+        contract: Its contract.
+        task: Name of a task that the policy learned.
+
+    Raises:
+        ConfigError: The policy did not learn this task.
+    """
+
+    def __init__(self, policy: VisualActionPolicy, contract: Contract, task: str) -> None:
+        if task not in contract.tasks:
+            raise ConfigError(
+                f"the checkpoint has no task {task!r}{nearest(task, contract.tasks)}; "
+                f"its tasks are {', '.join(contract.tasks)}."
+            )
+        self.contract = contract
+        self.task = task
+        self._policy = policy
+        self._bag = bag_of_words(contract.tasks[task])
+        self._chunk: torch.Tensor | None = None
+        self._num_executed = 0
+
+    @classmethod
+    def load(
+        cls, path: Path | str, task: str = "push", device: torch.device | str = "cpu"
+    ) -> Controller:
+        """Load a checkpoint, verified and replayed.
+
+        Args:
+            path: A checkpoint folder, a folder `checkpoints/NNN_task` or a run folder.
+            task: Name of a task that the policy learned.
+            device: Where the policy computes: `cpu` or `cuda`.
+
+        Raises:
+            CheckpointError: The checkpoint is missing, damaged, or of a newer format.
+            ConfigError: The policy did not learn this task.
+        """
+        policy, contract = load_pretrained(path, device)
+        return cls(policy, contract, task)
+
+    def reset(self) -> None:
+        """Forget the current chunk; call it at the start of each episode."""
+        self._chunk = None
+        self._num_executed = 0
+
+    def needs_images(self) -> bool:
+        """Tell whether the next `act` looks, so that the observation must hold the images."""
+        return self._chunk is None or self._num_executed >= self.contract.execute_length
+
+    def act(self, observation: Mapping[str, Array]) -> Array:
+        """Return the action of the next control step, shape (4,) or (B, 4), in [-1, 1].
+
+        Args:
+            observation: What the robot observes now; without images unless `needs_images()`.
+
+        Raises:
+            ObservationError: A key is missing, or has a wrong shape or type or NaN in it.
+            TrainingError: The policy's actions are NaN or infinite.
+        """
+        batch, is_batched = self._batch(observation, with_images=self.needs_images())
+        num_robots = len(batch[PROPRIOCEPTION])
+        if self.needs_images():
+            self._chunk = self._policy.act(batch, self._bag).clone()
+            self._num_executed = 0
+        assert self._chunk is not None
+        if len(self._chunk) != num_robots:
+            raise ObservationError(
+                f"the observation is of {num_robots} robots, but the current chunk is for "
+                f"{len(self._chunk)}; call reset before their number changes."
+            )
+        actions = self._chunk[:, self._num_executed]  # (B, L, 4) -> (B, 4)
+        self._num_executed += 1
+        return _like(actions if is_batched else actions[0], observation[PROPRIOCEPTION])
+
+    def act_chunk(self, observation: Mapping[str, Array]) -> Array:
+        """Return the whole chunk for an observation, shape (L, 4) or (B, L, 4), in [-1, 1].
+
+        It neither uses nor changes the chunk that `act` hands out.
+
+        Args:
+            observation: What the robot observes now, with images.
+
+        Raises:
+            ObservationError: A key is missing, or has a wrong shape or type or NaN in it.
+            TrainingError: The policy's actions are NaN or infinite.
+        """
+        batch, is_batched = self._batch(observation, with_images=True)
+        chunk = self._policy.act(batch, self._bag).clone()
+        return _like(chunk if is_batched else chunk[0], observation[PROPRIOCEPTION])
+
+    def _batch(
+        self, observation: Mapping[str, Any], *, with_images: bool
+    ) -> tuple[dict[str, torch.Tensor], bool]:
+        """Return the observation as tensors with a batch axis, and whether it came with one."""
+        entries = self.contract.observation
+        needed = list(entries) if with_images else [PROPRIOCEPTION]
+        missing = [key for key in needed if key not in observation]
+        if missing:
+            raise ObservationError(
+                f"the observation lacks {', '.join(missing)}; it needs {', '.join(needed)}."
+            )
+        robot_axes = np.ndim(observation[PROPRIOCEPTION]) - 1
+        shape = tuple(np.shape(observation[PROPRIOCEPTION]))[: max(robot_axes, 0)]
+        if len(shape) > 1 or 0 in shape:
+            raise ObservationError(
+                f"proprioception has shape {tuple(np.shape(observation[PROPRIOCEPTION]))}; "
+                "it must have shape (4,), or (B, 4) for B robots."
+            )
+        batch = {
+            key: _tensor(key, observation[key], entry, shape)
+            for key, entry in entries.items()
+            if key in observation
+        }
+        return {key: value if shape else value[None] for key, value in batch.items()}, bool(shape)
+
+
+def _tensor(
+    key: str, value: object, entry: ObservationEntry, batch: tuple[int, ...]
+) -> torch.Tensor:
+    """Return a checked value as a tensor; an array is copied.
+
+    Raises:
+        ObservationError: It is no array, has a wrong shape or type, or holds NaN.
+    """
+    if not isinstance(value, np.ndarray | torch.Tensor):
+        raise ObservationError(
+            f"{key} is a {type(value).__name__}; it must be a NumPy array or a tensor."
+        )
+    expected, shape = (*batch, *entry.shape), tuple(value.shape)
+    dtype = str(value.dtype).removeprefix("torch.")
+    if shape != expected or dtype != entry.dtype:
+        raise ObservationError(
+            f"{key} has shape {shape} and type {dtype}; it must have shape {expected} and type "
+            f"{entry.dtype}."
+        )
+    # A copy, because a view of a camera's driver may be read-only or flipped by negative strides.
+    tensor = torch.from_numpy(value.copy()) if isinstance(value, np.ndarray) else value
+    if not bool(torch.isfinite(tensor).all()):
+        raise ObservationError(f"{key} holds NaN or infinity; check the robot's sensors.")
+    return tensor
+
+
+def _like(actions: torch.Tensor, example: Array) -> Array:
+    """Return actions as a new NumPy array or tensor, whichever the example is."""
+    if isinstance(example, torch.Tensor):
+        return actions.to(example.device, copy=True)
+    return actions.cpu().numpy().copy()

@@ -1,0 +1,52 @@
+"""Progress in the terminal: what the run is doing now and how long that will still take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from lam_agent.types import Progress as ProgressCall
+
+
+class RunProgress:
+    """Shows one bar for each phase that is under way and a line for each that is done.
+
+    Args:
+        console: Where to show it. Where that is no terminal, only the lines are printed.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def say(self, words: str) -> None:
+        """Print a line."""
+        self.console.print(words, highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def phase(self, words: str) -> Iterator[ProgressCall]:
+        """Show a bar while the block runs; the block reports the share that is done."""
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self.console, transient=True) as bars:
+            bar = bars.add_task(words, total=1.0)
+
+            def update(share: float, description: str) -> None:
+                bars.update(bar, completed=share, description=description)
+
+            yield update

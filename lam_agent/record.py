@@ -1,0 +1,171 @@
+"""What a run has measured so far, and how it becomes results and checkpoints."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from lam_envs.batched import BatchedEnv
+from lam_envs.tasks.registry import make_task
+
+from lam_agent.checkpoint import save_pretrained
+from lam_agent.config import RunConfig
+from lam_agent.evaluate import Evaluation
+from lam_agent.intervals import compute_intervals
+from lam_agent.metrics import compute_metrics
+from lam_agent.policy.policy import VisualActionPolicy
+from lam_agent.results import Cost, Results, WallTime
+from lam_agent.seeding import start_seeds
+from lam_agent.success_matrix import SuccessMatrix
+from lam_agent.system import package_versions, peak_memory_mb
+
+_PARITY_OBSERVATIONS = 4
+
+
+def pretrained_folder(checkpoint: Path) -> Path:
+    """Return the folder of a checkpoint that a controller loads."""
+    return checkpoint / "pretrained_model"
+
+
+class RunRecord:
+    """Success matrix, cost and learning curves of a run.
+
+    Args:
+        config: The run's configuration.
+        policy: The policy, for its number of parameters.
+    """
+
+    def __init__(self, config: RunConfig, policy: VisualActionPolicy) -> None:
+        self.config = config
+        self.policy = policy
+        self.matrix = SuccessMatrix.empty(len(config.task_stream))
+        self.learning: dict[str, list[dict[str, float]]] = {}
+        self.last_evaluations: dict[str, Evaluation] = {}
+        self.seconds = {"collect": 0.0, "adapt": 0.0, "evaluate": 0.0}
+        self.demonstration_bytes = 0
+        self.replay_bytes = 0
+        self.experiences_done = 0
+        self._seconds_before = 0.0
+        self._start = time.monotonic()
+
+    def add(self, row: int, column: int, evaluation: Evaluation) -> None:
+        """Fill a cell of the success matrix."""
+        self.matrix = self.matrix.with_cell(
+            row,
+            column,
+            successes=int(evaluation.is_success.sum()),
+            successes_at_end=int(evaluation.is_success_at_end.sum()),
+            episodes=len(evaluation.is_success),
+        )
+        self.last_evaluations[evaluation.task] = evaluation
+
+    def has_row(self, row: int) -> bool:
+        """Say whether the row has any evaluated cell."""
+        return bool(self.matrix.evaluated[row].any())
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """How success is measured, as JSON holds it."""
+        config = self.config
+        return {
+            "episodes": config.eval.episodes,
+            "horizon": config.eval.horizon,
+            "control_dt_s": 0.0125,
+            "success": "predicate holds at any step of the horizon",
+            "validation_episodes": config.eval.validation_episodes,
+            "demonstrations": config.demonstrations,
+            "demonstration_seed": config.seed,
+            "start_seeds": "fixed for each (split, task, episode); splits are disjoint",
+            "full_matrix": config.eval.full_matrix,
+            "image_size": config.policy.image_size,
+            "policy_init": config.policy.init,
+        }
+
+    def results(self, *, finished: bool) -> Results:
+        """Return the results so far."""
+        total = self._seconds_before + time.monotonic() - self._start
+        return Results(
+            tasks=self.config.task_stream,
+            strategy=self.config.strategy,
+            seed=self.config.seed,
+            protocol=self.protocol,
+            matrix=self.matrix,
+            metrics=compute_metrics(self.matrix),
+            intervals=compute_intervals(self.matrix, tasks=self.config.task_stream),
+            cost=Cost(
+                wall_time_s=WallTime(**self.seconds, total=total),
+                peak_memory_mb=peak_memory_mb(),
+                replay_bytes=self.replay_bytes,
+                demonstration_bytes=self.demonstration_bytes,
+                trainable_parameters=self.policy.num_parameters(trainable=True),
+                total_parameters=self.policy.num_parameters(trainable=False),
+            ),
+            experiences_done=self.experiences_done,
+            per_task=tuple(
+                {"task": task, "instruction": make_task(task).instruction, "learning": curve}
+                for task, curve in self.learning.items()
+            ),
+            versions=package_versions(),
+            finished=finished,
+        )
+
+    def load(self, results: Results) -> None:
+        """Take over what an earlier part of the run measured."""
+        self.matrix = results.matrix
+        self.experiences_done = results.experiences_done
+        self.learning = {row["task"]: list(row["learning"]) for row in results.per_task}
+        times = results.cost.wall_time_s
+        self.seconds = {
+            "collect": times.collect,
+            "adapt": times.adapt,
+            "evaluate": times.evaluate,
+        }
+        self._seconds_before = times.total
+        self.replay_bytes = results.cost.replay_bytes
+
+    def success_row(self, row: int) -> dict[str, Any]:
+        """Return a row of the matrix with the names of its columns, as JSON holds it."""
+        evaluated = self.matrix.evaluated[row]
+
+        def cells(values: Any) -> list[float | None]:
+            return [float(v) if ok else None for v, ok in zip(values, evaluated, strict=True)]
+
+        return {
+            "task": list(self.config.task_stream),
+            "success": cells(self.matrix.success[row]),
+            "success_at_end": cells(self.matrix.success_at_end[row]),
+            "episodes": cells(self.matrix.episodes[row]),
+        }
+
+
+def save_policy(
+    checkpoint: Path, policy: VisualActionPolicy, record: RunRecord, position: int
+) -> None:
+    """Write the folder that a controller loads, after an experience."""
+    config = record.config
+    learned = list(dict.fromkeys(config.task_stream[: position + 1]))
+    save_pretrained(
+        pretrained_folder(checkpoint),
+        policy,
+        tasks={task: make_task(task).instruction for task in learned},
+        success_row=record.success_row(position + 1),
+        protocol=record.protocol,
+        seeds={"seed": config.seed, "split": "test"},
+        parity_observations=_observations(learned[-1], config),
+        parity_task=learned[-1],
+    )
+
+
+def _observations(task: str, config: RunConfig) -> Mapping[str, torch.Tensor]:
+    """Return a few observations of validation starts."""
+    env = BatchedEnv(
+        task,
+        _PARITY_OBSERVATIONS,
+        image_size=config.policy.image_size,
+        num_threads=config.threads,
+    )
+    env.reset(seeds=start_seeds(task, "validation", _PARITY_OBSERVATIONS))
+    return {**env.images(), "proprioception": env.proprioception()}

@@ -1,0 +1,105 @@
+"""Run a task stream: `python -m lam_agent.run --task-stream reach,push`, or `lam-agent run`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from lam_agent.config import RunConfig
+from lam_agent.errors import ConfigError, RunFolderError
+
+
+@dataclass(frozen=True)
+class RunArguments:
+    """Adapt a visual-action policy to a stream of tasks and measure what it forgets."""
+
+    settings: Annotated[RunConfig, tyro.conf.arg(name="")]
+
+    config: Path | None = None
+    """YAML file with settings, such as the config.yaml of a run; flags override it."""
+
+    resume: Path | None = None
+    """Run folder to go on with after its last finished experience."""
+
+
+def parse(arguments: Sequence[str]) -> RunArguments:
+    """Parse the arguments of `run`.
+
+    Raises:
+        ConfigError: A setting is unknown or out of range.
+        RunFolderError: The folder of `--resume` is no run.
+    """
+    from lam_agent.config_file import read_config
+
+    config, resume = _path_after("--config", arguments), _path_after("--resume", arguments)
+    if config and resume:
+        raise ConfigError("--config and --resume cannot go together; a run has a config of its own.")
+    if resume:
+        config = resume / "config.yaml"
+        if not config.is_file():
+            raise RunFolderError(
+                f"{resume} is no run folder: it has no config.yaml; name the folder that a run made."
+            )
+    given = RunArguments(read_config(config), config, resume) if config else None
+    parsed = tyro.cli(
+        RunArguments, default=given, args=list(arguments), prog="lam-agent run"
+    )
+    if given and resume:
+        _check_unchanged(given.settings, parsed.settings)
+    return parsed
+
+
+def _path_after(flag: str, arguments: Sequence[str]) -> Path | None:
+    """Return the value of a flag, before the other flags are parsed with its defaults."""
+    for index, argument in enumerate(arguments):
+        if argument == flag and index + 1 < len(arguments):
+            return Path(arguments[index + 1])
+        if argument.startswith(flag + "="):
+            return Path(argument.partition("=")[2])
+    return None
+
+
+def _check_unchanged(saved: RunConfig, asked: RunConfig) -> None:
+    """Refuse to resume with settings that change what the run measures."""
+    free = {"device": saved.device, "threads": saved.threads, "video": saved.video}
+    same = replace(asked, output_dir=saved.output_dir, **free)
+    for name in saved.__dataclass_fields__:
+        if getattr(same, name) != getattr(saved, name):
+            raise ConfigError(
+                f"--resume cannot change {name.replace('_', '-')} from {getattr(saved, name)!r} to "
+                f"{getattr(asked, name)!r}; leave the flag away or start a new run."
+            )
+
+
+def execute(arguments: RunArguments) -> None:
+    """Run or resume."""
+    from rich.console import Console
+
+    from lam_agent.run_folder import RunFolder
+
+    console = Console()
+    if arguments.resume:
+        folder = RunFolder(arguments.resume)
+    else:
+        folder = RunFolder.create(arguments.settings)
+    with console.status("Loading torch, MuJoCo and Avalanche …"):
+        from lam_agent.runner import Runner
+
+    runner = Runner(arguments.settings, folder, console, resume=arguments.resume is not None)
+    runner.run()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of `python -m lam_agent.run`."""
+    from lam_agent.__main__ import main as command_line
+
+    return command_line(["run", *(sys.argv[1:] if arguments is None else arguments)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""Videos of a success and of a failure of each task: MP4 with the extra [video], else GIF."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from collections.abc import Mapping
+from pathlib import Path
+
+import imageio.v3 as iio
+import numpy as np
+import numpy.typing as npt
+import torch
+from lam_envs.batched import CONTROL_DT_S, BatchedEnv
+
+from lam_agent.config import RunConfig
+from lam_agent.evaluate import Evaluation
+from lam_agent.policy.instruction import bag_of_words
+from lam_agent.policy.policy import VisualActionPolicy
+from lam_agent.seeding import start_seeds
+from lam_agent.types import Progress, no_progress
+
+_VIDEO_SIZE = 256
+_FRAME_EVERY = 4
+"""Control steps between two frames: 20 frames a second in real time."""
+
+
+def write_videos(
+    policy: VisualActionPolicy,
+    evaluations: Mapping[str, Evaluation],
+    folder: Path,
+    config: RunConfig,
+    progress: Progress = no_progress,
+) -> list[Path]:
+    """Write up to `config.video` successes and as many failures of each task.
+
+    The chosen test episodes are run again from their starts.
+
+    Args:
+        policy: The policy.
+        evaluations: Last evaluation of each task, which says what succeeded.
+        folder: Where the videos go.
+        config: The run's configuration.
+        progress: Called after each episode.
+
+    Returns:
+        The files.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    suffix = ".mp4" if find_spec("imageio_ffmpeg") else ".gif"
+    chosen = []
+    for task, evaluation in evaluations.items():
+        for word, wanted in (("success", True), ("failure", False)):
+            episodes = (evaluation.is_success == wanted).nonzero()[:, 0].tolist()
+            chosen += [(task, word, episode) for episode in episodes[: config.video]]
+    files = []
+    for done, (task, word, episode) in enumerate(chosen):
+        progress(done / len(chosen), f"writing the video of {task}, {word}")
+        path = folder / f"{task}_{word}_{episode:03d}{suffix}"
+        _write(path, record_episode(policy, task, episode, config))
+        files.append(path)
+    return files
+
+
+def record_episode(
+    policy: VisualActionPolicy, task: str, episode: int, config: RunConfig
+) -> npt.NDArray[np.uint8]:
+    """Run one test episode and return its frames: front and wrist view side by side.
+
+    Returns:
+        RGB, shape (frames, 256, 512, 3), uint8.
+    """
+    env = BatchedEnv(
+        task,
+        1,
+        image_size=policy.config.image_size,
+        horizon=config.eval.horizon,
+        num_threads=config.threads,
+    )
+    bag = bag_of_words(env.task.instruction)
+    env.reset(seeds=start_seeds(task, "test", episode + 1)[episode:])
+    frames = []
+    chunk = torch.empty(0)
+    for step in range(env.horizon):
+        offset = step % policy.config.execute_length
+        if offset == 0:
+            observation = {**env.images(), "proprioception": env.proprioception()}
+            chunk = policy.act(observation, bag).cpu()
+        if step % _FRAME_EVERY == 0:
+            views = env.images(image_size=_VIDEO_SIZE)
+            frames.append(torch.cat([views[camera][0] for camera in env.cameras], 1).numpy())
+        env.step(chunk[:, offset])
+    return np.stack(frames)
+
+
+def _write(path: Path, frames: npt.NDArray[np.uint8]) -> None:
+    """Write frames as a video in real time."""
+    rate = 1.0 / (CONTROL_DT_S * _FRAME_EVERY)
+    if path.suffix == ".mp4":
+        iio.imwrite(path, frames, fps=rate, codec="libx264", macro_block_size=16)
+    else:
+        iio.imwrite(path, frames, duration=1000.0 / rate, loop=0)

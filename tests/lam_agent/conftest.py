@@ -1,0 +1,108 @@
+"""Fixtures for all tests of lam_agent: a small policy, observations and a checkpoint of it."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lam_agent.checkpoint import save_pretrained
+from lam_agent.config import PolicyConfig
+from lam_agent.policy.policy import VisualActionPolicy
+from lam_envs.tasks.registry import make_task
+
+MakePolicy = Callable[..., VisualActionPolicy]
+MakeObservations = Callable[..., dict[str, torch.Tensor]]
+
+
+@pytest.fixture(scope="session")
+def small_sizes() -> dict[str, int]:
+    """Sizes of a policy that is quick."""
+    return {
+        "image_size": 32,
+        "width": 32,
+        "heads": 2,
+        "depth": 1,
+        "keypoints": 8,
+        "channels": 8,
+        "chunk_length": 4,
+        "execute_length": 2,
+    }
+
+
+@pytest.fixture(scope="session")
+def make_policy(small_sizes: dict[str, int]) -> MakePolicy:
+    """Make a small policy with random weights; keywords change its sizes."""
+
+    def make(seed: int = 3, **changes: Any) -> VisualActionPolicy:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return VisualActionPolicy(PolicyConfig(**{**small_sizes, **changes}))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_observations(small_sizes: dict[str, int]) -> MakeObservations:
+    """Make random observations of a number of robots."""
+
+    def make(num_robots: int = 3, seed: int = 5) -> dict[str, torch.Tensor]:
+        generator = torch.Generator().manual_seed(seed)
+        shape = (num_robots, small_sizes["image_size"], small_sizes["image_size"], 3)
+        images = {
+            camera: torch.randint(256, shape, generator=generator, dtype=torch.uint8)
+            for camera in ("front", "wrist")
+        }
+        return {**images, "proprioception": torch.rand(num_robots, 4, generator=generator)}
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def instructions() -> dict[str, str]:
+    """Task -> instruction of the saved checkpoint."""
+    return {name: make_task(name).instruction for name in ("reach", "push")}
+
+
+@pytest.fixture(scope="session")
+def save(make_observations: MakeObservations, instructions: dict[str, str]) -> Callable[..., None]:
+    """Save a checkpoint; keywords change the arguments of `save_pretrained`."""
+
+    def save_policy(folder: Path, policy: VisualActionPolicy, **changes: Any) -> None:
+        arguments: dict[str, Any] = {
+            "tasks": instructions,
+            "success_row": {
+                "task": ["reach", "push", "drawer-open"],
+                "success": [0.96, 0.5, math.nan],
+                "success_at_end": [0.9, 0.5, None],
+                "episodes": [50, 50.0, math.nan],
+            },
+            "protocol": {"episodes": 50, "horizon": 200},
+            "seeds": {"seed": 7},
+            "parity_observations": make_observations(),
+            "parity_task": "push",
+        }
+        save_pretrained(folder, policy, **{**arguments, **changes})
+
+    return save_policy
+
+
+@pytest.fixture(scope="session")
+def saved(
+    tmp_path_factory: pytest.TempPathFactory, save: Callable[..., None], make_policy: MakePolicy
+) -> Path:
+    """A checkpoint that no test may change."""
+    folder = tmp_path_factory.mktemp("saved") / "pretrained_model"
+    save(folder, make_policy())
+    return folder
+
+
+@pytest.fixture
+def checkpoint(saved: Path, tmp_path: Path) -> Path:
+    """A copy of the checkpoint that a test may damage."""
+    return Path(shutil.copytree(saved, tmp_path / "pretrained_model"))

@@ -1,0 +1,207 @@
+"""Checkpoints that are damaged, edited, newer or inconsistent are refused in one sentence."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from lam_agent.checkpoint import (
+    load_pretrained,
+)
+from lam_agent.contract import FORMAT_VERSION
+from lam_agent.errors import CheckpointError
+from lam_agent.policy.policy import VisualActionPolicy
+
+FILES = {"README.md", "config.json", "model.safetensors", "parity.safetensors"}
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads((folder / "config.json").read_text())
+    return config
+
+
+def seal(folder: Path, config: dict[str, Any]) -> None:
+    """Write a changed config.json with all hashes made right again."""
+    for name in config["sha256"]:
+        if (folder / name).exists():
+            content = (folder / name).read_bytes()
+            config["sha256"][name] = hashlib.sha256(content).hexdigest()
+    config.pop("config_sha256", None)
+    text = json.dumps(config, sort_keys=True, separators=(",", ":"))
+    config["config_sha256"] = hashlib.sha256(text.encode()).hexdigest()
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def change_weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
+    """Change model.safetensors and make the hashes right again."""
+    tensors = load_file(folder / "model.safetensors")
+    change(tensors)
+    save_file(tensors, folder / "model.safetensors")
+    seal(folder, read_config(folder))
+
+
+def refusal(folder: Path) -> str:
+    """Return the one sentence with which a checkpoint is refused."""
+    with pytest.raises(CheckpointError) as raised:
+        load_pretrained(folder)
+    message = str(raised.value)
+    assert message.endswith(".") and "\n" not in message
+    return message
+
+
+# Damage ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(FILES - {"config.json"}))
+@pytest.mark.parametrize("place", [0, 0.5, 1])
+def test_a_flipped_byte_is_found(checkpoint: Path, name: str, place: float) -> None:
+    content = bytearray((checkpoint / name).read_bytes())
+    content[int(place * (len(content) - 1))] ^= 1
+    (checkpoint / name).write_bytes(content)
+    message = refusal(checkpoint)
+    assert name in message and "SHA-256" in message
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_a_missing_file_is_named(checkpoint: Path, name: str) -> None:
+    (checkpoint / name).unlink()
+    message = refusal(checkpoint)
+    assert f"{name} is missing" in message
+
+
+def test_an_edited_config_is_found(checkpoint: Path) -> None:
+    config = read_config(checkpoint)
+    config["tasks"]["push"] = "pull the puck"
+    (checkpoint / "config.json").write_text(json.dumps(config))
+    assert "edited" in refusal(checkpoint)
+
+
+def test_a_config_that_was_only_reformatted_loads(checkpoint: Path) -> None:
+    text = json.dumps(read_config(checkpoint), sort_keys=True, indent=7)
+    (checkpoint / "config.json").write_text(text)
+    load_pretrained(checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (b'{"format_version": 1,', "no JSON"),
+        (b'{"format_version": NaN}', "no JSON"),
+        (b"[1]", "an object"),
+        (b"\xff\xfe", "damaged"),
+        (b"{}", "format_version is None"),
+        (b'{"format_version": true}', "format_version is True"),
+        (b'{"format_version": 0}', "format_version is 0"),
+    ],
+)
+def test_a_config_that_is_none_is_refused(checkpoint: Path, content: bytes, word: str) -> None:
+    (checkpoint / "config.json").write_bytes(content)
+    assert word in refusal(checkpoint)
+
+
+def test_a_newer_format_says_to_update(checkpoint: Path) -> None:
+    config = {"format_version": FORMAT_VERSION + 1, "whatever": "comes then"}
+    (checkpoint / "config.json").write_text(json.dumps(config))
+    message = refusal(checkpoint)
+    assert "newer" in message and "update lam_agent" in message
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "word"),
+    [
+        ("policy", "heads", 3, "policy.width"),
+        ("policy", "width", "32", "policy.width"),
+        ("policy", "width", 32.5, "policy.width"),
+        ("policy", "colour", 1, "colour"),
+        ("policy", "image_size", 64, "observation"),
+        ("policy", "chunk_length", 8, "chunk_length"),
+        ("parity", "task", "pull", "parity.task"),
+        ("parity", "tolerance_cpu", 2.0, "parity.tolerance_cpu"),
+        ("success_row", "success", [0.5], "success_row"),
+        ("success_row", "success", [1.5, 0.5, None], "[0, 1]"),
+        ("sha256", "../other", "0", "../other"),
+        (None, "control_dt", 0, "control_dt"),
+        (None, "tasks", {}, "tasks"),
+        (None, "actions", [], "actions"),
+        (None, "sha256", {}, "sha256"),
+    ],
+)
+def test_a_config_that_does_not_fit_is_refused(
+    checkpoint: Path, section: str | None, key: str, value: object, word: str
+) -> None:
+    config = read_config(checkpoint)
+    (config[section] if section else config)[key] = value
+    seal(checkpoint, config)
+    assert word in refusal(checkpoint)
+
+
+@pytest.mark.parametrize("key", ["policy", "tasks", "observation", "parity", "versions"])
+def test_a_config_that_lacks_a_part_is_refused(checkpoint: Path, key: str) -> None:
+    config = read_config(checkpoint)
+    del config[key]
+    seal(checkpoint, config)
+    assert key in refusal(checkpoint)
+
+
+def test_weights_of_another_width_are_named(
+    checkpoint: Path, make_policy: Callable[..., VisualActionPolicy]
+) -> None:
+    config = read_config(checkpoint)
+    config["policy"]["width"] = 64
+    seal(checkpoint, config)
+    message = refusal(checkpoint)
+    assert "shape" in message and "32" in message and "64" in message
+    first = next(name for name, t in make_policy().state_dict().items() if 32 in t.shape)
+    assert first in message
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (lambda tensors: tensors["head.1.bias"].__setitem__(0, math.nan), "NaN"),
+        (lambda tensors: tensors["head.1.bias"].__setitem__(0, math.inf), "NaN"),
+        (lambda tensors: tensors.pop("head.1.bias"), "lacks the tensor head.1.bias"),
+        (lambda tensors: tensors.update(extra=torch.zeros(1)), "the tensor extra"),
+        (lambda tensors: tensors.update({"positions": tensors["positions"].half()}), "float16"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(
+    checkpoint: Path, change: Callable[[dict[str, torch.Tensor]], object], word: str
+) -> None:
+    change_weights(checkpoint, change)
+    assert word in refusal(checkpoint)
+
+
+def test_weights_that_give_other_actions_are_refused(checkpoint: Path) -> None:
+    change_weights(checkpoint, lambda tensors: tensors["positions"].add_(0.01))
+    assert "parity" in refusal(checkpoint)
+    load_pretrained(checkpoint, check_parity=False)
+
+
+def test_a_parity_sample_that_does_not_fit_is_refused(checkpoint: Path) -> None:
+    sample = load_file(checkpoint / "parity.safetensors")
+    for change, word in (
+        ({"actions": sample["actions"][:, :3].contiguous()}, "shape"),
+        ({"observation.front": sample["observation.front"][:2].contiguous()}, "as many"),
+        ({"observation.proprioception": sample["observation.proprioception"].double()}, "float64"),
+    ):
+        save_file({**sample, **change}, checkpoint / "parity.safetensors")
+        seal(checkpoint, read_config(checkpoint))
+        assert word in refusal(checkpoint)
+    save_file({"actions": sample["actions"]}, checkpoint / "parity.safetensors")
+    seal(checkpoint, read_config(checkpoint))
+    assert "parity" in refusal(checkpoint)
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "meta", "abacus"])
+def test_a_device_that_is_not_there_is_refused(saved: Path, device: str) -> None:
+    with pytest.raises(CheckpointError, match="cpu"):
+        load_pretrained(saved, device)
