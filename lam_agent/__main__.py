@@ -99,9 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _guarded(command: str, arguments: Sequence[str]) -> int:
     """Run a command; print errors that lam_agent raises on purpose without a traceback."""
-    from lam_envs.errors import LamEnvsError
-
     from lam_agent.errors import LamAgentError
+    from lam_envs.errors import LamEnvsError
 
     try:
         _HANDLERS[command](arguments)

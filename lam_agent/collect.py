@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from lam_envs.batched import ACTION_SIZE, CONTROL_DT_S, BatchedEnv
 
 from lam_agent.config import CollectConfig
 from lam_agent.episodes import EpisodeSet
 from lam_agent.seeding import child_seed, start_seeds
 from lam_agent.types import Progress, Teacher, no_progress
+from lam_envs.batched import ACTION_SIZE, CONTROL_DT_S, BatchedEnv
 
 
 @dataclass
@@ -33,10 +33,17 @@ class _Recording:
 def _episode_noise(
     task: str, seed: int, episode: int, horizon: int, config: CollectConfig
 ) -> torch.Tensor:
-    """Return the noise of an episode's executed actions, shape (horizon, 4)."""
+    """Return the noise of an episode's executed actions, shape (horizon, 4).
+
+    It is a stationary autoregressive process of first order: noise that lasts some steps carries
+    the hand further from the teacher's path than white noise, which averages out.
+    """
     rng = np.random.default_rng(child_seed(seed, "collect-noise", task, episode))
     is_noisy = rng.random() < config.noisy_fraction
     noise = rng.normal(0.0, config.noise_std, (horizon, ACTION_SIZE)) * is_noisy
+    rho = config.noise_correlation
+    for step in range(1, horizon):
+        noise[step] = rho * noise[step - 1] + np.sqrt(1.0 - rho**2) * noise[step]
     return torch.from_numpy(noise.astype(np.float32))
 
 

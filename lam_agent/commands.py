@@ -103,9 +103,10 @@ def evaluate_checkpoint(arguments: Sequence[str]) -> None:
     for name in ("episodes", "horizon"):
         if getattr(asked, name) < 1:
             raise ConfigError(f"{name} is {getattr(asked, name)}; it must be at least 1.")
-    from lam_envs.tasks.registry import check_task_name
     from rich.console import Console
     from rich.table import Table
+
+    from lam_envs.tasks.registry import check_task_name
 
     for task in asked.tasks or ():
         check_task_name(task)

@@ -70,7 +70,7 @@ class EvalConfig:
     horizon: int = 200
     """Control steps of an episode (80 a second)."""
 
-    validation_episodes: int = 20
+    validation_episodes: int = 30
     """Validation episodes for model selection; their starts are disjoint from the test starts."""
 
     full_matrix: bool = False
@@ -91,10 +91,13 @@ class EvalConfig:
 class CollectConfig:
     """How demonstrations are collected."""
 
-    noise_std: float = 0.3
+    noise_std: float = 0.2
     """Standard deviation of the noise on the executed action; labels stay the expert's."""
 
-    noisy_fraction: float = 0.7
+    noise_correlation: float = 0.8
+    """Correlation of the noise from one control step to the next; 0 is white noise."""
+
+    noisy_fraction: float = 0.5
     """Share of the episodes that are executed with noise."""
 
     steps_after_success: int = 10
@@ -112,6 +115,12 @@ class CollectConfig:
     def __post_init__(self) -> None:
         _require_finite(self, "collect.")
         _require(self.noise_std >= 0, "collect.noise-std", self.noise_std, "at least 0")
+        _require(
+            0 <= self.noise_correlation < 1,
+            "collect.noise-correlation",
+            self.noise_correlation,
+            "at least 0 and less than 1",
+        )
         _require(
             0 <= self.noisy_fraction <= 1,
             "collect.noisy-fraction",
@@ -160,7 +169,15 @@ class PolicyConfig:
     """Feature points that each camera's encoder finds."""
 
     def __post_init__(self) -> None:
-        sizes = ("chunk_length", "execute_length", "width", "depth", "heads", "channels", "keypoints")
+        sizes = (
+            "chunk_length",
+            "execute_length",
+            "width",
+            "depth",
+            "heads",
+            "channels",
+            "keypoints",
+        )
         for item in sizes:
             value = getattr(self, item)
             _require(value >= 1, f"policy.{item.replace('_', '-')}", value, "at least 1")
@@ -188,10 +205,10 @@ class PolicyConfig:
 class TrainConfig:
     """How the policy adapts to a task."""
 
-    max_steps: int = 2000
+    max_steps: int = 1000
     """Gradient steps for a task, at most."""
 
-    validate_every: int = 200
+    validate_every: int = 250
     """Gradient steps between two validations by rollouts."""
 
     patience: int = 2
@@ -306,13 +323,19 @@ class RunConfig:
     def __post_init__(self) -> None:
         from lam_envs.tasks.registry import check_task_name, nearest
 
-        _require(len(self.task_stream) >= 1, "task-stream", ",".join(self.task_stream), "one task or more")
+        _require(
+            len(self.task_stream) >= 1,
+            "task-stream",
+            ",".join(self.task_stream),
+            "one task or more",
+        )
         for name in self.task_stream:
             check_task_name(name)
         repeated = [name for name in self.task_stream if self.task_stream.count(name) > 1]
         if repeated and not self.allow_repeats:
             raise ConfigError(
-                f"task-stream names {repeated[0]!r} more than once; remove it or add --allow-repeats."
+                f"task-stream names {repeated[0]!r} more than once; remove it or add "
+                "--allow-repeats."
             )
         if self.strategy not in STRATEGIES:
             raise ConfigError(

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import yaml
-from lam_envs.tasks.registry import nearest
 from pydantic import TypeAdapter, ValidationError
 
 from lam_agent.config import RunConfig
 from lam_agent.errors import ConfigError
+from lam_envs.tasks.registry import nearest
 
 
 def read_config(path: Path) -> RunConfig:

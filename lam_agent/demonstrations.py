@@ -9,7 +9,6 @@ import os
 from pathlib import Path
 
 import lam_envs
-
 from lam_agent.collect import collect_episodes
 from lam_agent.config import RunConfig, to_plain
 from lam_agent.episodes import FORMAT_VERSION, EpisodeSet
@@ -32,7 +31,7 @@ def default_cache_dir() -> Path:
 def _source_digest() -> str:
     """Return a digest of the source files that shape demonstrations: environments and collector."""
     root = Path(lam_envs.__file__).parent
-    files = sorted(root.rglob("*.py")) + [Path(__file__).with_name("collect.py")]
+    files = [*sorted(root.rglob("*.py")), Path(__file__).with_name("collect.py")]
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())

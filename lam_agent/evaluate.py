@@ -11,13 +11,13 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from lam_envs.batched import BatchedEnv
-from lam_envs.tasks.registry import make_task
 
 from lam_agent.policy.instruction import bag_of_words
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.seeding import Split, start_seeds
 from lam_agent.types import Progress, no_progress
+from lam_envs.batched import BatchedEnv
+from lam_envs.tasks.registry import make_task
 
 MAX_BATCH = 64
 """Worlds that are evaluated at a time, at most."""
@@ -55,9 +55,7 @@ def _worlds(
     task: str, num_envs: int, image_size: int, horizon: int, threads: int | None
 ) -> BatchedEnv:
     """Keep the environments of an evaluation: making their cameras takes a while."""
-    return BatchedEnv(
-        task, num_envs, image_size=image_size, horizon=horizon, num_threads=threads
-    )
+    return BatchedEnv(task, num_envs, image_size=image_size, horizon=horizon, num_threads=threads)
 
 
 def evaluate(

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lam_envs.batched import BatchedEnv
-from lam_envs.tasks.registry import make_task
 
 from lam_agent.checkpoint import save_pretrained
 from lam_agent.config import RunConfig
@@ -21,6 +19,8 @@ from lam_agent.results import Cost, Results, WallTime
 from lam_agent.seeding import start_seeds
 from lam_agent.success_matrix import SuccessMatrix
 from lam_agent.system import package_versions, peak_memory_mb
+from lam_envs.batched import BatchedEnv
+from lam_envs.tasks.registry import make_task
 
 _PARITY_OBSERVATIONS = 4
 

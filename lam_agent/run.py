@@ -38,18 +38,22 @@ def parse(arguments: Sequence[str]) -> RunArguments:
 
     config, resume = _path_after("--config", arguments), _path_after("--resume", arguments)
     if config and resume:
-        raise ConfigError("--config and --resume cannot go together; a run has a config of its own.")
+        raise ConfigError(
+            "--config and --resume cannot go together; a run has a config of its own."
+        )
     if resume:
         config = resume / "config.yaml"
         if not config.is_file():
             raise RunFolderError(
-                f"{resume} is no run folder: it has no config.yaml; name the folder that a run made."
+                f"{resume} is no run folder: it has no config.yaml; name the folder that a run "
+                "made."
             )
-    given = RunArguments(read_config(config), config, resume) if config else None
-    parsed = tyro.cli(
-        RunArguments, default=given, args=list(arguments), prog="lam-agent run"
-    )
-    if given and resume:
+    prog = "lam-agent run"
+    if not config:
+        return tyro.cli(RunArguments, args=list(arguments), prog=prog)
+    given = RunArguments(read_config(config), config, resume)
+    parsed = tyro.cli(RunArguments, default=given, args=list(arguments), prog=prog)
+    if resume:
         _check_unchanged(given.settings, parsed.settings)
     return parsed
 
@@ -66,8 +70,13 @@ def _path_after(flag: str, arguments: Sequence[str]) -> Path | None:
 
 def _check_unchanged(saved: RunConfig, asked: RunConfig) -> None:
     """Refuse to resume with settings that change what the run measures."""
-    free = {"device": saved.device, "threads": saved.threads, "video": saved.video}
-    same = replace(asked, output_dir=saved.output_dir, **free)
+    same = replace(
+        asked,
+        output_dir=saved.output_dir,
+        device=saved.device,
+        threads=saved.threads,
+        video=saved.video,
+    )
     for name in saved.__dataclass_fields__:
         if getattr(same, name) != getattr(saved, name):
             raise ConfigError(

@@ -38,7 +38,9 @@ class RunFolder:
         Raises:
             RunFolderError: The folder exists already, or cannot be made.
         """
-        name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{config.strategy}_{'-'.join(config.task_stream)}"
+        name = (
+            f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{config.strategy}_{'-'.join(config.task_stream)}"
+        )
         path = config.output_dir or Path("runs") / name[:120]
         try:
             path.mkdir(parents=True)
@@ -72,4 +74,5 @@ def dump_config(config: RunConfig) -> str:
     """Return a configuration as YAML; `--config` on it repeats the run, in a new folder."""
     plain: dict[str, Any] = to_plain(config)
     plain["output_dir"] = None
-    return yaml.safe_dump(plain, sort_keys=False)
+    text: str = yaml.safe_dump(plain, sort_keys=False)
+    return text

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from lam_envs.tasks.registry import make_task
 from rich.console import Console
 
 from lam_agent.checkpoint import load_initial_weights
@@ -33,6 +32,7 @@ from lam_agent.run_folder import RunFolder
 from lam_agent.seeding import child_seed
 from lam_agent.system import describe_system, keep_freed_memory, resolve_device
 from lam_agent.video import write_videos
+from lam_envs.tasks.registry import make_task
 
 
 class Runner:
@@ -62,7 +62,7 @@ class Runner:
         self.policy = VisualActionPolicy(config.policy)
         if config.policy.init != "none":
             load_initial_weights(self.policy, Path(config.policy.init))
-        self.policy.to(self.device, memory_format=torch.channels_last)
+        self.policy.to(self.device)
         self.visits: dict[int, Frames] = {}
         self.plugins = make_plugins(config)
         self._step = self._show_nothing
@@ -144,9 +144,7 @@ class Runner:
         # A cumulative learner keeps all that it saw; it is filled anew from the same episodes.
         for plugin in self.plugins:
             if hasattr(plugin, "earlier"):
-                plugin.earlier[:] = [
-                    self.visits[i] for i in range(self.record.experiences_done)
-                ]
+                plugin.earlier[:] = [self.visits[i] for i in range(self.record.experiences_done)]
 
     def _adapt(self, experience: object) -> None:
         """Train on one experience."""

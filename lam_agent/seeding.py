@@ -24,7 +24,9 @@ def _word_key(word: str) -> int:
     return zlib.crc32(word.encode())
 
 
-def start_seeds(task: str, split: Split, count: int, *, seed: int = 0) -> list[np.random.SeedSequence]:
+def start_seeds(
+    task: str, split: Split, count: int, *, seed: int = 0
+) -> list[np.random.SeedSequence]:
     """Return the seeds of the first `count` start states of a task in a split.
 
     Args:

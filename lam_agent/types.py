@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import torch
+
 from lam_envs.batched import BatchedEnv
 
 ACTION_NAMES = ("hand_dx", "hand_dy", "hand_dz", "gripper_effort")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 import imageio.v3 as iio
 import numpy as np
 import numpy.typing as npt
 import torch
-from lam_envs.batched import CONTROL_DT_S, BatchedEnv
 
 from lam_agent.config import RunConfig
 from lam_agent.evaluate import Evaluation
@@ -18,6 +17,7 @@ from lam_agent.policy.instruction import bag_of_words
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.seeding import start_seeds
 from lam_agent.types import Progress, no_progress
+from lam_envs.batched import CONTROL_DT_S, BatchedEnv
 
 _VIDEO_SIZE = 256
 _FRAME_EVERY = 4

@@ -16,7 +16,7 @@ import torch
 from lam_envs.looks import render_model
 from lam_envs.scene import GOAL_MARKER, name_to_id
 from lam_envs.sim.protocol import BatchSim
-from lam_envs.warp_runtime import mujoco_warp, wp
+from lam_envs.warp_runtime import mujoco_warp
 
 _POSES = ("geom_xpos", "geom_xmat", "cam_xpos", "cam_xmat")
 _HIDDEN_POS = (0.0, 0.0, -10.0)

@@ -1,1 +1,1 @@
-"""Continual learning with Avalanche: stream, strategies, plugins (the only place that imports it)."""
+"""Continual learning: the only place that imports Avalanche."""

@@ -35,7 +35,8 @@ def import_torchvision() -> None:
             raise
     for schema in _SCHEMAS:
         if not _has_operator(schema.partition("(")[0]):
-            library = torch.library.Library("torchvision", "FRAGMENT")
+            make_library: Any = torch.library.Library
+            library = make_library("torchvision", "FRAGMENT")
             library.define(schema)
             _libraries.append(library)  # A library's definitions live as long as it does.
     importlib.import_module("torchvision")

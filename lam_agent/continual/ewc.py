@@ -58,7 +58,8 @@ def diagonal_fisher(
         output = functional_call(
             policy, {**parameters, **rest, **buffers}, (single, proprioception[None], bag[None])
         )
-        return (output.actions[0] * signs).sum()
+        total: torch.Tensor = (output.actions[0] * signs).sum()
+        return total
 
     gradients = vmap(grad(signed_actions), in_dims=(None, 0, 0, None, 0))
     index = torch.randint(len(frames), (num_samples,), generator=generator)

@@ -33,8 +33,9 @@ class GuardPlugin(SupervisedPlugin):  # type: ignore[misc]
     def before_backward(self, strategy: Any, **kwargs: Any) -> None:
         if not bool(torch.isfinite(strategy.loss)):
             raise TrainingError(
-                f"the loss is {float(strategy.loss.detach())} in step {strategy.clock.train_exp_iterations} "
-                "of an experience; lower train.learning-rate or look at the demonstrations."
+                f"the loss is {float(strategy.loss.detach())} in step "
+                f"{strategy.clock.train_exp_iterations} of an experience; "
+                "lower train.learning-rate or look at the demonstrations."
             )
 
     def before_update(self, strategy: Any, **kwargs: Any) -> None:

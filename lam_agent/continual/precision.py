@@ -13,7 +13,7 @@ import torch
 def has_fast_bf16(device: torch.device) -> bool:
     """Say whether bf16 arithmetic gains on a device."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     checks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
     return any(bool(getattr(torch.cpu, name, bool)()) for name in checks)
 

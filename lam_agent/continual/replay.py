@@ -42,8 +42,8 @@ class ReplayBuffer:
         count = share // (frames.num_bytes // len(frames))
         if count < 1:
             raise ConfigError(
-                f"replay.memory-mb is {self.max_bytes / 1e6:g}; {len(self.tasks) + 1} tasks need at "
-                f"least {(len(self.tasks) + 1) * frames.num_bytes / len(frames) / 1e6:.2g}."
+                f"replay.memory-mb is {self.max_bytes / 1e6:g}; {len(self.tasks) + 1} tasks need "
+                f"at least {(len(self.tasks) + 1) * frames.num_bytes / len(frames) / 1e6:.2g}."
             )
         self.tasks = [self._sample(old, count, generator) for old in self.tasks]
         self.tasks.append(self._sample(frames, count, generator))

@@ -81,7 +81,7 @@ class AdaptationStrategy(SupervisedTemplate):  # type: ignore[misc]
 
     def make_optimizer(self, **kwargs: Any) -> None:
         self.optimizer = self._new_optimizer(self.model)
-        self.optimized_param_id = {}
+        self.optimized_param_id: dict[str, Any] = {}
 
     def train_dataset_adaptation(self, **kwargs: Any) -> None:
         position = self.experience.current_experience

@@ -1,9 +1,9 @@
 """VisualActionPolicy: two cameras, proprioception and an instruction in, a chunk of actions out.
 
-    images -> encoder a camera -> tokens --+
-    proprioception -> token ---------------+--> where objects are (auxiliary head) -> token
-    instruction -> token ------------------+
-    all tokens -> transformer trunk -> head -> L actions
+images -> encoder a camera -> tokens --+
+proprioception -> token ---------------+--> where objects are (auxiliary head) -> token
+instruction -> token ------------------+
+all tokens -> transformer trunk -> head -> L actions
 """
 
 from __future__ import annotations
@@ -128,7 +128,8 @@ class VisualActionPolicy(nn.Module):
             raise TrainingError(
                 "the policy's actions hold NaN or infinity; load an earlier checkpoint."
             )
-        return output.actions.clamp(-1.0, 1.0)
+        actions: torch.Tensor = output.actions.clamp(-1.0, 1.0)
+        return actions
 
     def check_observation(self, observation: Mapping[str, torch.Tensor]) -> None:
         """Refuse an observation that does not fit.
@@ -153,7 +154,9 @@ class VisualActionPolicy(nn.Module):
                     f"it must have shape (batch, {', '.join(map(str, shape))}) and type {dtype}."
                 )
         if not bool(torch.isfinite(observation["proprioception"]).all()):
-            raise ObservationError("proprioception holds NaN or infinity; check the robot's sensors.")
+            raise ObservationError(
+                "proprioception holds NaN or infinity; check the robot's sensors."
+            )
 
     def num_parameters(self, *, trainable: bool) -> int:
         """Return the number of parameters: of all, or of those that are trained."""

@@ -70,7 +70,9 @@ def instructions() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def save(make_observations: MakeObservations, instructions: dict[str, str]) -> Callable[..., None]:
+def save_checkpoint(
+    make_observations: MakeObservations, instructions: dict[str, str]
+) -> Callable[..., None]:
     """Save a checkpoint; keywords change the arguments of `save_pretrained`."""
 
     def save_policy(folder: Path, policy: VisualActionPolicy, **changes: Any) -> None:
@@ -93,16 +95,18 @@ def save(make_observations: MakeObservations, instructions: dict[str, str]) -> C
 
 
 @pytest.fixture(scope="session")
-def saved(
-    tmp_path_factory: pytest.TempPathFactory, save: Callable[..., None], make_policy: MakePolicy
+def saved_checkpoint(
+    tmp_path_factory: pytest.TempPathFactory,
+    save_checkpoint: Callable[..., None],
+    make_policy: MakePolicy,
 ) -> Path:
     """A checkpoint that no test may change."""
     folder = tmp_path_factory.mktemp("saved") / "pretrained_model"
-    save(folder, make_policy())
+    save_checkpoint(folder, make_policy())
     return folder
 
 
 @pytest.fixture
-def checkpoint(saved: Path, tmp_path: Path) -> Path:
+def checkpoint(saved_checkpoint: Path, tmp_path: Path) -> Path:
     """A copy of the checkpoint that a test may damage."""
-    return Path(shutil.copytree(saved, tmp_path / "pretrained_model"))
+    return Path(shutil.copytree(saved_checkpoint, tmp_path / "pretrained_model"))

@@ -21,13 +21,16 @@ from lam_agent.checkpoint import (
     load_pretrained,
     resolve_checkpoint,
 )
-from lam_agent.config import PolicyConfig
 from lam_agent.contract import FORMAT_VERSION
 from lam_agent.errors import CheckpointError
 from lam_agent.policy.instruction import bag_of_words
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_envs.scene import load_model
 from lam_envs.tasks.registry import make_task
+
+MakePolicy = Callable[..., VisualActionPolicy]
+MakeObservations = Callable[..., dict[str, torch.Tensor]]
+SaveCheckpoint = Callable[..., None]
 
 FILES = {"README.md", "config.json", "model.safetensors", "parity.safetensors"}
 
@@ -41,72 +44,78 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def test_round_trip_is_exact(
-    saved: Path,
-    make_policy: Callable[..., VisualActionPolicy],
-    make_observations: Callable[..., dict[str, torch.Tensor]],
+    saved_checkpoint: Path,
+    make_policy: MakePolicy,
+    make_observations: MakeObservations,
     instructions: dict[str, str],
 ) -> None:
-    policy, (loaded, _) = make_policy(), load_pretrained(saved)
+    policy, (loaded, _) = make_policy(), load_pretrained(saved_checkpoint)
     assert list(loaded.state_dict()) == list(policy.state_dict())
     for name, tensor in policy.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], tensor), name
-    assert loaded.config == CONFIG and not loaded.training
+    assert loaded.config == policy.config and not loaded.training
     bag = bag_of_words(instructions["reach"])
     observations = make_observations(num_robots=5, seed=6)
     assert torch.equal(loaded.act(observations, bag), policy.act(observations, bag))
 
 
 def test_saving_twice_writes_the_same_bytes_and_leaves_policy_and_rng_alone(
-    saved: Path,
+    saved_checkpoint: Path,
     tmp_path: Path,
-    save: Callable[..., None],
-    make_policy: Callable[..., VisualActionPolicy],
+    save_checkpoint: SaveCheckpoint,
+    make_policy: MakePolicy,
 ) -> None:
     policy, rng = make_policy().train(), torch.get_rng_state()
     before = {name: tensor.clone() for name, tensor in policy.state_dict().items()}
     for _ in range(2):  # The second save replaces the first.
-        save(tmp_path / "again", policy)
+        save_checkpoint(tmp_path / "again", policy)
     load_pretrained(tmp_path / "again")
     assert policy.training and torch.equal(torch.get_rng_state(), rng)
     assert all(torch.equal(before[name], value) for name, value in policy.state_dict().items())
-    assert {file.name for file in saved.iterdir()} == FILES
+    assert {file.name for file in saved_checkpoint.iterdir()} == FILES
     assert [path.name for path in tmp_path.iterdir()] == ["again"]
     for name in FILES:
-        assert (tmp_path / "again" / name).read_bytes() == (saved / name).read_bytes(), name
+        assert (tmp_path / "again" / name).read_bytes() == (saved_checkpoint / name).read_bytes(), (
+            name
+        )
 
 
 def test_a_policy_in_channels_last_gives_the_same_checkpoint(
-    saved: Path,
+    saved_checkpoint: Path,
     tmp_path: Path,
-    save: Callable[..., None],
-    make_policy: Callable[..., VisualActionPolicy],
+    save_checkpoint: SaveCheckpoint,
+    make_policy: MakePolicy,
 ) -> None:
     policy = make_policy()
     policy.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    save(tmp_path / "new", policy)
+    save_checkpoint(tmp_path / "new", policy)
     for name in ("model.safetensors", "parity.safetensors"):
-        assert (tmp_path / "new" / name).read_bytes() == (saved / name).read_bytes(), name
+        assert (tmp_path / "new" / name).read_bytes() == (saved_checkpoint / name).read_bytes(), (
+            name
+        )
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_cuda_device_gives_the_sample_within_its_tolerance(
-    saved: Path, tmp_path: Path, save: Callable[..., None]
+    saved_checkpoint: Path, tmp_path: Path, save_checkpoint: SaveCheckpoint
 ) -> None:
-    policy, contract = load_pretrained(saved, "cuda")
+    policy, contract = load_pretrained(saved_checkpoint, "cuda")
     assert policy.device.type == "cuda" and contract.parity.tolerance_cuda == 2e-2
-    save(tmp_path / "new", policy)
+    save_checkpoint(tmp_path / "new", policy)
     load_pretrained(tmp_path / "new")
 
 
 # The contract ----------------------------------------------------------------------------------
 
 
-def test_config_holds_the_controller_contract(saved: Path, instructions: dict[str, str]) -> None:
-    config = read_config(saved)
+def test_config_holds_the_controller_contract(
+    saved_checkpoint: Path, instructions: dict[str, str], small_sizes: dict[str, int]
+) -> None:
+    config = read_config(saved_checkpoint)
     assert config["format_version"] == FORMAT_VERSION == 1
     assert config["lam_agent_version"] == lam_agent.__version__
-    assert config["policy"] == {**SIZES, "chunk_length": 4, "execute_length": 2}
+    assert config["policy"] == small_sizes
     assert config["tasks"] == instructions
     assert config["control_dt"] == 0.0125
     assert (config["chunk_length"], config["execute_length"]) == (4, 2)
@@ -121,13 +130,13 @@ def test_config_holds_the_controller_contract(saved: Path, instructions: dict[st
         "episodes": [50, 50, None],
     }
     assert config["sha256"] == {
-        name: hashlib.sha256((saved / name).read_bytes()).hexdigest()
+        name: hashlib.sha256((saved_checkpoint / name).read_bytes()).hexdigest()
         for name in FILES - {"config.json"}
     }
 
 
-def test_config_describes_observations_and_actions(saved: Path) -> None:
-    config = read_config(saved)
+def test_config_describes_observations_and_actions(saved_checkpoint: Path) -> None:
+    config = read_config(saved_checkpoint)
     model = load_model(make_task("push").model_file)
     for key in ("front", "wrist"):
         entry = config["observation"][key]
@@ -147,37 +156,35 @@ def test_config_describes_observations_and_actions(saved: Path) -> None:
     assert {(action["low"], action["high"]) for action in config["actions"]} == {(-1.0, 1.0)}
 
 
-def test_the_loaded_contract_is_what_was_saved(saved: Path) -> None:
-    contract = load_pretrained(saved)[1]
-    assert json.loads(contract.to_text()) == read_config(saved)
+def test_the_loaded_contract_is_what_was_saved(saved_checkpoint: Path) -> None:
+    contract = load_pretrained(saved_checkpoint)[1]
+    assert json.loads(contract.to_text()) == read_config(saved_checkpoint)
     assert contract.success_row.success == (0.96, 0.5, None)
 
 
 def test_the_origin_of_the_weights_is_not_kept(
-    tmp_path: Path, save: Callable[..., None], make_policy: Callable[..., VisualActionPolicy]
+    tmp_path: Path, save_checkpoint: SaveCheckpoint, make_policy: MakePolicy
 ) -> None:
-    config = PolicyConfig(**SIZES, chunk_length=4, execute_length=2, init="/somewhere/private")
-    save(tmp_path / "new", make_policy(config))
+    save_checkpoint(tmp_path / "new", make_policy(init="/somewhere/private"))
     assert "private" not in (tmp_path / "new" / "config.json").read_text()
     assert load_pretrained(tmp_path / "new")[0].config.init == "none"
 
 
 def test_model_card_says_what_it_is_and_its_example_runs(
-    saved: Path,
-    make_observations: Callable[..., dict[str, torch.Tensor]],
+    saved_checkpoint: Path,
+    make_observations: MakeObservations,
     instructions: dict[str, str],
 ) -> None:
-    card = (saved / "README.md").read_text()
+    card = (saved_checkpoint / "README.md").read_text()
     assert card.startswith("---\nlibrary_name: lam_agent\n")
     assert instructions["push"] in card and "## Limits" in card
     assert "| reach | 0.96 | 0.87 to 0.99 | 0.90 | 50 |" in card
     assert "| drawer-open |" not in card
     (example,) = re.findall(r"```python\n(.*?)```", card, re.S)
-    assert len(example.split("\n\n")) == 2 and len(example.split()) > 0
     names: dict[str, Any] = {
         "observation": {key: value[0].numpy() for key, value in make_observations().items()}
     }
-    exec(example.replace("path/to/this/folder", str(saved)), names)
+    exec(example.replace("path/to/this/folder", str(saved_checkpoint)), names)
     assert names["action"].shape == (4,)
 
 
@@ -185,14 +192,14 @@ def test_model_card_says_what_it_is_and_its_example_runs(
 
 
 def test_a_full_disk_leaves_the_old_checkpoint(
-    checkpoint: Path, save: Callable[..., None], make_policy: Callable[..., VisualActionPolicy]
+    checkpoint: Path, save_checkpoint: SaveCheckpoint, make_policy: MakePolicy
 ) -> None:
     before = {name: (checkpoint / name).read_bytes() for name in FILES}
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
     try:
         with pytest.raises(CheckpointError, match="cannot be written"):
-            save(checkpoint, make_policy(seed=4))
+            save_checkpoint(checkpoint, make_policy(seed=4))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert {name: (checkpoint / name).read_bytes() for name in FILES} == before
@@ -201,24 +208,24 @@ def test_a_full_disk_leaves_the_old_checkpoint(
 
 
 def test_a_policy_with_nan_is_not_saved(
-    checkpoint: Path, save: Callable[..., None], make_policy: Callable[..., VisualActionPolicy]
+    checkpoint: Path, save_checkpoint: SaveCheckpoint, make_policy: MakePolicy
 ) -> None:
     before = (checkpoint / "model.safetensors").read_bytes()
     policy = make_policy()
     with torch.no_grad():
         policy.positions[0, 0] = math.nan
     with pytest.raises(CheckpointError, match="positions of the policy holds NaN"):
-        save(checkpoint, policy)
+        save_checkpoint(checkpoint, policy)
     assert (checkpoint / "model.safetensors").read_bytes() == before
 
 
 def test_what_is_no_checkpoint_is_not_replaced(
-    tmp_path: Path, save: Callable[..., None], make_policy: Callable[..., VisualActionPolicy]
+    tmp_path: Path, save_checkpoint: SaveCheckpoint, make_policy: MakePolicy
 ) -> None:
     (tmp_path / "notes.txt").write_text("keep me")
     for path in (tmp_path, tmp_path / "notes.txt"):
         with pytest.raises(CheckpointError, match="another folder"):
-            save(path, make_policy())
+            save_checkpoint(path, make_policy())
     assert (tmp_path / "notes.txt").read_text() == "keep me"
 
 
@@ -231,7 +238,6 @@ ROW: dict[str, Any] = {"task": ["push"], "success": [1], "success_at_end": [1], 
         ({"parity_task": "pull"}, "pull"),
         ({"parity_task": "drawer-open"}, "drawer-open"),
         ({"parity_observations": {}}, "lacks|as many"),
-        ({"parity_observations": make_observations(0)}, "at least 1"),
         ({"protocol": {"episodes": {1, 2}}}, "protocol"),
         ({"seeds": {"seed": math.nan}}, "seeds"),
         ({"success_row": {}}, "success_row"),
@@ -248,33 +254,47 @@ def test_arguments_that_do_not_fit_are_refused(
     tmp_path: Path,
     changes: dict[str, Any],
     word: str,
-    save: Callable[..., None],
-    make_policy: Callable[..., VisualActionPolicy],
+    save_checkpoint: SaveCheckpoint,
+    make_policy: MakePolicy,
 ) -> None:
     with pytest.raises(CheckpointError, match=word):
-        save(tmp_path / "new", make_policy(), **changes)
+        save_checkpoint(tmp_path / "new", make_policy(), **changes)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("num_robots", [(0, 0), (2, 3)])
+def test_parity_observations_that_do_not_fit_are_refused(
+    tmp_path: Path,
+    num_robots: tuple[int, int],
+    save_checkpoint: SaveCheckpoint,
+    make_policy: MakePolicy,
+    make_observations: MakeObservations,
+) -> None:
+    first, second = (make_observations(number) for number in num_robots)
+    observations = {**first, "wrist": second["wrist"]}
+    with pytest.raises(CheckpointError, match="as many of each key, at least 1"):
+        save_checkpoint(tmp_path / "new", make_policy(), parity_observations=observations)
+
+
 def test_a_policy_that_nothing_is_known_of_can_be_saved(
-    tmp_path: Path, save: Callable[..., None], make_policy: Callable[..., VisualActionPolicy]
+    tmp_path: Path, save_checkpoint: SaveCheckpoint, make_policy: MakePolicy
 ) -> None:
     empty: dict[str, list[str]] = {name: [] for name in ROW}
-    save(tmp_path / "new", make_policy(), success_row=empty)
+    save_checkpoint(tmp_path / "new", make_policy(), success_row=empty)
     load_pretrained(tmp_path / "new")
     assert "Not measured." in (tmp_path / "new" / "README.md").read_text()
 
 
-# Finding and starting from a checkpoint ------------------------------------------------------------
+# Finding one and starting from it ----------------------------------------------------------------
 
 
 def test_every_path_of_a_run_leads_to_its_checkpoint(
-    saved: Path, tmp_path: Path, save: Callable[..., None]
+    saved_checkpoint: Path, tmp_path: Path, save_checkpoint: SaveCheckpoint
 ) -> None:
     run = tmp_path / "run"
     first, second = (run / "checkpoints" / name for name in ("000_reach", "001_push"))
     for stage in (first, second):
-        shutil.copytree(saved, stage / "pretrained_model")
+        shutil.copytree(saved_checkpoint, stage / "pretrained_model")
     # What a killed save leaves behind is not taken for a checkpoint.
     (run / "checkpoints" / "002_drawer-open" / ".pretrained_model.k1ll3d").mkdir(parents=True)
     assert resolve_checkpoint(first) == resolve_checkpoint(first / "pretrained_model")
@@ -294,11 +314,11 @@ def test_a_path_without_a_checkpoint_says_what_to_name(tmp_path: Path) -> None:
 
 
 def test_initial_weights_fill_a_policy_that_may_execute_more(
-    saved: Path, make_policy: Callable[..., VisualActionPolicy]
+    saved_checkpoint: Path, make_policy: MakePolicy
 ) -> None:
-    policy = make_policy(PolicyConfig(**SIZES, chunk_length=4, execute_length=4), seed=9)
+    policy = make_policy(seed=9, execute_length=4)
     rng = torch.get_rng_state()
-    load_initial_weights(policy, saved.parent)
+    load_initial_weights(policy, saved_checkpoint.parent)
     assert torch.equal(torch.get_rng_state(), rng)
     expected = make_policy().state_dict()
     assert all(torch.equal(expected[name], value) for name, value in policy.state_dict().items())
@@ -315,12 +335,10 @@ def test_initial_weights_fill_a_policy_that_may_execute_more(
     ],
 )
 def test_initial_weights_of_other_sizes_are_refused(
-    saved: Path, change: dict[str, int], word: str, make_policy: Callable[..., VisualActionPolicy]
+    saved_checkpoint: Path, change: dict[str, int], word: str, make_policy: MakePolicy
 ) -> None:
-    policy = make_policy(
-        PolicyConfig(**{**SIZES, "chunk_length": 4, "execute_length": 2, **change})
-    )
+    policy = make_policy(**change)
     before = policy.positions.clone()
     with pytest.raises(CheckpointError, match=re.escape(word)):
-        load_initial_weights(policy, saved)
+        load_initial_weights(policy, saved_checkpoint)
     assert torch.equal(policy.positions, before)

@@ -67,7 +67,7 @@ class Task(ABC):
         """Say which reset vectors, shape (N, k), the task accepts; the others are drawn anew."""
         return np.ones(len(vectors), dtype=np.bool_)
 
-    def place_bodies(
+    def place_bodies(  # noqa: B027 (most tasks have no bodies to place)
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
         """Move the fixed bodies of the masked worlds, before the hand settles.
@@ -95,9 +95,7 @@ class Task(ABC):
         """Return position and quaternion of each object, shape (N, 7 * number of objects)."""
 
     @abstractmethod
-    def evaluate(
-        self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor
-    ) -> Outcome:
+    def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         """Compute reward and success.
 
         Args:
@@ -123,7 +121,9 @@ class Task(ABC):
         goal = state[:, -3:] if self.shows_goal else obj
         return torch.cat((obj, goal), 1)
 
-    def sample_reset_vectors(self, generators: list[np.random.Generator]) -> npt.NDArray[np.float64]:
+    def sample_reset_vectors(
+        self, generators: list[np.random.Generator]
+    ) -> npt.NDArray[np.float64]:
         """Draw one valid reset vector from each generator, shape (len(generators), k)."""
         low, high = np.asarray(self.reset_low), np.asarray(self.reset_high)
         vectors = np.empty((len(generators), len(low)))

@@ -24,9 +24,7 @@ class DrawerOpen(Task):
     reset_low = (-0.1, 0.9, 0.0)
     reset_high = (0.1, 0.9, 0.0)
 
-    def place_bodies(
-        self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
-    ) -> None:
+    def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
         worlds.set_body_pos("drawer", mask, vectors)
 
     def place_objects(
@@ -41,9 +39,7 @@ class DrawerOpen(Task):
         handle = link + link.new_tensor((0.0, -0.16, 0.0))
         return torch.cat((handle, worlds.body_quat("drawer_link")), 1)
 
-    def evaluate(
-        self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor
-    ) -> Outcome:
+    def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         hand, handle, target = state[:, :3], state[:, 4:7], worlds.start.target_pos
         handle_error = (handle - target).norm(dim=1)
         opening = tolerance(

@@ -35,9 +35,7 @@ class Push(PuckTask):
         worlds.start.obj_init_pos[mask] = torch.cat((vectors[mask, :2], height), 1)
         worlds.set_object_pos(mask, worlds.start.obj_init_pos)
 
-    def evaluate(
-        self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor
-    ) -> Outcome:
+    def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         start, tcp = worlds.start, worlds.tcp
         opening, puck = state[:, 3], state[:, 4:7]
         tcp_to_puck = (puck - tcp).norm(dim=1)

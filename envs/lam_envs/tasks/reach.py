@@ -31,9 +31,7 @@ class Reach(PuckTask):
         worlds.start.obj_init_pos[mask] = vectors[mask, :3]
         worlds.set_object_pos(mask, worlds.start.obj_init_pos)
 
-    def evaluate(
-        self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor
-    ) -> Outcome:
+    def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         target = worlds.start.target_pos
         distance = (worlds.tcp - target).norm(dim=1)
         hand_init = torch.tensor(self.hand_init_pos, dtype=target.dtype, device=target.device)

@@ -109,7 +109,9 @@ def gripper_caging(
         sigmoid="long_tail",
     )
     caging = hamacher_product(caging_y, caging_xz)
-    closed = gripper_action.to(caging.dtype).clamp(0, desired_gripper_effort) / desired_gripper_effort
+    closed = (
+        gripper_action.to(caging.dtype).clamp(0, desired_gripper_effort) / desired_gripper_effort
+    )
     gripping = torch.where(caging > 0.97, closed, torch.zeros_like(closed))
     reward = hamacher_product(caging, gripping)
     if density == "high":

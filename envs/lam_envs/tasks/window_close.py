@@ -26,9 +26,7 @@ class WindowClose(Task):
     reset_low = (0.0, 0.75, 0.2)
     reset_high = (0.0, 0.9, 0.2)
 
-    def place_bodies(
-        self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
-    ) -> None:
+    def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
         worlds.set_body_pos("window", mask, vectors)
 
     def place_objects(
@@ -44,9 +42,7 @@ class WindowClose(Task):
         handle = worlds.site_pos("handleCloseStart")
         return torch.cat((handle, handle.new_zeros(len(handle), 4)), 1)
 
-    def evaluate(
-        self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor
-    ) -> Outcome:
+    def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         start, tcp = worlds.start, worlds.tcp
         handle = worlds.site_pos("handleCloseStart")
         distance = (handle[:, 0] - start.target_pos[:, 0]).abs()

@@ -1,0 +1,92 @@
+"""The main job, measured: strategies on a task stream, each as a user runs it.
+
+    python -m benchmarks.continual [--runs replay:0,replay:1,replay:2,naive:0,ewc:0,cumulative:0]
+
+Each run is a process of its own with the README's command. The first run of a seed collects its
+demonstrations; later runs with the same seed find them in the cache, and `collected` says which.
+Writes one json for each run and a summary into `benchmarks/results/`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+DEFAULT_RUNS = "replay:0,naive:0,ewc:0,cumulative:0,replay:1,replay:2"
+
+
+def run_once(stream: str, strategy: str, seed: int, cache: Path, work: Path) -> dict[str, Any]:
+    """Run the main command and return its results with the command's own wall time.
+
+    Args:
+        stream: Tasks, separated by commas.
+        strategy: Strategy.
+        seed: Seed.
+        cache: Cache of demonstrations.
+        work: Folder for run folders.
+    """
+    output = work / f"{stream.replace(',', '-')}_{strategy}_{seed}"
+    shown = ["-m", "lam_agent.run", "--task-stream", stream]
+    shown += ["--strategy", strategy, "--seed", str(seed)]
+    folders = ["--output-dir", str(output), "--collect.cache-dir", str(cache)]
+    collected = not any(cache.rglob("*.safetensors"))
+    start = time.monotonic()
+    subprocess.run([sys.executable, *shown, *folders], check=True)
+    seconds = time.monotonic() - start
+    results: dict[str, Any] = json.loads((output / "results.json").read_text(encoding="utf-8"))
+    results["environment"] = json.loads((output / "environment.json").read_text(encoding="utf-8"))
+    results["command"] = " ".join(["python", *shown])
+    results["command_wall_time_s"] = round(seconds, 1)
+    results["collected"] = collected
+    return results
+
+
+def summarise(results: dict[str, Any]) -> dict[str, Any]:
+    """Return the figures of one run that the summary holds."""
+    return {
+        "strategy": results["strategy"],
+        "seed": results["seed"],
+        "success": results["success"],
+        "average_success": results["metrics"]["average_success"],
+        "forgetting": results["metrics"]["forgetting"],
+        "command_wall_time_s": results["command_wall_time_s"],
+        "collected": results["collected"],
+        "wall_time_s": results["cost"]["wall_time_s"],
+        "peak_memory_mb": round(results["cost"]["peak_memory_mb"]),
+    }
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--task-stream", default="reach,push")
+    parser.add_argument("--runs", default=DEFAULT_RUNS, help="strategy:seed, separated by commas")
+    arguments = parser.parse_args()
+    RESULTS.mkdir(exist_ok=True)
+    name = arguments.task_stream.replace(",", "-")
+    with tempfile.TemporaryDirectory() as folder:
+        for run in arguments.runs.split(","):
+            strategy, _, seed = run.partition(":")
+            cache = Path(folder) / f"cache_{seed}"
+            cache.mkdir(exist_ok=True)
+            results = run_once(arguments.task_stream, strategy, int(seed), cache, Path(folder))
+            path = RESULTS / f"continual_{name}_{strategy}_seed{seed}.json"
+            path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+            print(json.dumps(summarise(results)), flush=True)
+    rows = [
+        summarise(json.loads(path.read_text(encoding="utf-8")))
+        for path in sorted(RESULTS.glob(f"continual_{name}_*_seed*.json"))
+    ]
+    summary = RESULTS / f"continual_{name}.json"
+    summary.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
