@@ -57,7 +57,8 @@ def _require_finite(section: object, prefix: str) -> None:
     for item in fields(section):  # type: ignore[arg-type]
         value = getattr(section, item.name)
         if isinstance(value, float):
-            _require(math.isfinite(value), f"{prefix}{item.name}", value, "a finite number")
+            name = f"{prefix}{item.name.replace('_', '-')}"
+            _require(math.isfinite(value), name, value, "a finite number")
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class CollectConfig:
     noisy_fraction: float = 0.5
     """Share of the episodes that are executed with noise."""
 
-    steps_after_success: int = 10
+    steps_after_success: int = 20
     """Control steps that are kept after the first success."""
 
     look_every: int = 2
@@ -217,11 +218,14 @@ class TrainConfig:
     batch_size: int = 128
     """Frames of the current task in a gradient step."""
 
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     """Peak learning rate of AdamW."""
 
-    weight_decay: float = 1e-4
+    weight_decay: float = 1e-3
     """Weight decay of AdamW."""
+
+    average_decay: float = 0.99
+    """Decay of the running average of the weights that is validated and kept."""
 
     clip_norm: float = 1.0
     """Largest norm of the gradient."""
@@ -240,6 +244,12 @@ class TrainConfig:
         for item in ("learning_rate", "clip_norm"):
             value = getattr(self, item)
             _require(value > 0, f"train.{item.replace('_', '-')}", value, "greater than 0")
+        _require(
+            0 <= self.average_decay < 1,
+            "train.average-decay",
+            self.average_decay,
+            "at least 0 and less than 1",
+        )
         for item in ("weight_decay", "auxiliary_weight", "shift_pixels"):
             value = getattr(self, item)
             _require(value >= 0, f"train.{item.replace('_', '-')}", value, "at least 0")
@@ -295,7 +305,7 @@ class RunConfig:
     seed: int = 0
     """Seed of demonstrations, weights and training."""
 
-    demonstrations: int = 100
+    demonstrations: int = 150
     """Demonstration episodes for each task."""
 
     output_dir: Path | None = None

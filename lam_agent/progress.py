@@ -43,7 +43,8 @@ class RunProgress:
             TextColumn("left"),
             TimeRemainingColumn(),
         )
-        with Progress(*columns, console=self.console, transient=True) as bars:
+        is_hidden = not self.console.is_terminal  # It would print blank lines.
+        with Progress(*columns, console=self.console, transient=True, disable=is_hidden) as bars:
             bar = bars.add_task(words, total=1.0)
 
             def update(share: float, description: str) -> None:

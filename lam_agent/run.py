@@ -11,7 +11,8 @@ from typing import Annotated
 import tyro
 
 from lam_agent.config import RunConfig
-from lam_agent.errors import ConfigError, RunFolderError
+from lam_agent.errors import ConfigError, LamAgentError, RunFolderError
+from lam_envs.errors import LamEnvsError
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,12 @@ def execute(arguments: RunArguments) -> None:
     with console.status("Loading torch, MuJoCo and Avalanche …"):
         from lam_agent.runner import Runner
 
-    runner = Runner(arguments.settings, folder, console, resume=arguments.resume is not None)
+    try:
+        runner = Runner(arguments.settings, folder, console, resume=arguments.resume is not None)
+    except (LamAgentError, LamEnvsError):
+        if not arguments.resume:
+            folder.discard()  # The corrected command may name the same folder.
+        raise
     runner.run()
 
 

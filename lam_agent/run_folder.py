@@ -58,6 +58,11 @@ class RunFolder:
         write_text_atomically(folder.config, dump_config(config))
         return folder
 
+    def discard(self) -> None:
+        """Remove a new folder, of which nothing but the configuration is written."""
+        self.config.unlink()
+        self.path.rmdir()
+
     def checkpoint(self, position: int, task: str) -> Path:
         """Return the checkpoint folder of an experience."""
         return self.checkpoints / f"{position:03d}_{task}"

@@ -71,6 +71,7 @@ class Runner:
             every=config.train.validate_every,
             patience=config.train.patience,
             max_steps=config.train.max_steps,
+            average_decay=config.train.average_decay,
             report=self._report_validation,
         )
         self.strategy = AdaptationStrategy(

@@ -73,14 +73,16 @@ class SchedulePlugin(SupervisedPlugin):  # type: ignore[misc]
 class ValidationPlugin(SupervisedPlugin):  # type: ignore[misc]
     """Validates by rollouts, keeps the best weights, stops when the task is learned.
 
-    Cloning loss is a poor proxy of success, so weights are chosen by success; of equal ones the
-    later are kept, because they were trained longer.
+    What is validated and kept is a running average of the weights (Polyak and Juditsky 1992), which
+    succeeds more evenly than the weights of a single step. Cloning loss is a poor proxy of success,
+    so weights are chosen by success; of equal ones the later are kept: they were trained longer.
 
     Args:
         validate: Measures success on the current task's validation starts.
         every: Gradient steps between two validations.
         patience: Validations in a row at full success after which training stops.
         max_steps: Gradient steps of an experience, at most.
+        average_decay: Decay of the running average.
         report: Called with step, loss and success after each validation.
     """
 
@@ -91,6 +93,7 @@ class ValidationPlugin(SupervisedPlugin):  # type: ignore[misc]
         every: int,
         patience: int,
         max_steps: int,
+        average_decay: float,
         report: Callable[[int, float, float], None],
     ) -> None:
         super().__init__()
@@ -98,8 +101,10 @@ class ValidationPlugin(SupervisedPlugin):  # type: ignore[misc]
         self.every = every
         self.patience = patience
         self.max_steps = max_steps
+        self.average_decay = average_decay
         self.report = report
         self.curve: list[dict[str, float]] = []
+        self._average: dict[str, torch.Tensor] = {}
         self._best_success = -1.0
         self._best_weights: dict[str, torch.Tensor] = {}
         self._full_in_a_row = 0
@@ -108,6 +113,7 @@ class ValidationPlugin(SupervisedPlugin):  # type: ignore[misc]
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         self.curve, self._losses = [], []
         self._best_success, self._full_in_a_row = -1.0, 0
+        self._average = _copy_weights(strategy.model)
         # Avalanche clears this flag only when another epoch begins.
         strategy._stop_training = False
 
@@ -115,20 +121,42 @@ class ValidationPlugin(SupervisedPlugin):  # type: ignore[misc]
         self._losses.append(float(strategy.loss.detach()))
         # Avalanche's clock counts the iteration after this call.
         step = strategy.clock.train_exp_iterations + 1
-        if step % self.every and step != self.max_steps:
-            return
+        # The average forgets its start at once: (1 + n) / (10 + n) is smaller at first.
+        decay = min(self.average_decay, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for name, weight in strategy.model.named_parameters():
+                self._average[name].lerp_(weight, 1.0 - decay)
+        if step % self.every == 0 or step == self.max_steps:
+            self._run_validation(strategy, step)
+
+    def after_training_epoch(self, strategy: Any, **kwargs: Any) -> None:
+        _load_weights(strategy.model, self._best_weights)
+
+    def _run_validation(self, strategy: Any, step: int) -> None:
+        """Validate the average, keep it if it is the best, stop if the task is learned."""
+        current = _copy_weights(strategy.model)
+        _load_weights(strategy.model, self._average)
         success = self.validate()
+        _load_weights(strategy.model, current)
         loss = sum(self._losses) / len(self._losses)
         self._losses = []
         self.curve.append({"step": step, "loss": loss, "success": success})
         self.report(step, loss, success)
         if success >= self._best_success:
             self._best_success = success
-            state = strategy.model.state_dict()
-            self._best_weights = {name: value.clone() for name, value in state.items()}
+            self._best_weights = {name: value.clone() for name, value in self._average.items()}
         self._full_in_a_row = self._full_in_a_row + 1 if success == 1.0 else 0
         if self._full_in_a_row >= self.patience:
             strategy.stop_training()
 
-    def after_training_epoch(self, strategy: Any, **kwargs: Any) -> None:
-        strategy.model.load_state_dict(self._best_weights)
+
+def _copy_weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Return copies of all parameters by name."""
+    return {name: weight.detach().clone() for name, weight in model.named_parameters()}
+
+
+def _load_weights(model: torch.nn.Module, weights: dict[str, torch.Tensor]) -> None:
+    """Write parameters into a model."""
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            weight.copy_(weights[name])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -69,7 +70,7 @@ class AdaptationStrategy(SupervisedTemplate):  # type: ignore[misc]
                 GuardPlugin(train.clip_norm),
                 validation,
             ],
-            evaluator=EvaluationPlugin(),
+            evaluator=_no_evaluator(),
         )
 
     def _new_optimizer(self, policy: VisualActionPolicy) -> torch.optim.Optimizer:
@@ -106,6 +107,13 @@ class AdaptationStrategy(SupervisedTemplate):  # type: ignore[misc]
     def _after_training_iteration(self, **kwargs: Any) -> None:
         self.on_step(self.clock.train_exp_iterations + 1)
         super()._after_training_iteration(**kwargs)
+
+
+def _no_evaluator() -> Any:
+    """Return an evaluator without metrics, and without the warning that nothing is logged."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return EvaluationPlugin()
 
 
 def make_plugins(config: RunConfig) -> list[Any]:

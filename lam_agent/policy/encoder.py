@@ -13,11 +13,16 @@ from torch import nn
 PATCH_PIXELS = 4
 """Side of a patch, pixels: what one feature vector sees."""
 
+_MIN_VARIANCE = 1e-6
+
 
 class SpatialSoftmax(nn.Module):
-    """Expected picture coordinates of each feature map.
+    """Where each feature map fires in the picture, and how widely.
 
-    Source: Levine et al. 2016, "End-to-End Training of Deep Visuomotor Policies", Section 5.1.
+    The spread tells the size of what is seen, hence its distance from the camera.
+
+    Source: Levine et al. 2016, "End-to-End Training of Deep Visuomotor Policies", Section 5.1; the
+    spread is this project's.
 
     Args:
         size: Height and width of the maps.
@@ -28,14 +33,19 @@ class SpatialSoftmax(nn.Module):
         super().__init__()
         line = torch.linspace(-1.0, 1.0, size)
         grid_y, grid_x = torch.meshgrid(line, line, indexing="ij")
-        grid = torch.stack((grid_x.flatten(), grid_y.flatten()), 1)  # (H * W, 2)
+        x, y = grid_x.flatten(), grid_y.flatten()
+        grid = torch.stack((x, y, x.square() + y.square()), 1)  # (H * W, 3)
         self.register_buffer("grid", grid, persistent=False)
         self.sharpness = nn.Parameter(torch.tensor(sharpness))
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """Return x, y in [-1, 1] of each map: (B, K, H, W) -> (B, 2 * K)."""
+        """Return x, y in [-1, 1] and spread of each map: (B, K, H, W) -> (B, 3 * K)."""
         weights = (maps.flatten(2).float() * self.sharpness).softmax(2)  # (B, K, H * W)
-        return (weights @ self.get_buffer("grid")).flatten(1)  # (B, K, 2) -> (B, 2 * K)
+        moments = weights @ self.get_buffer("grid")  # (B, K, 3)
+        mean = moments[..., :2]
+        variance = moments[..., 2] - mean.square().sum(2)  # (B, K)
+        spread = variance.clamp_min(_MIN_VARIANCE).sqrt()
+        return torch.cat((mean.flatten(1), spread), 1)
 
 
 class CameraEncoder(nn.Module):
@@ -57,7 +67,7 @@ class CameraEncoder(nn.Module):
             nn.InstanceNorm2d(keypoints),
         )
         self.points = SpatialSoftmax(image_size // PATCH_PIXELS)
-        self.project = nn.Linear(2 * keypoints, width)
+        self.project = nn.Linear(3 * keypoints, width)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Encode normalised pictures (B, 3, H, W) into a token (B, D)."""

@@ -60,9 +60,9 @@ class VisualActionPolicy(nn.Module):
         self.proprioception = nn.Linear(PROPRIOCEPTION_SIZE, width)
         self.instruction = InstructionEncoder(width)
         self.tracker = nn.Sequential(
-            nn.Linear((len(CAMERAS) + 1) * width, width // 2),
+            nn.Linear((len(CAMERAS) + 1) * width, width),
             nn.ReLU(),
-            nn.Linear(width // 2, TRACKED_SIZE),
+            nn.Linear(width, TRACKED_SIZE),
         )
         self.tracked_token = nn.Linear(TRACKED_SIZE, width)
         num_tokens = len(CAMERAS) + 3

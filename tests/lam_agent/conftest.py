@@ -13,6 +13,8 @@ import torch
 
 from lam_agent.checkpoint import save_pretrained
 from lam_agent.config import PolicyConfig
+from lam_agent.continual.batches import Frames
+from lam_agent.policy.instruction import bag_of_words
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_envs.tasks.registry import make_task
 
@@ -110,3 +112,50 @@ def saved_checkpoint(
 def checkpoint(saved_checkpoint: Path, tmp_path: Path) -> Path:
     """A copy of the checkpoint that a test may damage."""
     return Path(shutil.copytree(saved_checkpoint, tmp_path / "pretrained_model"))
+
+
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of demonstrations that all tests share, so that none touches the user's."""
+    return tmp_path_factory.mktemp("demonstrations")
+
+
+@pytest.fixture(scope="session")
+def make_frames(small_sizes: dict[str, int]) -> Callable[..., Frames]:
+    """Make random frames of a task; `mark` is the hand's x in each of them."""
+    size, length = small_sizes["image_size"], small_sizes["chunk_length"]
+
+    def make(
+        count: int, *, seed: int = 11, mark: float = 0.0, instruction: str = "push the puck"
+    ) -> Frames:
+        generator = torch.Generator().manual_seed(seed)
+        proprioception = torch.rand(count, 4, generator=generator)
+        proprioception[:, 0] = mark
+        return Frames(
+            images={
+                camera: torch.randint(
+                    256, (count, size, size, 3), generator=generator, dtype=torch.uint8
+                )
+                for camera in ("front", "wrist")
+            },
+            proprioception=proprioception,
+            tracked=torch.rand(count, 6, generator=generator),
+            actions=torch.rand(count, length, 4, generator=generator) * 2 - 1,
+            is_inside=torch.rand(count, length, generator=generator) < 0.9,
+            bag=bag_of_words(instruction),
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def check_sentence() -> Callable[[object], str]:
+    """Return the words of an error, once they are one line that ends with a period."""
+
+    def check(error: object) -> str:
+        words = str(error)
+        assert words.endswith("."), words
+        assert "\n" not in words and ".." not in words and "Traceback" not in words, words
+        return words
+
+    return check

@@ -1,0 +1,179 @@
+"""Configuration: what each setting refuses, and what the whole refuses."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError, fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lam_agent.config import (
+    STRATEGIES,
+    CollectConfig,
+    EvalConfig,
+    EwcConfig,
+    PolicyConfig,
+    ReplayConfig,
+    RunConfig,
+    TrainConfig,
+    to_plain,
+)
+from lam_agent.errors import ConfigError
+from lam_envs.errors import UnknownTaskError
+from lam_envs.tasks.registry import task_names
+
+Check = Callable[[object], str]
+
+SECTIONS: dict[str, type] = {
+    "": RunConfig,
+    "eval.": EvalConfig,
+    "collect.": CollectConfig,
+    "policy.": PolicyConfig,
+    "train.": TrainConfig,
+    "replay.": ReplayConfig,
+    "ewc.": EwcConfig,
+}
+
+OUT_OF_RANGE: list[tuple[str, str, Any]] = [
+    ("", "seed", -1),
+    ("", "demonstrations", 0),
+    ("", "threads", 0),
+    ("", "video", -1),
+    ("eval.", "episodes", 0),
+    ("eval.", "horizon", 0),
+    ("eval.", "validation_episodes", -3),
+    ("collect.", "noise_std", -0.1),
+    ("collect.", "noisy_fraction", 1.01),
+    ("collect.", "noisy_fraction", -0.01),
+    ("collect.", "steps_after_success", -1),
+    ("collect.", "look_every", 0),
+    ("collect.", "batch", 0),
+    ("policy.", "image_size", 28),
+    ("policy.", "image_size", 33),
+    ("policy.", "chunk_length", 0),
+    ("policy.", "execute_length", 0),
+    ("policy.", "execute_length", 9),
+    ("policy.", "width", 0),
+    ("policy.", "width", 30),
+    ("policy.", "depth", 0),
+    ("policy.", "heads", 0),
+    ("policy.", "heads", 3),
+    ("policy.", "channels", 0),
+    ("policy.", "keypoints", 0),
+    ("train.", "max_steps", 0),
+    ("train.", "validate_every", 0),
+    ("train.", "patience", 0),
+    ("train.", "batch_size", 0),
+    ("train.", "learning_rate", 0.0),
+    ("train.", "weight_decay", -1e-9),
+    ("train.", "clip_norm", 0.0),
+    ("train.", "auxiliary_weight", -1.0),
+    ("train.", "shift_pixels", -1),
+    ("replay.", "memory_mb", 0.0),
+    ("replay.", "batch_fraction", 0.0),
+    ("replay.", "batch_fraction", 1.0),
+    ("ewc.", "strength", -1.0),
+    ("ewc.", "fisher_samples", 0),
+]
+
+NUMBERS = [
+    (prefix, item.name)
+    for prefix, section in SECTIONS.items()
+    for item in fields(section)
+    if item.type == "float"
+]
+
+
+def flag_of(prefix: str, name: str) -> str:
+    """Return the name of a setting as the command line spells it, without the dashes."""
+    return prefix + name.replace("_", "-")
+
+
+@pytest.mark.parametrize(("prefix", "name", "value"), OUT_OF_RANGE)
+def test_a_number_out_of_range_is_refused_by_name(
+    prefix: str, name: str, value: object, check_sentence: Check
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        SECTIONS[prefix](**{name: value})
+    words = check_sentence(caught.value)
+    # A limit that two settings share names the one that depends on the other.
+    named = "policy.width" if (prefix, name) == ("policy.", "heads") and value else None
+    assert words.startswith(f"{named or flag_of(prefix, name)} is ")
+    assert "it must be" in words
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize(("prefix", "name"), NUMBERS)
+def test_nan_and_infinity_are_refused(
+    prefix: str, name: str, value: float, check_sentence: Check
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        SECTIONS[prefix](**{name: value})
+    assert check_sentence(caught.value).startswith(f"{flag_of(prefix, name)} is {value}; ")
+
+
+def test_the_limits_themselves_are_allowed() -> None:
+    EvalConfig(episodes=1, horizon=1, validation_episodes=1)
+    CollectConfig(noise_std=0.0, noisy_fraction=1.0, steps_after_success=0, look_every=1, batch=1)
+    PolicyConfig(image_size=32, chunk_length=1, execute_length=1, width=1, depth=1, heads=1)
+    TrainConfig(max_steps=1, weight_decay=0.0, auxiliary_weight=0.0, shift_pixels=0)
+    EwcConfig(strength=0.0, fisher_samples=1)
+    RunConfig(seed=0, demonstrations=1, threads=1, video=0)
+
+
+def test_an_unknown_task_is_told_with_the_nearest_and_the_list(check_sentence: Check) -> None:
+    with pytest.raises(UnknownTaskError) as caught:
+        RunConfig(task_stream=("reach", "puhs"))
+    words = check_sentence(caught.value)
+    assert "'puhs' (did you mean 'push'?)" in words
+    assert words.endswith(f"the tasks are {', '.join(task_names())}.")
+
+
+def test_an_unknown_strategy_is_told_with_the_nearest_and_the_list(check_sentence: Check) -> None:
+    with pytest.raises(ConfigError) as caught:
+        RunConfig(strategy="reply")
+    words = check_sentence(caught.value)
+    assert "'reply' (did you mean 'replay'?)" in words
+    assert words.endswith(f"the strategies are {', '.join(STRATEGIES)}.")
+
+
+def test_a_name_that_is_near_to_none_gets_no_suggestion(check_sentence: Check) -> None:
+    with pytest.raises(ConfigError) as caught:
+        RunConfig(strategy="zzz")
+    assert "did you mean" not in check_sentence(caught.value)
+
+
+def test_an_empty_stream_is_refused(check_sentence: Check) -> None:
+    with pytest.raises(ConfigError, match="task-stream") as caught:
+        RunConfig(task_stream=())
+    check_sentence(caught.value)
+
+
+def test_repeats_need_to_be_allowed(check_sentence: Check) -> None:
+    with pytest.raises(ConfigError, match=r"'reach' more than once.*--allow-repeats") as caught:
+        RunConfig(task_stream=("reach", "push", "reach"))
+    check_sentence(caught.value)
+    config = RunConfig(task_stream=("reach", "push", "reach"), allow_repeats=True)
+    assert config.task_stream == ("reach", "push", "reach")
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_every_strategy_is_allowed(strategy: str) -> None:
+    assert RunConfig(strategy=strategy).strategy == strategy
+
+
+def test_a_configuration_cannot_be_changed() -> None:
+    with pytest.raises(FrozenInstanceError):
+        RunConfig().eval.episodes = 3  # type: ignore[misc]
+
+
+def test_to_plain_holds_every_setting_as_json_can() -> None:
+    config = RunConfig(output_dir=Path("runs/a"), collect=CollectConfig(cache_dir=Path("c")))
+    plain = to_plain(config)
+    assert json.loads(json.dumps(plain)) == plain
+    assert set(plain) == {item.name for item in fields(RunConfig)}
+    assert plain["task_stream"] == ["reach", "push"]
+    assert plain["output_dir"] == "runs/a" and plain["collect"]["cache_dir"] == "c"
+    assert plain["train"]["learning_rate"] == config.train.learning_rate

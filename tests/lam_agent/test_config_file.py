@@ -1,0 +1,209 @@
+"""Configuration files: round trip, unknown keys, wrong types."""
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lam_agent.config import (
+    CollectConfig,
+    EvalConfig,
+    EwcConfig,
+    PolicyConfig,
+    ReplayConfig,
+    RunConfig,
+    TrainConfig,
+)
+from lam_agent.config_file import read_config
+from lam_agent.errors import ConfigError
+from lam_agent.run_folder import dump_config
+
+CHANGED = RunConfig(
+    task_stream=("push", "drawer-open", "push"),
+    strategy="ewc",
+    seed=2**40,
+    demonstrations=7,
+    device="cpu",
+    threads=3,
+    video=2,
+    allow_repeats=True,
+    eval=EvalConfig(episodes=4, horizon=90, validation_episodes=5, full_matrix=True),
+    collect=CollectConfig(0.1, 0.5, 3, 4, 5, Path("some where/é")),
+    policy=PolicyConfig("runs/a: b #c", 48, 6, 3, 96, 3, 2, 16, 32),
+    train=TrainConfig(10, 2, 1, 8, 1e-5, 0.0, 1e16, 0.25, 2),
+    replay=ReplayConfig(0.5, 0.25),
+    ewc=EwcConfig(1e-7, 3),
+)
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Callable[[str], RunConfig]:
+    """Read a configuration from text."""
+
+    def read_text(text: str) -> RunConfig:
+        path = tmp_path / "config.yaml"
+        path.write_text(text, encoding="utf-8")
+        return read_config(path)
+
+    return read_text
+
+
+@pytest.fixture
+def refused(
+    read: Callable[[str], RunConfig], check_sentence: Callable[[object], str]
+) -> Callable[[str], str]:
+    """Return the sentence in which a text is refused."""
+
+    def words_of(text: str) -> str:
+        with pytest.raises(ConfigError) as caught:
+            read(text)
+        return check_sentence(caught.value)
+
+    return words_of
+
+
+# Round trip ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("config", [RunConfig(), CHANGED], ids=["defaults", "changed"])
+def test_what_a_run_writes_reads_back_equal(
+    config: RunConfig, read: Callable[[str], RunConfig]
+) -> None:
+    assert read(dump_config(config)) == config
+
+
+def test_the_changed_configuration_differs_from_the_defaults_everywhere() -> None:
+    for item in fields(RunConfig):
+        if item.name != "output_dir":
+            assert getattr(CHANGED, item.name) != getattr(RunConfig(), item.name), item.name
+
+
+def test_the_output_folder_is_left_out_so_that_a_repeat_gets_its_own(
+    read: Callable[[str], RunConfig],
+) -> None:
+    config = RunConfig(output_dir=Path("runs/first"))
+    assert read(dump_config(config)) == replace(config, output_dir=None)
+
+
+@given(
+    rate=st.floats(1e-300, 1e300),
+    strength=st.floats(0, 1e300),
+    seed=st.integers(0, 2**63),
+    init=st.text(st.characters(exclude_categories=["Cs"])),
+)
+def test_any_number_and_text_survives_the_file(
+    tmp_path_factory: pytest.TempPathFactory, rate: float, strength: float, seed: int, init: str
+) -> None:
+    config = RunConfig(
+        seed=seed,
+        policy=PolicyConfig(init=init),
+        train=TrainConfig(learning_rate=rate),
+        ewc=EwcConfig(strength=strength),
+    )
+    path = tmp_path_factory.mktemp("config") / "config.yaml"
+    path.write_text(dump_config(config), encoding="utf-8")
+    assert read_config(path) == config
+
+
+@pytest.mark.parametrize("text", ["", "# Nothing.\n", "{}"])
+def test_what_is_not_named_keeps_its_default(text: str, read: Callable[[str], RunConfig]) -> None:
+    assert read(text) == RunConfig()
+    assert read("eval: {episodes: 9}") == RunConfig(eval=EvalConfig(episodes=9))
+
+
+# Bad input -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "near"),
+    [
+        ("demonstratoins: 3", "demonstratoins", "'demonstrations'"),
+        ("eval: {episode: 3}", "eval.episode", "'episodes'"),
+        ("train: {max-steps: 3}", "train.max-steps", "'max_steps'"),
+        ("policy: {image_sizes: 64}", "policy.image_sizes", "'image_size'"),
+    ],
+)
+def test_an_unknown_key_is_told_with_the_nearest(
+    text: str, key: str, near: str, refused: Callable[[str], str]
+) -> None:
+    words = refused(text)
+    assert f"there is no setting {key} (did you mean {near}?)" in words
+    assert "config.yaml: " in words
+
+
+def test_an_unknown_key_that_is_near_to_none_lists_all(refused: Callable[[str], str]) -> None:
+    words = refused("replay: {xyzzy: 1}")
+    assert "did you mean" not in words
+    assert words.endswith("the settings there are memory_mb, batch_fraction.")
+    assert "no setting 3;" in refused("3: 4")
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("seed: many", ("seed is 'many'", "integer")),
+        ("eval: {episodes: lots}", ("eval.episodes is 'lots'", "integer")),
+        ("eval: {episodes: 2.5}", ("eval.episodes is 2.5", "integer")),
+        ("train: {learning_rate: fast}", ("train.learning_rate is 'fast'", "number")),
+        ("task_stream: reach", ("task_stream is 'reach'", "tuple")),
+        ("task_stream: [1]", ("task_stream.0 is 1", "string")),
+        ("strategy: [ewc]", ("strategy is ['ewc']", "string")),
+        ("device: gpu", ("device is 'gpu'", "'auto', 'cpu' or 'cuda'")),
+        ("allow_repeats: perhaps", ("allow_repeats is 'perhaps'", "boolean")),
+        ("collect: {cache_dir: 3}", ("collect.cache_dir is 3", "path")),
+    ],
+)
+def test_a_wrong_type_is_told_with_key_and_value(
+    text: str, parts: tuple[str, str], refused: Callable[[str], str]
+) -> None:
+    words = refused(text)
+    for part in parts:
+        assert part in words
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("eval: {episodes: 0}", "eval.episodes is 0; it must be at least 1."),
+        ("train: {learning_rate: .nan}", "train.learning-rate is nan"),
+        ("task_stream: []", "task-stream is ''"),
+        ("task_stream: [reach, puhs]", "(did you mean 'push'?)"),
+        ("strategy: replya", "(did you mean 'replay'?)"),
+        ("task_stream: [reach, reach]", "--allow-repeats"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_as_on_the_command_line(
+    text: str, part: str, refused: Callable[[str], str]
+) -> None:
+    assert part in refused(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [("[1, 2]", "the file is [1, 2]"), ("eval: 3", "eval is 3"), ("eval:", "eval is None")],
+)
+def test_a_section_must_hold_names_and_values(
+    text: str, where: str, refused: Callable[[str], str]
+) -> None:
+    assert f"{where}; it must hold names and values." in refused(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["a: b: c", "seed: [1", "\tseed: 1", "!!python/object/apply:os.getcwd []", "a: \x00"]
+)
+def test_what_is_no_yaml_is_refused_in_one_line(text: str, refused: Callable[[str], str]) -> None:
+    assert "is no YAML" in refused(text)
+
+
+def test_a_file_that_cannot_be_read_is_refused(
+    tmp_path: Path, check_sentence: Callable[[object], str]
+) -> None:
+    binary = tmp_path / "binary.yaml"
+    binary.write_bytes(b"\xff\xfe\x00seed")
+    for path in (tmp_path / "missing.yaml", tmp_path, binary):
+        with pytest.raises(ConfigError) as caught:
+            read_config(path)
+        assert str(path) in check_sentence(caught.value)
