@@ -20,9 +20,9 @@ import numpy.typing as npt
 import torch
 
 from lam_agent.checkpoint import load_pretrained
-from lam_agent.contract import Contract
+from lam_agent.checkpoint.contract import Contract
+from lam_agent.checkpoint.interface import PROPRIOCEPTION, ObservationEntry
 from lam_agent.errors import ConfigError, ObservationError
-from lam_agent.interface import PROPRIOCEPTION, ObservationEntry
 from lam_agent.policy.instruction import bag_of_words
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_envs.tasks.registry import nearest

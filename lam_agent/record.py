@@ -81,7 +81,7 @@ class RunRecord:
             "start_seeds": "fixed for each (split, task, episode); splits are disjoint",
             "full_matrix": config.eval.full_matrix,
             "image_size": config.policy.image_size,
-            "policy_init": config.policy.init,
+            "policy_init": Path(config.policy.init).name,
         }
 
     def results(self, *, finished: bool) -> Results:

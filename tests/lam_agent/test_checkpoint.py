@@ -21,7 +21,7 @@ from lam_agent.checkpoint import (
     load_pretrained,
     resolve_checkpoint,
 )
-from lam_agent.contract import FORMAT_VERSION
+from lam_agent.checkpoint.contract import FORMAT_VERSION
 from lam_agent.errors import CheckpointError
 from lam_agent.policy.instruction import bag_of_words
 from lam_agent.policy.policy import VisualActionPolicy

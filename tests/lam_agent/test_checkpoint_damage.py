@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from lam_agent.checkpoint import (
     load_pretrained,
 )
-from lam_agent.contract import FORMAT_VERSION
+from lam_agent.checkpoint.contract import FORMAT_VERSION
 from lam_agent.errors import CheckpointError
 from lam_agent.policy.policy import VisualActionPolicy
 

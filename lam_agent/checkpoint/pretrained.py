@@ -2,7 +2,7 @@
 
     pretrained_model/{config.json, model.safetensors, parity.safetensors, README.md}
 
-`config.json` is the controller contract (`lam_agent.contract`). Nothing is pickled.
+`config.json` is the controller contract (`lam_agent.checkpoint.contract`). Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -16,16 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from lam_agent import __version__
-from lam_agent.checkpoint_files import (
-    check_files,
-    check_replaceable,
-    file_sha256,
-    plain_json,
-    read_tensors,
-    resolve_checkpoint,
-)
-from lam_agent.config import PolicyConfig
-from lam_agent.contract import (
+from lam_agent.checkpoint.contract import (
     CARD_FILE,
     CONFIG_FILE,
     FORMAT_VERSION,
@@ -35,20 +26,29 @@ from lam_agent.contract import (
     Parity,
     read_contract,
 )
-from lam_agent.errors import CheckpointError
-from lam_agent.files import folder_atomically
-from lam_agent.interface import describe_actions, describe_observation
-from lam_agent.model_card import render_card
-from lam_agent.policy.policy import VisualActionPolicy
-from lam_agent.success_row import SuccessRow
-from lam_agent.system import package_versions
-from lam_agent.weights import (
+from lam_agent.checkpoint.interface import describe_actions, describe_observation
+from lam_agent.checkpoint.model_card import render_card
+from lam_agent.checkpoint.success_row import SuccessRow
+from lam_agent.checkpoint.verification import (
+    check_files,
+    check_replaceable,
+    file_sha256,
+    plain_json,
+    read_tensors,
+    resolve_checkpoint,
+)
+from lam_agent.checkpoint.weights import (
     actions_for,
     check_parity_sample,
     find_device,
     policy_from_tensors,
     weights_of,
 )
+from lam_agent.config import PolicyConfig
+from lam_agent.errors import CheckpointError
+from lam_agent.files import folder_atomically
+from lam_agent.policy.policy import VisualActionPolicy
+from lam_agent.system import package_versions
 from lam_envs.batched import CONTROL_DT_S
 from lam_envs.errors import LamEnvsError
 

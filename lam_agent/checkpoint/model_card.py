@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from lam_agent.contract import CONFIG_FILE, MODEL_FILE, PARITY_FILE, Contract
+from lam_agent.checkpoint.contract import CONFIG_FILE, MODEL_FILE, PARITY_FILE, Contract
+from lam_agent.checkpoint.success_row import SuccessRow
 from lam_agent.intervals import wilson_interval
-from lam_agent.success_row import SuccessRow
 
 _TEMPLATE = """\
 ---

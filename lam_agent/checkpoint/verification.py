@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from lam_agent.contract import CONFIG_FILE, MODEL_FILE
+from lam_agent.checkpoint.contract import CONFIG_FILE, MODEL_FILE
 from lam_agent.errors import CheckpointError
 
 

@@ -12,10 +12,10 @@ from typing import Any, NoReturn
 
 from pydantic import TypeAdapter, ValidationError
 
+from lam_agent.checkpoint.interface import ActionEntry, ObservationEntry, observation_layout
+from lam_agent.checkpoint.success_row import SuccessRow
 from lam_agent.config import PolicyConfig
 from lam_agent.errors import CheckpointError, ConfigError
-from lam_agent.interface import ActionEntry, ObservationEntry, observation_layout
-from lam_agent.success_row import SuccessRow
 from lam_agent.types import ACTION_NAMES
 
 FORMAT_VERSION = 1

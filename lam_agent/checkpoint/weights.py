@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import torch
 
+from lam_agent.checkpoint.contract import Contract
 from lam_agent.config import PolicyConfig
-from lam_agent.contract import Contract
 from lam_agent.errors import CheckpointError, ObservationError, TrainingError
 from lam_agent.policy.instruction import bag_of_words
 from lam_agent.policy.policy import VisualActionPolicy

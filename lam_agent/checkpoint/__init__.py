@@ -1,0 +1,17 @@
+"""Checkpoints: a policy as a folder of safetensors and json that proves itself whole on load."""
+
+from lam_agent.checkpoint.contract import Contract
+from lam_agent.checkpoint.pretrained import (
+    load_initial_weights,
+    load_pretrained,
+    save_pretrained,
+)
+from lam_agent.checkpoint.verification import resolve_checkpoint
+
+__all__ = [
+    "Contract",
+    "load_initial_weights",
+    "load_pretrained",
+    "resolve_checkpoint",
+    "save_pretrained",
+]
