@@ -42,7 +42,7 @@ class RunRecord:
         self.config = config
         self.policy = policy
         self.matrix = SuccessMatrix.empty(len(config.task_stream))
-        self.learning: dict[str, list[dict[str, float]]] = {}
+        self.learning: dict[int, list[dict[str, float]]] = {}
         self.last_evaluations: dict[str, Evaluation] = {}
         self.seconds = {"collect": 0.0, "adapt": 0.0, "evaluate": 0.0}
         self.demonstration_bytes = 0
@@ -105,8 +105,13 @@ class RunRecord:
             ),
             experiences_done=self.experiences_done,
             per_task=tuple(
-                {"task": task, "instruction": make_task(task).instruction, "learning": curve}
-                for task, curve in self.learning.items()
+                {
+                    "position": position,
+                    "task": self.config.task_stream[position],
+                    "instruction": make_task(self.config.task_stream[position]).instruction,
+                    "learning": curve,
+                }
+                for position, curve in self.learning.items()
             ),
             versions=package_versions(),
             finished=finished,
@@ -116,7 +121,7 @@ class RunRecord:
         """Take over what an earlier part of the run measured."""
         self.matrix = results.matrix
         self.experiences_done = results.experiences_done
-        self.learning = {row["task"]: list(row["learning"]) for row in results.per_task}
+        self.learning = {row["position"]: list(row["learning"]) for row in results.per_task}
         times = results.cost.wall_time_s
         self.seconds = {
             "collect": times.collect,

@@ -157,7 +157,7 @@ class Runner:
             self.strategy.train(experience, eval_streams=[])
             self._step = self._show_nothing
         curve = self.validation.curve
-        self.record.learning[task] = curve
+        self.record.learning[self.position] = curve
         steps, success = int(curve[-1]["step"]), max(row["success"] for row in curve)
         self.progress.say(
             f"Adapted to {task} in {steps} steps ({time.monotonic() - start:.0f} s); "

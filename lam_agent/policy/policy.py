@@ -25,6 +25,9 @@ ACTION_SIZE = 4
 PROPRIOCEPTION_SIZE = 4
 TRACKED_SIZE = 6
 
+_FINE_GAIN = 4.0
+"""Factor on normalised offsets from the hand: the fine copy saturates some centimetres away."""
+
 
 @dataclass(frozen=True)
 class PolicyOutput:
@@ -64,7 +67,7 @@ class VisualActionPolicy(nn.Module):
             nn.ReLU(),
             nn.Linear(width, TRACKED_SIZE),
         )
-        self.tracked_token = nn.Linear(TRACKED_SIZE, width)
+        self.tracked_token = nn.Linear(3 * TRACKED_SIZE, width)
         num_tokens = len(CAMERAS) + 3
         self.positions = nn.Parameter(0.02 * torch.randn(num_tokens, width))
         layer = nn.TransformerEncoderLayer(
@@ -98,12 +101,24 @@ class VisualActionPolicy(nn.Module):
         tokens = [
             self.encoders[camera](self.normaliser.pixels(images[camera])) for camera in CAMERAS
         ]
-        tokens.append(self.proprioception(self.normaliser.proprioception(proprioception)))
+        feeling = self.normaliser.proprioception(proprioception)  # (B, 4)
+        tokens.append(self.proprioception(feeling))
         tracked = self.tracker(torch.cat(tokens, 1)).float()  # (B, 3 * D) -> (B, 6)
-        tokens += [self.tracked_token(tracked), self.instruction(bags)]
+        tokens += [self._place(tracked, feeling), self.instruction(bags)]
         features = self.trunk(torch.stack(tokens, 1) + self.positions)  # (B, T, D)
         actions = self.head(features.flatten(1)).float()  # (B, T * D) -> (B, L * 4)
         return PolicyOutput(actions.view(-1, self.config.chunk_length, ACTION_SIZE), tracked)
+
+    def _place(self, tracked: torch.Tensor, feeling: torch.Tensor) -> torch.Tensor:
+        """Turn tracked positions into a token: absolute, from the hand, and finely near the hand.
+
+        The last centimetres decide; a saturating copy of the offset makes them large numbers.
+        """
+        hand = feeling[:, :3].repeat(1, TRACKED_SIZE // 3)  # (B, 6)
+        offset = tracked - hand
+        fine = torch.tanh(_FINE_GAIN * offset)
+        token: torch.Tensor = self.tracked_token(torch.cat((tracked, offset, fine), 1))
+        return token
 
     @torch.inference_mode()
     def act(self, observation: Mapping[str, torch.Tensor], bag: torch.Tensor) -> torch.Tensor:

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lam_agent.config import (
@@ -31,11 +31,11 @@ CHANGED = RunConfig(
     video=2,
     allow_repeats=True,
     eval=EvalConfig(episodes=4, horizon=90, validation_episodes=5, full_matrix=True),
-    collect=CollectConfig(0.1, 0.5, 3, 4, 5, Path("some where/é")),
-    policy=PolicyConfig("runs/a: b #c", 48, 6, 3, 96, 3, 2, 16, 32),
-    train=TrainConfig(10, 2, 1, 8, 1e-5, 0.0, 1e16, 0.25, 2),
-    replay=ReplayConfig(0.5, 0.25),
-    ewc=EwcConfig(1e-7, 3),
+    collect=CollectConfig(noise_std=0.125, batch=5, cache_dir=Path("some where/é")),
+    policy=PolicyConfig(init="runs/a: b #c", image_size=48, execute_length=3, width=96),
+    train=TrainConfig(max_steps=10, learning_rate=1e-5, clip_norm=1e16, shift_pixels=2),
+    replay=ReplayConfig(memory_mb=0.5, batch_fraction=0.25),
+    ewc=EwcConfig(strength=1e-7, fisher_samples=3),
 )
 
 
@@ -88,6 +88,7 @@ def test_the_output_folder_is_left_out_so_that_a_repeat_gets_its_own(
     assert read(dump_config(config)) == replace(config, output_dir=None)
 
 
+@settings(max_examples=25, deadline=None)
 @given(
     rate=st.floats(1e-300, 1e300),
     strength=st.floats(0, 1e300),
