@@ -10,7 +10,7 @@ from lam_agent.continual.batches import TargetBatch
 from lam_agent.policy.normaliser import Normaliser
 from lam_agent.policy.policy import PolicyOutput
 
-_SMOOTH_L1_BETA = 0.1
+_SMOOTH_L1_BETA = 0.02
 
 
 class CloningLoss(nn.Module):
