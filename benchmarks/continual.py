@@ -22,7 +22,9 @@ RESULTS = Path(__file__).parent / "results"
 DEFAULT_RUNS = "replay:0,naive:0,ewc:0,cumulative:0,replay:1,replay:2"
 
 
-def run_once(stream: str, strategy: str, seed: int, cache: Path, work: Path) -> dict[str, Any]:
+def run_once(
+    stream: str, strategy: str, seed: int, cache: Path, work: Path, extra: list[str]
+) -> dict[str, Any]:
     """Run the main command and return its results with the command's own wall time.
 
     Args:
@@ -31,10 +33,11 @@ def run_once(stream: str, strategy: str, seed: int, cache: Path, work: Path) -> 
         seed: Seed.
         cache: Cache of demonstrations.
         work: Folder for run folders.
+        extra: More arguments of the command.
     """
     output = work / f"{stream.replace(',', '-')}_{strategy}_{seed}"
     shown = ["-m", "lam_agent.run", "--task-stream", stream]
-    shown += ["--strategy", strategy, "--seed", str(seed)]
+    shown += ["--strategy", strategy, "--seed", str(seed), *extra]
     folders = ["--output-dir", str(output), "--collect.cache-dir", str(cache)]
     collected = not any(cache.rglob("*.safetensors"))
     start = time.monotonic()
@@ -58,6 +61,7 @@ def summarise(results: dict[str, Any]) -> dict[str, Any]:
         "forgetting": results["metrics"]["forgetting"],
         "command_wall_time_s": results["command_wall_time_s"],
         "collected": results["collected"],
+        "threads": results["environment"]["threads"],
         "wall_time_s": results["cost"]["wall_time_s"],
         "peak_memory_mb": round(results["cost"]["peak_memory_mb"]),
     }
@@ -68,7 +72,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--task-stream", default="reach,push")
     parser.add_argument("--runs", default=DEFAULT_RUNS, help="strategy:seed, separated by commas")
+    parser.add_argument("--threads", type=int, help="CPU threads of each run; default: all cores")
     arguments = parser.parse_args()
+    extra = ["--threads", str(arguments.threads)] if arguments.threads else []
     RESULTS.mkdir(exist_ok=True)
     name = arguments.task_stream.replace(",", "-")
     with tempfile.TemporaryDirectory() as folder:
@@ -76,7 +82,9 @@ def main() -> None:
             strategy, _, seed = run.partition(":")
             cache = Path(folder) / f"cache_{seed}"
             cache.mkdir(exist_ok=True)
-            results = run_once(arguments.task_stream, strategy, int(seed), cache, Path(folder))
+            results = run_once(
+                arguments.task_stream, strategy, int(seed), cache, Path(folder), extra
+            )
             path = RESULTS / f"continual_{name}_{strategy}_seed{seed}.json"
             path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
             print(json.dumps(summarise(results)), flush=True)

@@ -1,0 +1,63 @@
+"""Camera encoder: where a feature fires, how widely, and the token it becomes."""
+
+import pytest
+import torch
+
+from lam_agent.policy.encoder import CameraEncoder, SpatialSoftmax
+
+SIZE = 9
+
+
+def fire_at(*pixels: tuple[int, int]) -> torch.Tensor:
+    """Return one map that is high at some pixels (row, column), shape (1, 1, SIZE, SIZE)."""
+    maps = torch.full((1, 1, SIZE, SIZE), -100.0)
+    for row, column in pixels:
+        maps[0, 0, row, column] = 100.0
+    return maps
+
+
+@pytest.mark.parametrize(
+    ("pixel", "expected"),
+    [((0, 0), (-1.0, -1.0)), ((0, 8), (1.0, -1.0)), ((8, 0), (-1.0, 1.0)), ((4, 6), (0.5, 0.0))],
+)
+def test_a_point_has_its_coordinates_and_no_spread(
+    pixel: tuple[int, int], expected: tuple[float, float]
+) -> None:
+    x, y, spread = SpatialSoftmax(SIZE)(fire_at(pixel))[0].tolist()
+    assert (x, y) == pytest.approx(expected, abs=1e-6)
+    assert spread == pytest.approx(0.0, abs=2e-3)
+
+
+def test_two_points_have_their_middle_and_half_their_distance() -> None:
+    x, y, spread = SpatialSoftmax(SIZE)(fire_at((4, 0), (4, 8)))[0].tolist()
+    assert (x, y, spread) == pytest.approx((0.0, 0.0, 1.0), abs=1e-5)
+
+
+def test_a_flat_map_is_the_middle_of_the_picture() -> None:
+    x, y, spread = SpatialSoftmax(SIZE)(torch.zeros(1, 1, SIZE, SIZE))[0].tolist()
+    assert (x, y) == pytest.approx((0.0, 0.0), abs=1e-6)
+    # The variance of 9 evenly spaced numbers in [-1, 1] is 5 / 12, along x and along y.
+    assert spread == pytest.approx((5 / 6) ** 0.5, abs=1e-5)
+
+
+def test_outputs_are_all_x_and_y_of_the_maps_then_their_spreads() -> None:
+    maps = torch.cat((fire_at((0, 0)), fire_at((8, 4))), 1)  # (1, 2, SIZE, SIZE)
+    found = SpatialSoftmax(SIZE)(maps)
+    torch.testing.assert_close(
+        found, torch.tensor([[-1.0, -1.0, 0.0, 1.0, 0.0, 0.0]]), atol=2e-3, rtol=0
+    )
+
+
+def test_gradients_stay_finite_where_the_spread_is_zero() -> None:
+    maps = fire_at((4, 4)).requires_grad_()
+    SpatialSoftmax(SIZE)(maps).sum().backward()
+    assert maps.grad is not None and bool(maps.grad.isfinite().all())
+
+
+@pytest.mark.parametrize("image_size", [32, 64])
+def test_pictures_become_one_token_each(image_size: int) -> None:
+    encoder = CameraEncoder(image_size, channels=4, keypoints=6, width=10)
+    pictures = torch.randn(3, 3, image_size, image_size)
+    tokens = encoder(pictures)
+    assert tokens.shape == (3, 10)
+    torch.testing.assert_close(encoder(pictures[1:2])[0], tokens[1], rtol=1e-4, atol=1e-5)
