@@ -73,6 +73,7 @@ def main() -> None:
     parser.add_argument("--task-stream", default="reach,push")
     parser.add_argument("--runs", default=DEFAULT_RUNS, help="strategy:seed, separated by commas")
     parser.add_argument("--threads", type=int, help="CPU threads of each run; default: all cores")
+    parser.add_argument("--cache", type=Path, help="keep demonstrations here between calls")
     arguments = parser.parse_args()
     extra = ["--threads", str(arguments.threads)] if arguments.threads else []
     RESULTS.mkdir(exist_ok=True)
@@ -80,8 +81,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for run in arguments.runs.split(","):
             strategy, _, seed = run.partition(":")
-            cache = Path(folder) / f"cache_{seed}"
-            cache.mkdir(exist_ok=True)
+            cache = (arguments.cache or Path(folder)) / f"cache_{seed}"
+            cache.mkdir(parents=True, exist_ok=True)
             results = run_once(
                 arguments.task_stream, strategy, int(seed), cache, Path(folder), extra
             )
