@@ -168,6 +168,13 @@ class VisualActionPolicy(nn.Module):
                     f"{key} has shape {tuple(value.shape)} and type {value.dtype}; "
                     f"it must have shape (batch, {', '.join(map(str, shape))}) and type {dtype}."
                 )
+        counts = {key: len(observation[key]) for key in expected}
+        if len(set(counts.values())) > 1:
+            words = ", ".join(f"{key} {count}" for key, count in counts.items())
+            raise ObservationError(
+                f"the keys of the observation hold different numbers of robots ({words}); "
+                "give as many of each."
+            )
         if not bool(torch.isfinite(observation["proprioception"]).all()):
             raise ObservationError(
                 "proprioception holds NaN or infinity; check the robot's sensors."

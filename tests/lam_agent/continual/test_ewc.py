@@ -1,0 +1,165 @@
+"""Elastic weight consolidation: a Fisher that is per sample, and its penalty."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lam_agent.continual import ewc
+from lam_agent.continual.batches import Frames
+from lam_agent.continual.ewc import EwcPlugin, diagonal_fisher
+from lam_agent.continual.training_state import load_training_state, save_training_state
+from lam_agent.policy.policy import VisualActionPolicy
+
+MakePolicy = Callable[..., VisualActionPolicy]
+MakeFrames = Callable[..., Frames]
+MakeLab = Callable[..., Any]
+
+SAMPLES = 10
+
+
+def fisher_of(policy: VisualActionPolicy, frames: Frames) -> dict[str, torch.Tensor]:
+    return diagonal_fisher(policy, frames, SAMPLES, torch.Generator().manual_seed(4))
+
+
+# Fisher ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 64])
+def test_the_fisher_does_not_depend_on_the_chunking(
+    make_policy: MakePolicy,
+    make_frames: MakeFrames,
+    monkeypatch: pytest.MonkeyPatch,
+    chunk: int,
+) -> None:
+    policy, frames = make_policy(), make_frames(30)
+    expected = fisher_of(policy, frames)
+    monkeypatch.setattr(ewc, "_CHUNK", chunk)
+    for name, values in fisher_of(policy, frames).items():
+        torch.testing.assert_close(values, expected[name], rtol=1e-3, atol=1e-6, msg=name)
+
+
+def test_the_fisher_is_the_mean_of_each_samples_squared_gradient(
+    make_policy: MakePolicy, make_frames: MakeFrames
+) -> None:
+    policy, frames = make_policy(), make_frames(30)
+    found = fisher_of(policy, frames)
+    generator = torch.Generator().manual_seed(4)
+    index = torch.randint(len(frames), (SAMPLES,), generator=generator)
+    signs = torch.randint(0, 2, (SAMPLES, 4, 4), generator=generator) * 2.0 - 1.0
+    expected = {name: torch.zeros_like(p) for name, p in policy.named_parameters()}
+    for sample in range(SAMPLES):
+        one = frames.select(index[sample : sample + 1])
+        policy.zero_grad()
+        output = policy(one.images, one.proprioception, one.bag[None])
+        (output.actions[0] * signs[sample]).sum().backward()
+        for name, parameter in policy.named_parameters():
+            if parameter.grad is not None:
+                expected[name] += parameter.grad.square() / SAMPLES
+    assert set(found) == set(expected)
+    for name, values in expected.items():
+        torch.testing.assert_close(found[name], values, rtol=1e-3, atol=1e-6, msg=name)
+    assert float(found["head.5.bias"].min()) == pytest.approx(1.0)
+
+
+def test_the_fisher_leaves_the_policy_as_it_was_and_skips_frozen_weights(
+    make_policy: MakePolicy, make_frames: MakeFrames
+) -> None:
+    policy, frames = make_policy(), make_frames(5)
+    policy.encoders.requires_grad_(False)
+    before = {name: p.detach().clone() for name, p in policy.named_parameters()}
+    fisher = fisher_of(policy, frames)
+    assert {name.partition(".")[0] for name in before} - {"encoders"} == {
+        name.partition(".")[0] for name in fisher
+    }
+    for name, parameter in policy.named_parameters():
+        assert torch.equal(parameter, before[name]) and parameter.grad is None
+
+
+# Penalty ---------------------------------------------------------------------------------------
+
+
+def penalty(lab: Any) -> torch.Tensor:
+    """Return what the plugin adds to a loss of zero."""
+    (plugin,) = lab.plugins
+    lab.strategy.loss = torch.zeros(())
+    plugin.before_backward(lab.strategy)
+    loss: torch.Tensor = lab.strategy.loss
+    return loss
+
+
+def test_the_penalty_is_zero_before_the_first_task_and_at_the_anchor(make_lab: MakeLab) -> None:
+    lab = make_lab("ewc")
+    assert float(penalty(lab)) == 0.0
+    lab.train(0)
+    assert float(penalty(lab).detach()) == 0.0
+
+
+def test_the_penalty_and_its_gradient_are_those_of_the_formula(make_lab: MakeLab) -> None:
+    lab = make_lab("ewc")
+    lab.train(0)
+    (plugin,) = lab.plugins
+    generator = torch.Generator().manual_seed(2)
+    drift = {
+        name: 0.01 * torch.randn(p.shape, generator=generator)
+        for name, p in lab.strategy.model.named_parameters()
+    }
+    with torch.no_grad():
+        for name, parameter in lab.strategy.model.named_parameters():
+            parameter += drift[name]
+    lab.strategy.model.zero_grad()
+    loss = penalty(lab)
+    loss.backward()
+    expected = sum((plugin.importance[n] * d.square()).sum() for n, d in drift.items())
+    torch.testing.assert_close(loss.detach(), 0.5 * plugin.strength * expected, rtol=1e-3, atol=0)
+    for name, parameter in lab.strategy.model.named_parameters():
+        torch.testing.assert_close(
+            parameter.grad,
+            plugin.strength * plugin.importance[name] * drift[name],
+            rtol=1e-2,
+            atol=1e-3,
+            msg=name,
+        )
+
+
+def test_importances_add_up_and_the_anchor_moves_on(make_lab: MakeLab) -> None:
+    lab = make_lab("ewc")
+    (plugin,) = lab.plugins
+    lab.train(0)
+    first = {name: values.clone() for name, values in plugin.importance.items()}
+    anchor = {name: values.clone() for name, values in plugin.anchor.items()}
+    assert all(torch.equal(anchor[name], value) for name, value in lab.weights().items())
+    lab.train(1)
+    assert all(bool((plugin.importance[name] >= first[name]).all()) for name in first)
+    assert any(bool((plugin.importance[name] > first[name]).any()) for name in first)
+    assert all(torch.equal(plugin.anchor[name], value) for name, value in lab.weights().items())
+    assert any(not torch.equal(plugin.anchor[name], anchor[name]) for name in anchor)
+
+
+def test_a_strong_penalty_holds_the_weights(make_lab: MakeLab) -> None:
+    moved = []
+    for strength in (0.0, 1e6):
+        lab = make_lab("ewc", max_steps=10, validate_every=10)
+        lab.plugins[0].strength = strength
+        lab.train(0)
+        importance, before = lab.plugins[0].importance, lab.weights()
+        lab.train(1)
+        after = lab.weights()
+        weighted = [importance[n].mul((after[n] - before[n]).square()).sum() for n in before]
+        moved.append(float(torch.stack(weighted).sum()))
+    assert moved[1] < 0.2 * moved[0]
+
+
+def test_importances_and_anchors_survive_a_file(make_lab: MakeLab, tmp_path: Path) -> None:
+    lab = make_lab("ewc")
+    lab.train(0)
+    save_training_state(tmp_path, lab.plugins)
+    loaded = EwcPlugin(1.0, 1)
+    load_training_state(tmp_path, [loaded], "cpu")
+    for name in ("importance", "anchor"):
+        expected = getattr(lab.plugins[0], name)
+        found = getattr(loaded, name)
+        assert set(found) == set(expected) and len(found) > 0
+        assert all(torch.equal(found[key], value) for key, value in expected.items())

@@ -1,0 +1,206 @@
+"""Replay and cumulative learning: real bytes, copies, the composition of batches."""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lam_agent.continual.batches import Frames
+from lam_agent.continual.replay import ReplayBuffer, ReplayPlugin, split_evenly
+from lam_agent.continual.training_state import load_training_state, save_training_state
+from lam_agent.errors import CheckpointError, ConfigError
+
+MakeFrames = Callable[..., Frames]
+MakeLab = Callable[..., Any]
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def frame_bytes(frames: Frames) -> int:
+    """Count the bytes of a frame by hand: two pictures, 4 + 6 floats, 4 actions, 4 flags."""
+    height, width = frames.images["front"].shape[1:3]
+    return 2 * height * width * 3 + 4 * (4 + 6 + 4 * 4) + 4
+
+
+# Buffer ----------------------------------------------------------------------------------------
+
+
+def test_the_bytes_of_frames_are_those_of_their_tensors(make_frames: MakeFrames) -> None:
+    frames = make_frames(7)
+    assert frames.num_bytes == 7 * frame_bytes(frames)
+
+
+@pytest.mark.parametrize("budget_frames", [5.0, 5.9, 17.3, 1000.0])
+def test_the_budget_is_never_exceeded_and_shared_evenly(
+    make_frames: MakeFrames, generator: torch.Generator, budget_frames: float
+) -> None:
+    size = frame_bytes(make_frames(1))
+    buffer = ReplayBuffer(int(budget_frames * size))
+    for task in range(5):
+        buffer.add(make_frames(12 + task, seed=task, mark=float(task)), generator)
+        held = [len(frames) for frames in buffer.tasks]
+        assert buffer.num_bytes == sum(held) * size <= buffer.max_bytes
+        share = int(budget_frames) // (task + 1)
+        assert held == [min(share, 12 + index) for index in range(task + 1)]
+        for index, frames in enumerate(buffer.tasks):
+            assert torch.equal(frames.proprioception[:, 0], torch.full((held[index],), index))
+
+
+def test_the_memory_behind_the_buffer_is_its_own(
+    make_frames: MakeFrames, generator: torch.Generator
+) -> None:
+    frames = make_frames(20)
+    buffer = ReplayBuffer(8 * frame_bytes(frames))
+    buffer.add(frames, generator)
+    before = {name: tensor.clone() for name, tensor in buffer.tasks[0].tensors().items()}
+    for name, tensor in frames.tensors().items():
+        if name != "bag":
+            tensor.zero_()
+    for name, tensor in buffer.tasks[0].tensors().items():
+        assert torch.equal(tensor, before[name]), name
+    held = {
+        tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes()
+        for name, tensor in buffer.tasks[0].tensors().items()
+        if name != "bag"
+    }
+    assert sum(held.values()) == buffer.num_bytes  # No view on a larger tensor.
+
+
+def test_frames_are_kept_at_random_and_whole(
+    make_frames: MakeFrames, generator: torch.Generator
+) -> None:
+    frames = make_frames(20)
+    buffer = ReplayBuffer(8 * frame_bytes(frames))
+    buffer.add(frames, generator)
+    kept = buffer.tasks[0]
+    rows = [
+        int((frames.proprioception == row).all(1).nonzero()[0, 0]) for row in kept.proprioception
+    ]
+    assert len(set(rows)) == 8 and rows != list(range(8))
+    for name, tensor in kept.tensors().items():
+        expected = frames.tensors()[name]
+        assert torch.equal(tensor, expected if name == "bag" else expected[rows]), name
+
+
+def test_a_budget_below_one_frame_a_task_is_refused(
+    make_frames: MakeFrames, generator: torch.Generator, check_sentence: Callable[[object], str]
+) -> None:
+    size = frame_bytes(make_frames(1))
+    buffer = ReplayBuffer(2 * size)
+    buffer.add(make_frames(5), generator)
+    buffer.add(make_frames(5), generator)
+    with pytest.raises(ConfigError, match=r"replay\.memory-mb is .* 3 tasks need at least") as caught:
+        buffer.add(make_frames(5), generator)
+    check_sentence(caught.value)
+    assert len(buffer.tasks) == 2
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"), [(9, [3, 3, 3]), (11, [4, 4, 3]), (2, [1, 1, 1]), (0, [1, 1, 1])]
+)
+def test_shares_of_a_batch_differ_by_one_at_most(
+    make_frames: MakeFrames, count: int, expected: list[int]
+) -> None:
+    sources = split_evenly([make_frames(2)] * 3, count)
+    assert [share for _, _, share in sources] == expected
+    assert [label for _, label, _ in sources] == [0, 1, 2]
+    assert split_evenly([], count) == []
+
+
+# Batches ---------------------------------------------------------------------------------------
+
+
+class BatchWatcher:
+    """A plugin that counts the frames of each task in every batch."""
+
+    def __init__(self) -> None:
+        self.batches: list[Counter[int]] = []
+
+    def before_forward(self, strategy: Any, **kwargs: Any) -> None:
+        labels = strategy.mb_task_id.tolist()
+        marks = strategy.mb_x.proprioception[:, 0].tolist()
+        assert marks == labels  # Each frame has the label of the task that it is from.
+        assert len(strategy.mb_y.actions) == len(strategy.mb_x) == len(labels)
+        self.batches.append(Counter(labels))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "expected"),
+    [
+        ("naive", [{0: 12}, {1: 12}, {2: 12}]),
+        ("ewc", [{0: 12}, {1: 12}, {2: 12}]),
+        ("replay", [{0: 12}, {1: 6, 0: 6}, {2: 6, 0: 3, 1: 3}]),
+        ("cumulative", [{0: 12}, {1: 6, 0: 6}, {2: 4, 0: 4, 1: 4}]),
+    ],
+)
+def test_every_batch_has_the_size_asked_for_and_its_shares(
+    make_lab: MakeLab, strategy: str, expected: list[dict[int, int]]
+) -> None:
+    watcher = BatchWatcher()
+    lab = make_lab(strategy, watchers=[watcher], max_steps=2)
+    lab.train(0, 1, 2)
+    assert watcher.batches == [Counter(shares) for shares in expected for _ in range(2)]
+
+
+def test_odd_numbers_are_shared_without_loss(make_lab: MakeLab) -> None:
+    watcher = BatchWatcher()
+    lab = make_lab("cumulative", watchers=[watcher], max_steps=1, batch_size=11)
+    lab.train(0, 1, 2)
+    assert watcher.batches[1:] == [Counter({1: 5, 0: 6}), Counter({2: 3, 0: 4, 1: 4})]
+
+
+def test_replayed_frames_come_from_the_buffer_alone(make_lab: MakeLab) -> None:
+    seen: list[torch.Tensor] = []
+
+    class Watcher:
+        def before_forward(self, strategy: Any, **kwargs: Any) -> None:
+            seen.append(strategy.mb_x.proprioception[strategy.mb_task_id == 0])
+
+    lab = make_lab("replay", watchers=[Watcher()], max_steps=6)
+    (plugin,) = lab.plugins
+    plugin.buffer = ReplayBuffer(4 * frame_bytes(lab.visits[0]))
+    lab.train(0)
+    seen.clear()
+    kept = {tuple(row) for row in plugin.buffer.tasks[0].proprioception.tolist()}
+    assert len(kept) == 4
+    lab.train(1)
+    assert {tuple(row) for rows in seen for row in rows.tolist()} == kept
+
+
+# State -----------------------------------------------------------------------------------------
+
+
+def test_the_buffer_survives_a_file(
+    make_frames: MakeFrames, generator: torch.Generator, tmp_path: Path
+) -> None:
+    plugin = ReplayPlugin(ReplayBuffer(10**6), 0.5)
+    for task in range(12):  # More than nine, so that their order is not that of their names.
+        plugin.buffer.add(make_frames(2, seed=task, mark=float(task)), generator)
+    save_training_state(tmp_path, [plugin])
+    loaded = ReplayPlugin(ReplayBuffer(10**6), 0.5)
+    load_training_state(tmp_path, [loaded], "cpu")
+    assert loaded.buffer.num_bytes == plugin.buffer.num_bytes
+    for found, expected in zip(loaded.buffer.tasks, plugin.buffer.tasks, strict=True):
+        for name, tensor in expected.tensors().items():
+            assert torch.equal(found.tensors()[name], tensor), name
+
+
+@pytest.mark.parametrize("content", [None, b"", b"garbage" * 50])
+def test_a_state_that_cannot_be_read_is_refused(
+    tmp_path: Path, content: bytes | None, check_sentence: Callable[[object], str]
+) -> None:
+    save_training_state(tmp_path, [])
+    (file,) = (tmp_path / "training_state").iterdir()
+    if content is None:
+        file.unlink()
+    else:
+        file.write_bytes(content)
+    with pytest.raises(CheckpointError, match="training state") as caught:
+        load_training_state(tmp_path, [], "cpu")
+    assert str(file) in check_sentence(caught.value)
