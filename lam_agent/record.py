@@ -11,6 +11,7 @@ import torch
 
 from lam_agent.checkpoint import save_pretrained
 from lam_agent.config import RunConfig
+from lam_agent.errors import ResultsError
 from lam_agent.evaluate import Evaluation
 from lam_agent.intervals import compute_intervals
 from lam_agent.metrics import compute_metrics
@@ -121,7 +122,12 @@ class RunRecord:
         """Take over what an earlier part of the run measured."""
         self.matrix = results.matrix
         self.experiences_done = results.experiences_done
-        self.learning = {row["position"]: list(row["learning"]) for row in results.per_task}
+        try:
+            self.learning = {row["position"]: list(row["learning"]) for row in results.per_task}
+        except KeyError as error:
+            raise ResultsError(
+                f"per_task of the results lacks {error}; start the run anew."
+            ) from error
         times = results.cost.wall_time_s
         self.seconds = {
             "collect": times.collect,

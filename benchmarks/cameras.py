@@ -1,0 +1,48 @@
+"""Images a second of the cameras on each task.
+
+python -m benchmarks.cameras [--worlds 64] [--repeats 5] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from benchmarks.timing import interleaved_rates, write_report
+from lam_envs.batched import BatchedEnv
+from lam_envs.tasks.registry import task_names
+
+_CALLS = 3
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--worlds", type=int, default=64)
+    parser.add_argument("--repeats", type=int, default=5)
+    default = Path(__file__).parent / "results" / "cameras.json"
+    parser.add_argument("--json", type=Path, default=default)
+    arguments = parser.parse_args()
+    contenders = {}
+    for task in task_names():
+        env = BatchedEnv(task, arguments.worlds)
+        env.reset(seeds=range(arguments.worlds))
+        for _ in range(30):
+            env.step(env.expert_actions())
+
+        def render(env: BatchedEnv = env) -> None:
+            for _ in range(_CALLS):
+                env.images()
+
+        contenders[task] = (render, _CALLS * arguments.worlds * len(env.cameras))
+    rates = interleaved_rates(contenders, arguments.repeats)
+    for task, rate in rates.items():
+        print(f"{task:<20}{rate:>8,.0f} images/s at 64x64")
+    write_report(
+        arguments.json,
+        {"worlds": arguments.worlds, "image_size": 64, "images_per_second": rates},
+    )
+
+
+if __name__ == "__main__":
+    main()
