@@ -92,16 +92,19 @@ def execute(arguments: RunArguments) -> None:
 
     from lam_agent.run_folder import RunFolder
 
+    settings = arguments.settings
     console = Console()
+    with console.status("Loading torch, MuJoCo and Avalanche …"):
+        from lam_agent.checkpoint import resolve_checkpoint
+        from lam_agent.runner import Runner
+
     if arguments.resume:
         folder = RunFolder(arguments.resume)
     else:
-        folder = RunFolder.create(arguments.settings)
-    with console.status("Loading torch, MuJoCo and Avalanche …"):
-        from lam_agent.runner import Runner
-
-    try:
-        runner = Runner(arguments.settings, folder, console, resume=arguments.resume is not None)
+        if settings.policy.init != "none":
+            resolve_checkpoint(Path(settings.policy.init))  # Before a folder is made for the run.
+        folder = RunFolder.create(settings)
+    runner = Runner(settings, folder, console, resume=arguments.resume is not None)
     except (LamAgentError, LamEnvsError):
         if not arguments.resume:
             folder.discard()  # The corrected command may name the same folder.

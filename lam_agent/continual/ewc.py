@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch.func import functional_call, grad, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lam_agent.continual.avalanche_import import import_avalanche
 from lam_agent.continual.batches import Frames
@@ -69,13 +70,14 @@ def diagonal_fisher(
     for first in range(0, num_samples, _CHUNK):
         part = frames.select(index[first : first + _CHUNK])
         images = {camera: pictures.to(device) for camera, pictures in part.images.items()}
-        sample = gradients(
-            weights,
-            images,
-            part.proprioception.to(device),
-            part.bag.to(device),
-            signs[first : first + _CHUNK].to(device),
-        )
+        with sdpa_kernel(SDPBackend.MATH):  # The others have no batching rule and warn of it.
+            sample = gradients(
+                weights,
+                images,
+                part.proprioception.to(device),
+                part.bag.to(device),
+                signs[first : first + _CHUNK].to(device),
+            )
         for name, gradient in sample.items():
             fisher[name] += gradient.square().sum(0) / num_samples
     return fisher

@@ -155,8 +155,7 @@ def test_episodes_end_some_steps_after_success_at_a_look(look_every: int) -> Non
         newly = result.is_success & (first_success == 1_000)
         first_success[newly] = step + 1
     expected = [
-        min(50, math.ceil((step + 5) / look_every) * look_every)
-        for step in first_success.tolist()
+        min(50, math.ceil((step + 5) / look_every) * look_every) for step in first_success.tolist()
     ]
     assert lengths(episodes) == expected
     assert episodes.is_success.tolist() == (first_success <= 50).tolist()

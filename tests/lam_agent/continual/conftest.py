@@ -51,9 +51,7 @@ class Lab:
 
 
 @pytest.fixture
-def make_lab(
-    small_sizes: dict[str, int], make_frames: Callable[..., Frames]
-) -> Callable[..., Lab]:
+def make_lab(small_sizes: dict[str, int], make_frames: Callable[..., Frames]) -> Callable[..., Lab]:
     """Make a lab; keywords change the settings of the training."""
 
     def make(

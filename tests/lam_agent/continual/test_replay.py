@@ -95,7 +95,9 @@ def test_a_budget_below_one_frame_a_task_is_refused(
     buffer = ReplayBuffer(2 * size)
     buffer.add(make_frames(5), generator)
     buffer.add(make_frames(5), generator)
-    with pytest.raises(ConfigError, match=r"replay\.memory-mb is .* 3 tasks need at least") as caught:
+    with pytest.raises(
+        ConfigError, match=r"replay\.memory-mb is .* 3 tasks need at least"
+    ) as caught:
         buffer.add(make_frames(5), generator)
     check_sentence(caught.value)
     assert len(buffer.tasks) == 2

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 
-from lam_agent.continual.batches import Frames, FrameLoader
+from lam_agent.continual.batches import FrameLoader, Frames
 from lam_agent.continual.stream import make_benchmark
 
 MakeFrames = Callable[..., Frames]

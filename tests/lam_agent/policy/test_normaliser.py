@@ -100,7 +100,5 @@ def test_each_picture_shifts_within_the_limit_and_repeats_its_border(
 
 
 def test_the_same_generator_shifts_the_same(pictures: dict[str, torch.Tensor]) -> None:
-    first, second = (
-        random_shift(pictures, 2, torch.Generator().manual_seed(5)) for _ in range(2)
-    )
+    first, second = (random_shift(pictures, 2, torch.Generator().manual_seed(5)) for _ in range(2))
     assert torch.equal(first["wrist"], second["wrist"])
