@@ -4,8 +4,8 @@
 
 The task is push with random actions. Resets are included: each contender resets all of its worlds
 once in 200 steps. Meta-World's synchronous vector environment does 40 steps and is charged one
-fifth of a reset, because a whole episode of it would take minutes. Its asynchronous one is left out: 64
-processes of it need more memory than the machines that this is for have.
+fifth of a reset, because a whole episode of it would take minutes. Its asynchronous one is left
+out: 64 processes of it need more memory than the machines that this is for have.
 """
 
 from __future__ import annotations

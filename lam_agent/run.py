@@ -92,21 +92,18 @@ def execute(arguments: RunArguments) -> None:
 
     from lam_agent.run_folder import RunFolder
 
-    settings = arguments.settings
     console = Console()
     with console.status("Loading torch, MuJoCo and Avalanche …"):
-        from lam_agent.checkpoint import resolve_checkpoint
         from lam_agent.runner import Runner
 
-    if arguments.resume:
-        folder = RunFolder(arguments.resume)
-    else:
-        if settings.policy.init != "none":
-            resolve_checkpoint(Path(settings.policy.init))  # Before a folder is made for the run.
-        folder = RunFolder.create(settings)
-    runner = Runner(settings, folder, console, resume=arguments.resume is not None)
+    is_new = arguments.resume is None
+    folder = (
+        RunFolder(arguments.resume) if arguments.resume else RunFolder.create(arguments.settings)
+    )
+    try:
+        runner = Runner(arguments.settings, folder, console, resume=not is_new)
     except (LamAgentError, LamEnvsError):
-        if not arguments.resume:
+        if is_new:
             folder.discard()  # The corrected command may name the same folder.
         raise
     runner.run()

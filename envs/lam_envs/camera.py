@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import mujoco
 import numpy as np
@@ -95,7 +96,7 @@ class CameraRenderer:
         look = render_model(model)
         self._contexts = [
             _Context(look, slice(start, stop), self.cameras, image_size)
-            for start, stop in zip(edges[:-1], edges[1:], strict=True)
+            for start, stop in pairwise(edges)
         ]
         # Warp compiles a kernel at its first launch, which is not safe on two threads at once.
         for context in self._contexts:

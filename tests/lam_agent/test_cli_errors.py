@@ -37,7 +37,7 @@ def test_run_refuses(
     assert error.startswith("lam-agent: error: ")
     assert error.count("\n") == 1
     assert error.rstrip().endswith((".", "?"))
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.rglob("config.yaml"))
 
 
 def test_unknown_key_in_config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

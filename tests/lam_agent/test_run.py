@@ -11,7 +11,20 @@ from typing import Any
 
 import pytest
 
-TINY = ["--task-stream", "reach,push", "--demonstrations", "4", "--eval.episodes", "2", "--eval.validation-episodes", "2", "--eval.horizon", "24", "--train.max-steps", "4", "--train.validate-every", "2", "--policy.image-size", "32", "--policy.width", "32", "--replay.memory-mb", "1", "--threads", "1"]
+SIZES = {
+    "--task-stream": "reach,push",
+    "--demonstrations": "4",
+    "--eval.episodes": "2",
+    "--eval.validation-episodes": "2",
+    "--eval.horizon": "24",
+    "--train.max-steps": "4",
+    "--train.validate-every": "2",
+    "--policy.image-size": "32",
+    "--policy.width": "32",
+    "--replay.memory-mb": "1",
+    "--threads": "1",
+}
+TINY = [word for pair in SIZES.items() for word in pair]
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

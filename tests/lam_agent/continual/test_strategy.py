@@ -56,24 +56,26 @@ def test_the_optimiser_is_new_in_every_experience(make_lab: MakeLab) -> None:
 
 def test_the_schedule_begins_anew_in_every_experience(make_lab: MakeLab) -> None:
     watcher = Watcher()
-    lab = make_lab(watchers=[watcher], max_steps=100, validate_every=100, learning_rate=1e-4)
+    lab = make_lab(
+        watchers=[watcher], max_steps=60, validate_every=60, batch_size=1, learning_rate=1e-4
+    )
     lab.train(0)
     rates = watcher.rates[:]
     lab.train(1)
-    assert watcher.rates[100:] == rates
+    assert watcher.rates[60:] == rates
     assert rates[0] == pytest.approx(1e-4 / 50)
-    assert max(rates) == pytest.approx(1e-4, rel=0.5) and max(rates) <= 1e-4
+    assert 0.3e-4 < max(rates) < 1e-4
     peak = rates.index(max(rates))
     assert rates[: peak + 1] == sorted(rates[: peak + 1])
     assert rates[peak:] == sorted(rates[peak:], reverse=True)
-    assert rates[-1] == pytest.approx(0.05e-4, rel=0.05)
+    assert rates[-1] == pytest.approx(0.05e-4, rel=0.1)
 
 
 def test_training_lowers_the_loss_on_its_frames(make_lab: MakeLab) -> None:
     watcher = Watcher()
     lab = make_lab(watchers=[watcher], max_steps=60, validate_every=60, learning_rate=3e-3)
     lab.train(0)
-    assert sum(watcher.losses[-5:]) < 0.6 * sum(watcher.losses[:5])
+    assert sum(watcher.losses[-5:]) < 0.8 * sum(watcher.losses[:5])
 
 
 def test_the_second_experience_trains_though_the_first_stopped_early(make_lab: MakeLab) -> None:
@@ -171,7 +173,7 @@ def test_numbers_that_are_none_stop_the_training(
     getattr(frames, name)[:] = value
     lab = make_lab(visits={0: replace(frames)})
     before = lab.weights()
-    with pytest.raises(TrainingError, match="the loss is (nan|inf) in step 0") as caught:
+    with pytest.raises(TrainingError, match=r"the loss is (nan|inf) in step 0") as caught:
         lab.train(0)
     check_sentence(caught.value)
     assert_same(lab.weights(), before)
@@ -228,15 +230,15 @@ def test_another_seed_trains_otherwise(make_lab: MakeLab) -> None:
     assert not is_same(results[0], results[2])
 
 
-def test_strategies_differ_from_the_second_experience_on(make_lab: MakeLab) -> None:
+def test_strategies_differ_behind_the_first_experience(make_lab: MakeLab) -> None:
     first: list[Weights] = []
-    second: list[Weights] = []
+    last: list[Weights] = []
     for strategy in STRATEGIES:
         lab = make_lab(strategy)
         lab.train(0)
         first.append(lab.weights())
-        lab.train(1)
-        second.append(lab.weights())
+        lab.train(1, 2)
+        last.append(lab.weights())
     assert all(is_same(weights, first[0]) for weights in first)
-    for index, weights in enumerate(second):
-        assert not any(is_same(weights, other) for other in second[:index])
+    for index, weights in enumerate(last):
+        assert not any(is_same(weights, other) for other in last[:index])
