@@ -1,0 +1,147 @@
+"""One evaluation: the same twice, the same starts, success and reward as the environment says."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from lam_agent.evaluate import MAX_BATCH, Evaluation, evaluate, instruction_bag
+from lam_agent.policy.instruction import bag_of_words
+from lam_agent.policy.policy import VisualActionPolicy
+from lam_agent.seeding import start_seeds
+from lam_envs.batched import BatchedEnv
+from lam_envs.tasks.registry import make_task
+
+MakePolicy = Callable[..., VisualActionPolicy]
+
+FORWARD = (0.0, 1.0, 0.0, -1.0)
+"""Hand straight away from the robot: it passes some of reach's goals and stops behind them."""
+
+
+def run(
+    policy: VisualActionPolicy, episodes: int, *, horizon: int = 6, threads: int = 1
+) -> Evaluation:
+    return evaluate(
+        policy, "reach", episodes=episodes, split="test", horizon=horizon, threads=threads
+    )
+
+
+def assert_same(found: Evaluation, expected: Evaluation) -> None:
+    for name in ("is_success", "is_success_at_end", "reward"):
+        assert torch.equal(getattr(found, name), getattr(expected, name)), name
+
+
+@pytest.fixture
+def blind(make_policy: MakePolicy) -> VisualActionPolicy:
+    """A policy whose every action is FORWARD."""
+    policy = make_policy()
+    layer = policy.head[-1]
+    assert isinstance(layer, torch.nn.Linear)
+    with torch.no_grad():
+        layer.weight.zero_()
+        layer.bias.copy_(torch.tensor(FORWARD).repeat(policy.config.chunk_length))
+    return policy
+
+
+# Repeatability ---------------------------------------------------------------------------------
+
+
+def test_the_same_policy_gives_the_same_twice_whatever_was_between(
+    make_policy: MakePolicy,
+) -> None:
+    first = run(make_policy(), 3)
+    run(make_policy(seed=4), 3)
+    assert_same(run(make_policy(), 3, threads=2), first)
+    assert not torch.equal(run(make_policy(seed=4), 3).reward, first.reward)
+
+
+def test_fewer_episodes_are_the_first_of_more(make_policy: MakePolicy) -> None:
+    policy = make_policy()
+    more, fewer = run(policy, 5), run(policy, 3)
+    # Batches of other sizes may round otherwise; the starts, hence the rewards, are the same.
+    torch.testing.assert_close(fewer.reward, more.reward[:3], rtol=1e-3, atol=0)
+    assert len(set(more.reward.tolist())) == 5
+
+
+def test_episodes_beyond_one_batch_leave_the_first_ones_exactly_alone(
+    make_policy: MakePolicy,
+) -> None:
+    policy = make_policy()
+    one, two = run(policy, MAX_BATCH, horizon=2), run(policy, MAX_BATCH + 3, horizon=2)
+    assert len(two.is_success) == MAX_BATCH + 3
+    assert torch.equal(two.reward[:MAX_BATCH], one.reward)
+    assert len(set(two.reward.tolist())) == MAX_BATCH + 3
+
+
+def test_validation_and_test_measure_other_starts(make_policy: MakePolicy) -> None:
+    policy = make_policy()
+    validation = evaluate(policy, "reach", episodes=3, split="validation", horizon=6, threads=1)
+    assert not torch.equal(validation.reward, run(policy, 3).reward)
+
+
+def test_the_policy_is_left_as_it_was(make_policy: MakePolicy) -> None:
+    policy = make_policy().train()
+    before = {name: value.clone() for name, value in policy.state_dict().items()}
+    run(policy, 2)
+    assert policy.training
+    assert all(torch.equal(value, before[name]) for name, value in policy.state_dict().items())
+
+
+# What is measured ------------------------------------------------------------------------------
+
+
+def test_success_and_reward_are_those_of_the_environment(blind: VisualActionPolicy) -> None:
+    episodes, horizon = 24, 50
+    found = run(blind, episodes, horizon=horizon)
+    env = BatchedEnv("reach", episodes, cameras=(), num_threads=1)
+    env.reset(seeds=start_seeds("reach", "test", episodes))
+    at_any = torch.zeros(episodes, dtype=torch.bool)
+    reward = torch.zeros(episodes, dtype=torch.float64)
+    for _ in range(horizon):
+        result = env.step(torch.tensor(FORWARD).expand(episodes, 4))
+        at_any |= result.is_success
+        reward += result.reward
+    assert torch.equal(found.is_success, at_any)
+    assert torch.equal(found.is_success_at_end, result.is_success)
+    torch.testing.assert_close(found.reward, reward)
+    # The hand passes goals without stopping there, so that both measures differ.
+    assert 0 < int(found.is_success_at_end.sum()) < int(found.is_success.sum()) < episodes
+    assert found.success_rate == pytest.approx(float(at_any.double().mean()))
+
+
+def test_a_chunk_is_executed_as_far_as_the_policy_says(make_policy: MakePolicy) -> None:
+    # Two actions of each chunk of four are executed: hand forward, then back.
+    policy = make_policy()
+    layer = policy.head[-1]
+    assert isinstance(layer, torch.nn.Linear)
+    back, wild = (0.0, -1.0, 0.0, -1.0), (1.0, 1.0, 1.0, 1.0)
+    with torch.no_grad():
+        layer.weight.zero_()
+        layer.bias.copy_(torch.tensor((FORWARD, back, wild, wild)).flatten())
+    found = run(policy, 2, horizon=5)
+    env = BatchedEnv("reach", 2, cameras=(), num_threads=1)
+    env.reset(seeds=start_seeds("reach", "test", 2))
+    reward = torch.zeros(2, dtype=torch.float64)
+    for step in range(5):
+        action = FORWARD if step % 2 == 0 else back
+        reward += env.step(torch.tensor(action).expand(2, 4)).reward
+    torch.testing.assert_close(found.reward, reward)
+
+
+def test_the_instruction_is_the_tasks() -> None:
+    for task in ("push", "drawer-open"):
+        assert torch.equal(instruction_bag(task), bag_of_words(make_task(task).instruction))
+
+
+def test_progress_rises_below_one(make_policy: MakePolicy) -> None:
+    shares: list[float] = []
+    evaluate(
+        make_policy(),
+        "reach",
+        episodes=2,
+        split="test",
+        horizon=6,
+        threads=1,
+        progress=lambda share, words: shares.append(share),
+    )
+    assert shares == pytest.approx([0.0, 1 / 3, 2 / 3])
