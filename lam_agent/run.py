@@ -92,6 +92,8 @@ def execute(arguments: RunArguments) -> None:
 
     from lam_agent.run_folder import RunFolder
 
+    if arguments.resume is None:
+        RunFolder.check_free(arguments.settings)
     console = Console()
     with console.status("Loading torch, MuJoCo and Avalanche …"):
         from lam_agent.runner import Runner

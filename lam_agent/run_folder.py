@@ -31,6 +31,16 @@ class RunFolder:
         self.videos = path / "videos"
         self.checkpoints = path / "checkpoints"
 
+    @staticmethod
+    def check_free(config: RunConfig) -> None:
+        """Refuse an output folder that exists, before anything slow begins.
+
+        Raises:
+            RunFolderError: The folder exists already.
+        """
+        if config.output_dir is not None and config.output_dir.exists():
+            raise _exists_already(config.output_dir)
+
     @classmethod
     def create(cls, config: RunConfig) -> RunFolder:
         """Make a new run folder and write the resolved configuration into it.
@@ -45,10 +55,7 @@ class RunFolder:
         try:
             path.mkdir(parents=True)
         except FileExistsError as error:
-            raise RunFolderError(
-                f"the output folder {path} exists already; choose another --output-dir, "
-                f"or go on with it by --resume {path}."
-            ) from error
+            raise _exists_already(path) from error
         except OSError as error:
             raise RunFolderError(
                 f"the output folder {path} cannot be made ({error.strerror}); "
@@ -73,6 +80,13 @@ class RunFolder:
         temporary.unlink(missing_ok=True)
         temporary.symlink_to(checkpoint.name, target_is_directory=True)
         os.replace(temporary, self.checkpoints / "last")  # noqa: PTH105 (a symlink, not its target)
+
+
+def _exists_already(path: Path) -> RunFolderError:
+    return RunFolderError(
+        f"the output folder {path} exists already; choose another --output-dir, "
+        f"or go on with it by --resume {path}."
+    )
 
 
 def dump_config(config: RunConfig) -> str:

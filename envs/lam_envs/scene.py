@@ -55,7 +55,7 @@ def asset_path(model_file: str) -> Path:
         if path.is_file():
             return path
     raise SceneError(
-        f"the scene {model_file!r} is in no installed metaworld package; install it with "
+        f"the scene {model_file!r} is not in the installed metaworld package; install it with "
         "`pip install metaworld==3.0.0`."
     )
 

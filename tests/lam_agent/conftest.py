@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -159,3 +161,55 @@ def check_sentence() -> Callable[[object], str]:
         return words
 
     return check
+
+
+@pytest.fixture(scope="session")
+def tiny_arguments(cache_dir: Path) -> list[str]:
+    """Arguments of the README's main command with tiny sizes."""
+    sizes = {
+        "task-stream": "reach,push",
+        "demonstrations": "4",
+        "eval.episodes": "2",
+        "eval.validation-episodes": "2",
+        "eval.horizon": "24",
+        "train.max-steps": "4",
+        "train.validate-every": "2",
+        "policy.image-size": "32",
+        "policy.width": "32",
+        "replay.memory-mb": "0.5",
+        "threads": "1",
+        "collect.cache-dir": str(cache_dir),
+    }
+    return [word for name, value in sizes.items() for word in (f"--{name}", value)]
+
+
+@pytest.fixture(scope="session")
+def run_command() -> Callable[..., list[str]]:
+    """Return the command that runs a stream in a process of its own."""
+
+    def command(*arguments: str) -> list[str]:
+        return [sys.executable, "-m", "lam_agent.run", *arguments]
+
+    return command
+
+
+@pytest.fixture(scope="session")
+def tiny_run(
+    tmp_path_factory: pytest.TempPathFactory,
+    tiny_arguments: list[str],
+    run_command: Callable[..., list[str]],
+) -> tuple[Path, str]:
+    """Run the README's main command with tiny sizes; return its folder and what it printed."""
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    command = run_command(*tiny_arguments, "--output-dir", str(folder), "--video", "1")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return folder, done.stdout
+
+
+@pytest.fixture
+def kept_threads() -> Iterator[None]:
+    """Give torch its threads back after a command that runs in this process."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)

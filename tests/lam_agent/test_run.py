@@ -1,35 +1,29 @@
-"""The README's main command with tiny sizes, in a process of its own as a user runs it."""
+"""The README's main command with tiny sizes: what it writes, repeats and goes on with."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
-import sys
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import imageio.v3 as iio
 import pytest
+import yaml
 
-SIZES = {
-    "--task-stream": "reach,push",
-    "--demonstrations": "4",
-    "--eval.episodes": "2",
-    "--eval.validation-episodes": "2",
-    "--eval.horizon": "24",
-    "--train.max-steps": "4",
-    "--train.validate-every": "2",
-    "--policy.image-size": "32",
-    "--policy.width": "32",
-    "--replay.memory-mb": "1",
-    "--threads": "1",
-}
-TINY = [word for pair in SIZES.items() for word in pair]
+from lam_agent.__main__ import main
+from lam_agent.config import to_plain
+from lam_agent.config_file import read_config
+from lam_agent.system import package_versions
 
+TinyRun = tuple[Path, str]
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "lam_agent.run", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+pytestmark = pytest.mark.usefixtures("kept_threads")
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -37,78 +31,253 @@ def read(folder: Path) -> dict[str, Any]:
     return content
 
 
-def weights(folder: Path, checkpoint: str) -> bytes:
+def weights(folder: Path, checkpoint: str = "001_push") -> bytes:
     return (folder / "checkpoints" / checkpoint / "pretrained_model/model.safetensors").read_bytes()
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(tmp_path_factory.mktemp("cache"))
+def learning(folder: Path) -> list[Any]:
+    return [row["learning"] for row in read(folder)["per_task"]]
 
 
-@pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory, cache: str) -> Path:
-    folder = tmp_path_factory.mktemp("runs") / "first"
-    done = run(*TINY, "--output-dir", str(folder), "--collect.cache-dir", cache, "--video", "1")
-    assert done.returncode == 0, done.stderr
-    assert "average success" in done.stdout
-    assert str(folder / "results.json") in done.stdout.replace("\n", "")
-    return folder
+# What a run writes -----------------------------------------------------------------------------
 
 
-def test_folder_holds_everything(first: Path) -> None:
-    results = read(first)
-    assert results["tasks"] == ["reach", "push"]
-    assert results["finished"] is True
-    assert [len(row) for row in results["success"]] == [2, 2, 2]
-    assert all(value is not None for row in results["success"] for value in row)
-    assert 0 < results["cost"]["replay_bytes"] <= 1_000_000
-    for name in ("config.yaml", "environment.json", "metrics.jsonl", "report.md"):
-        assert (first / name).stat().st_size > 0
-    checkpoints = {path.name for path in (first / "checkpoints").iterdir()}
-    assert checkpoints == {"000_reach", "001_push", "last"}
-    assert (first / "checkpoints/last").resolve().name == "001_push"
-    videos = list((first / "videos").iterdir())
-    assert 1 <= len(videos) <= 4
-    assert all(path.stat().st_size > 1000 for path in videos)
+def test_results_have_the_stable_keys_and_every_cell(tiny_run: TinyRun) -> None:
+    results = read(tiny_run[0])
+    assert results["format_version"] == 1 and results["finished"] is True
+    assert (results["tasks"], results["strategy"], results["seed"]) == (
+        ["reach", "push"],
+        "replay",
+        0,
+    )
+    assert {"episodes": 2, "horizon": 24}.items() <= results["protocol"].items()
+    for name in ("success", "success_at_end"):
+        assert [len(row) for row in results[name]] == [2, 2, 2]
+        assert all(0 <= value <= 1 for row in results[name] for value in row)
+    assert results["episodes"] == [[2, 2]] * 3
+    assert {
+        "average_success",
+        "forgetting",
+        "backward_transfer",
+        "forward_transfer",
+        "learning_speed_transfer",
+        "nbt",
+        "auc",
+        "retention",
+    } <= set(results["metrics"])
+    cost = results["cost"]
+    seconds = cost["wall_time_s"]
+    parts = [seconds[name] for name in ("collect", "adapt", "evaluate")]
+    assert all(part > 0 for part in parts) and sum(parts) < seconds["total"]
+    assert 0 < cost["replay_bytes"] <= 500_000
+    assert cost["demonstration_bytes"] > 2 * 4 * 12 * 2 * 32 * 32 * 3
+    assert 0 < cost["trainable_parameters"] == cost["total_parameters"]
+    assert 100 < cost["peak_memory_mb"] < 4096
+    assert results["versions"] == package_versions()
+    assert [[row["step"] for row in curve] for curve in learning(tiny_run[0])] == [[2, 4], [2, 4]]
 
 
-def test_config_repeats_the_run(first: Path, tmp_path: Path) -> None:
-    again = tmp_path / "again"
-    done = run("--config", str(first / "config.yaml"), "--output-dir", str(again), "--video", "0")
-    assert done.returncode == 0, done.stderr
-    assert "Loaded 4 demonstrations" in done.stdout
-    assert read(again)["success"] == read(first)["success"]
-    assert weights(again, "001_push") == weights(first, "001_push")
+def test_the_folder_holds_everything_and_no_half_written_file(tiny_run: TinyRun) -> None:
+    folder, _ = tiny_run
+    names = {path.name for path in folder.iterdir()}
+    files = {"config.yaml", "environment.json", "metrics.jsonl", "results.json", "report.md"}
+    assert names == files | {"checkpoints", "videos"}
+    assert "reach" in (folder / "report.md").read_text(encoding="utf-8")
+    environment = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+    assert environment["versions"] == package_versions() and environment["threads"] == 1
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    kinds = [row["kind"] for row in rows]
+    assert (kinds.count("validation"), kinds.count("evaluation")) == (4, 6)
+    checkpoints = folder / "checkpoints"
+    assert {path.name for path in checkpoints.iterdir()} == {"000_reach", "001_push", "last"}
+    assert (checkpoints / "last").resolve() == (checkpoints / "001_push").resolve()
+    assert not (checkpoints / "last").readlink().is_absolute()  # The folder can be moved.
+    for name in ("000_reach", "001_push"):
+        policy = {path.name for path in (checkpoints / name / "pretrained_model").iterdir()}
+        assert policy == {"config.json", "model.safetensors", "parity.safetensors", "README.md"}
+        assert (checkpoints / name / "training_state/state.safetensors").stat().st_size > 0
+    assert weights(folder, "000_reach") != weights(folder, "001_push")
 
 
-def test_resume_equals_the_unbroken_run(first: Path, tmp_path: Path) -> None:
-    broken = tmp_path / "broken"
-    shutil.copytree(first, broken, symlinks=True)
-    shutil.rmtree(broken / "checkpoints/001_push")
-    results = read(broken)
-    for name in ("success", "success_at_end", "episodes"):
-        results[name][2] = [None, None]
-    results |= {"experiences_done": 1, "finished": False, "metrics": {}, "intervals": {}}
-    results["per_task"] = results["per_task"][:1]
-    (broken / "results.json").write_text(json.dumps(results), encoding="utf-8")
-    done = run("--resume", str(broken), "--video", "0")
-    assert done.returncode == 0, done.stderr
-    assert "after 1 experiences" in done.stdout
-    assert read(broken)["success"] == read(first)["success"]
-    assert weights(broken, "001_push") == weights(first, "001_push")
+def test_the_config_is_resolved_and_reads_back(tiny_run: TinyRun) -> None:
+    path = tiny_run[0] / "config.yaml"
+    config = read_config(path)
+    assert (config.demonstrations, config.eval.horizon, config.video) == (4, 24, 1)
+    written = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert written == {**to_plain(config), "output_dir": None}
 
 
-def test_existing_folder_is_refused(first: Path) -> None:
-    before = (first / "results.json").read_bytes()
-    done = run(*TINY, "--output-dir", str(first))
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
-    assert "exists already" in done.stderr
-    assert (first / "results.json").read_bytes() == before
+def test_what_is_printed_says_what_was_done_and_where_things_are(tiny_run: TinyRun) -> None:
+    folder, printed = tiny_run
+    lines = printed.splitlines()
+    for words in (
+        "Adapting to reach → push with replay, seed 0",
+        "Collected 4 demonstrations of reach",
+        "Collected 4 demonstrations of push",
+        "Adapted to reach in 4 steps",
+        "Test success after push: ",
+        "average success",
+        f"{folder / 'results.json'}",
+        f"{folder / 'checkpoints/001_push/pretrained_model'}",
+    ):
+        assert words in printed
+    assert "" not in lines[: lines.index(next(line for line in lines if "Test success a" in line))]
 
 
-def test_resume_refuses_other_settings(first: Path) -> None:
-    done = run("--resume", str(first), "--seed", "7")
-    assert done.returncode == 2
-    assert "--resume cannot change seed from 0 to 7" in done.stderr
+def test_videos_show_both_views_of_a_test_episode(tiny_run: TinyRun) -> None:
+    files = sorted((tiny_run[0] / "videos").iterdir())
+    suffix = ".mp4" if find_spec("imageio_ffmpeg") else ".gif"
+    assert 2 <= len(files) <= 4
+    for file in files:
+        task, kind, episode = file.stem.rsplit("_", 2)
+        assert task in ("reach", "push") and kind in ("success", "failure")
+        assert episode in ("000", "001") and file.suffix == suffix
+        frames = iio.imread(file)
+        assert frames.shape == (24 / 4, 256, 512, 3)
+        assert frames[0, :, :256].std() > 10 and frames[0, :, 256:].std() > 10
+        assert (frames[0] != frames[-1]).any()  # The arm moves.
+
+
+# Repeating and going on ------------------------------------------------------------------------
+
+
+def test_the_config_repeats_the_run_in_another_folder(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, again = tiny_run[0], tmp_path / "again"
+    arguments = ["--config", str(first / "config.yaml"), "--output-dir", str(again)]
+    assert main(["run", *arguments, "--video", "0"]) == 0
+    assert "Loaded 4 demonstrations of push" in capsys.readouterr().out
+    for name in ("success", "success_at_end", "episodes", "metrics"):
+        assert read(again)[name] == read(first)[name], name
+    assert learning(again) == learning(first)
+    for checkpoint in ("000_reach", "001_push"):
+        assert weights(again, checkpoint) == weights(first, checkpoint)
+    assert not (again / "videos").exists()
+
+
+def test_a_killed_run_goes_on_to_the_same_end(
+    tiny_run: TinyRun,
+    tiny_arguments: list[str],
+    run_command: Callable[..., list[str]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "killed"
+    command = run_command(*tiny_arguments, "--output-dir", str(folder))
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        while process.poll() is None and not (folder / "results.json").exists():
+            time.sleep(0.01)
+        process.kill()
+        process.wait()
+        assert process.stderr is not None
+        assert (process.returncode, process.stderr.read()) == (-signal.SIGKILL, b"")
+    assert read(folder)["experiences_done"] == 1 and read(folder)["finished"] is False
+    kept = weights(folder, "000_reach")
+    assert main(["run", "--resume", str(folder)]) == 0
+    assert "after 1 experiences" in capsys.readouterr().out
+    assert weights(folder, "000_reach") == kept
+    assert weights(folder) == weights(tiny_run[0])
+    assert read(folder)["success"] == read(tiny_run[0])["success"]
+    assert learning(folder) == learning(tiny_run[0])
+    assert read(folder)["finished"] is True
+    assert read(folder)["cost"]["replay_bytes"] == read(tiny_run[0])["cost"]["replay_bytes"]
+
+
+def test_a_finished_run_that_goes_on_changes_nothing(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = Path(shutil.copytree(tiny_run[0], tmp_path / "copy", symlinks=True))
+    assert main(["run", "--resume", str(copy)]) == 0
+    assert "after 2 experiences" in capsys.readouterr().out
+    for name in ("success", "metrics", "per_task", "finished"):
+        assert read(copy)[name] == read(tiny_run[0])[name], name
+    assert weights(copy) == weights(tiny_run[0])
+
+
+def test_a_run_can_start_from_a_checkpoint(
+    tiny_run: TinyRun, tiny_arguments: list[str], tmp_path: Path
+) -> None:
+    start, folder = tiny_run[0] / "checkpoints/000_reach", tmp_path / "from_reach"
+    arguments = ["--policy.init", str(start), "--task-stream", "push", "--strategy", "naive"]
+    assert main(["run", *tiny_arguments, *arguments, "--output-dir", str(folder)]) == 0
+    results = read(folder)
+    assert results["protocol"]["policy_init"] == "000_reach"
+    # Row 0 is the policy that the other run had after reach, on the same test starts.
+    assert results["success"][0] == read(tiny_run[0])["success"][1][1:]
+    assert results["cost"]["replay_bytes"] == 0
+
+
+# Mistakes --------------------------------------------------------------------------------------
+
+
+def test_an_existing_folder_is_refused_and_left_as_it_was(
+    tiny_run: TinyRun,
+    tiny_arguments: list[str],
+    capsys: pytest.CaptureFixture[str],
+    check_sentence: Callable[[object], str],
+) -> None:
+    def content() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in tiny_run[0].rglob("*") if path.is_file()}
+
+    before = content()
+    assert main(["run", *tiny_arguments, "--output-dir", str(tiny_run[0])]) == 2
+    words = check_sentence(capsys.readouterr().err.removesuffix("\n"))
+    assert f"{tiny_run[0]} exists already" in words and "--resume" in words
+    assert content() == before
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "part"),
+    [
+        ("--seed", "7", "cannot change seed from 0 to 7"),
+        ("--strategy", "ewc", "cannot change strategy from 'replay' to 'ewc'"),
+        ("--eval.episodes", "3", "cannot change eval"),
+    ],
+)
+def test_going_on_with_other_settings_is_refused(
+    tiny_run: TinyRun,
+    capsys: pytest.CaptureFixture[str],
+    check_sentence: Callable[[object], str],
+    flag: str,
+    value: str,
+    part: str,
+) -> None:
+    before = read(tiny_run[0])
+    assert main(["run", "--resume", str(tiny_run[0]), flag, value]) == 2
+    assert part in check_sentence(capsys.readouterr().err.removesuffix("\n"))
+    assert read(tiny_run[0]) == before
+
+
+def test_a_loss_that_is_no_number_ends_the_run_in_one_sentence(
+    tiny_arguments: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    check_sentence: Callable[[object], str],
+) -> None:
+    folder = tmp_path / "diverged"
+    arguments = ["--task-stream", "reach", "--train.learning-rate", "1e30"]
+    assert main(["run", *tiny_arguments, *arguments, "--output-dir", str(folder)]) == 2
+    words = check_sentence(capsys.readouterr().err.removesuffix("\n"))
+    assert "NaN" in words or "nan" in words
+    assert read_config(folder / "config.yaml").train.learning_rate == 1e30
+
+
+@pytest.mark.parametrize("damage", ["garbage", "missing"])
+def test_a_run_whose_checkpoint_is_damaged_does_not_start_over(
+    tiny_run: TinyRun,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    check_sentence: Callable[[object], str],
+    damage: str,
+) -> None:
+    copy = Path(shutil.copytree(tiny_run[0], tmp_path / "copy", symlinks=True))
+    last = copy / "checkpoints/001_push"
+    if damage == "missing":
+        shutil.rmtree(last)
+    else:
+        (last / "training_state/state.safetensors").write_bytes(b"damaged")
+    before = (copy / "results.json").read_bytes()
+    assert main(["run", "--resume", str(copy)]) == 2
+    assert "001_push" in check_sentence(capsys.readouterr().err.removesuffix("\n"))
+    assert (copy / "results.json").read_bytes() == before
