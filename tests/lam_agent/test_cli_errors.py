@@ -2,61 +2,160 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from lam_agent.__main__ import main
 
-CASES = {
-    "unknown task": (["--task-stream", "reech"], "did you mean 'reach'"),
-    "unknown strategy": (["--strategy", "replya"], "did you mean 'replay'"),
-    "empty stream": (["--task-stream", ","], "one task or more"),
-    "repeated task": (["--task-stream", "push,push"], "--allow-repeats"),
-    "negative demonstrations": (["--demonstrations", "-1"], "at least 1"),
-    "no episodes": (["--eval.episodes", "0"], "eval.episodes is 0"),
-    "negative memory": (["--replay.memory-mb", "-5"], "greater than 0"),
-    "missing checkpoint": (["--policy.init", "/no/such/folder"], "/no/such/folder"),
-    "missing config": (["--config", "/no/such/file.yaml"], "cannot be read"),
-    "no run": (["--resume", "/no/such/run"], "is no run folder"),
-}
+Refuse = Callable[..., str]
+
+pytestmark = pytest.mark.usefixtures("kept_threads")
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_run_refuses(
-    name: str,
+@pytest.fixture
+def refused(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    check_sentence: Callable[[object], str],
+) -> Refuse:
+    """Return the sentence in which a command is refused, in a folder that stays as it was."""
+
+    def words_of(*arguments: str) -> str:
+        monkeypatch.chdir(tmp_path)
+        before = sorted(tmp_path.rglob("*"))
+        assert main(arguments) == 2
+        captured = capsys.readouterr()
+        prefix = "lam-agent: error: "
+        assert captured.out == "" and captured.err.startswith(prefix)
+        assert sorted(tmp_path.rglob("*")) == before
+        return check_sentence(captured.err.removeprefix(prefix).removesuffix("\n"))
+
+    return words_of
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        ("--task-stream reach,puhs", "'puhs' (did you mean 'push'?); the tasks are reach, push"),
+        ("--strategy replya", "'replya' (did you mean 'replay'?); the strategies are naive,"),
+        ("--task-stream ,", "task-stream is ''; it must be one task or more."),
+        ("--task-stream=", "task-stream is ''; it must be one task or more."),
+        ("--task-stream push,reach,push", "names 'push' more than once; remove it or add"),
+        ("--demonstrations -1", "demonstrations is -1; it must be at least 1."),
+        ("--demonstrations=0", "demonstrations is 0; it must be at least 1."),
+        ("--seed -1", "seed is -1; it must be at least 0."),
+        ("--threads 0", "threads is 0; it must be at least 1."),
+        ("--eval.episodes 0", "eval.episodes is 0; it must be at least 1."),
+        ("--eval.horizon -5", "eval.horizon is -5; it must be at least 1."),
+        ("--replay.memory-mb -5", "replay.memory-mb is -5.0; it must be greater than 0."),
+        ("--train.learning-rate nan", "train.learning-rate is nan; it must be a finite number."),
+        ("--train.learning-rate -1e-3", "train.learning-rate is -0.001"),
+        ("--policy.image-size 50", "policy.image-size is 50; it must be a multiple of 4"),
+        ("--policy.init no/such/folder", "no/such/folder is no folder"),
+        ("--config no/such.yaml", "no/such.yaml cannot be read (No such file or directory)"),
+        ("--resume no/such/run", "no/such/run is no run folder: it has no config.yaml"),
+        ("--config a.yaml --resume b", "--config and --resume cannot go together"),
+    ],
+)
+def test_run_refuses(refused: Refuse, arguments: str, part: str) -> None:
+    assert part in refused("run", *arguments.split())
+
+
+def test_run_refuses_cuda_where_there_is_none(refused: Refuse, tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("This machine has a CUDA device.")
+    assert "use --device cpu." in refused("run", "--device", "cuda", "--output-dir", "runs/a")
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("replay: {memroy_mb: 3}", "no setting replay.memroy_mb (did you mean 'memory_mb'?)"),
+        ("demonstrations: lots", "demonstrations is 'lots'"),
+        ("task_stream: [reach, reach]", "--allow-repeats"),
+        ("- reach", "it must hold names and values."),
+    ],
+)
+def test_run_refuses_a_config(refused: Refuse, tmp_path: Path, text: str, part: str) -> None:
+    (tmp_path / "config.yaml").write_text(text, encoding="utf-8")
+    assert part in refused("run", "--config", "config.yaml")
+
+
+def test_flags_are_checked_with_the_config_that_they_change(
+    refused: Refuse, tmp_path: Path
 ) -> None:
-    arguments, words = CASES[name]
-    monkeypatch.chdir(tmp_path)
-    assert main(["run", *arguments]) == 2
+    (tmp_path / "config.yaml").write_text("policy: {chunk_length: 4}", encoding="utf-8")
+    words = refused("run", "--config", "config.yaml", "--policy.execute-length", "5")
+    assert words.startswith(
+        "policy.execute-length is 5; it must be at most policy.chunk-length (4)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        ("rnu", "no command 'rnu' (did you mean 'run'?); the commands are run, collect, eval"),
+        ("--task-stream reach", "no command '--task-stream'"),
+        ("eval no/such/folder", "no/such/folder is no folder"),
+        ("eval . --episodes 0", "episodes is 0; it must be at least 1."),
+        ("eval . --tasks reahc", "(did you mean 'reach'?)"),
+        ("eval .", ". holds no checkpoint"),
+        ("info no/such/folder", "no/such/folder is no folder"),
+        ("collect --tasks drawer-oepn", "(did you mean 'drawer-open'?)"),
+        ("collect --tasks reach --demonstrations 0", "demonstrations is 0"),
+    ],
+)
+def test_other_commands_refuse(refused: Refuse, arguments: str, part: str) -> None:
+    assert part in refused(*arguments.split())
+
+
+# Checkpoints -----------------------------------------------------------------------------------
+
+
+def test_a_checkpoint_with_a_wrong_hash_is_refused(refused: Refuse, checkpoint: Path) -> None:
+    model = checkpoint / "model.safetensors"
+    content = bytearray(model.read_bytes())
+    content[-1] ^= 1
+    model.write_bytes(content)
+    for command in (("eval",), ("info",), ("run", "--policy.init")):
+        assert "has another SHA-256 than config.json says" in refused(*command, str(checkpoint))
+
+
+def test_a_checkpoint_of_a_newer_format_is_refused(refused: Refuse, checkpoint: Path) -> None:
+    path = checkpoint / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**config, "format_version": 99}), encoding="utf-8")
+    assert "format_version is 99, which is newer" in refused("eval", str(checkpoint))
+
+
+def test_a_checkpoint_of_other_shapes_is_refused(refused: Refuse, checkpoint: Path) -> None:
+    words = refused("run", "--policy.init", str(checkpoint), "--policy.image-size", "64")
+    assert "policy.image-size is 64, but it is 32 in the checkpoint" in words
+
+
+# What the parser refuses -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        ("run --demonstrations many", "--demonstrations"),
+        ("run --demonstratons 3", "--demonstratons"),
+        ("run --device gpu", "gpu"),
+        ("eval", "PATH"),
+        ("list-tasks --jsn", "--json"),
+    ],
+)
+def test_the_parser_refuses_with_status_2(
+    arguments: str, part: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments.split())
     error = capsys.readouterr().err
-    assert words in error
-    assert error.startswith("lam-agent: error: ")
-    assert error.count("\n") == 1
-    assert error.rstrip().endswith((".", "?"))
-    assert not list(tmp_path.rglob("config.yaml"))
-
-
-def test_unknown_key_in_config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "config.yaml"
-    path.write_text("replay: {memroy_mb: 3}\n", encoding="utf-8")
-    assert main(["run", "--config", str(path)]) == 2
-    assert "did you mean 'memory_mb'" in capsys.readouterr().err
-
-
-def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["rnu"]) == 2
-    assert "did you mean 'run'" in capsys.readouterr().err
-
-
-def test_eval_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["eval", "/no/such/checkpoint"]) == 2
-    assert "/no/such/checkpoint" in capsys.readouterr().err
-
-
-def test_list_tasks(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["list-tasks", "--json"]) == 0
-    assert '"name": "push"' in capsys.readouterr().out
+    assert caught.value.code == 2
+    assert part in error and "Traceback" not in error

@@ -5,6 +5,7 @@ import json
 import resource
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -202,13 +203,18 @@ def test_what_json_cannot_hold_is_refused_and_the_old_file_kept(
     assert read_results(path) == results
 
 
-@pytest.fixture
+@contextmanager
 def full_disk() -> Iterator[None]:
-    """Let this process write no file of more than 100 bytes, as a full disk would."""
+    """Let this process write no file of more than 100 bytes, as a full disk would.
+
+    No fixture: pytest itself may write to a file between the test and a fixture's end.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.fixture
@@ -218,10 +224,8 @@ def written(results: Results, tmp_path: Path) -> Path:
     return tmp_path / "results.json"
 
 
-def test_a_full_disk_leaves_the_old_file_whole(
-    results: Results, written: Path, full_disk: None
-) -> None:
-    with pytest.raises(OSError, match="File too large"):
+def test_a_full_disk_leaves_the_old_file_whole(results: Results, written: Path) -> None:
+    with pytest.raises(OSError, match="File too large"), full_disk():
         write_results(written, dataclasses.replace(results, seed=4))
     assert read_results(written) == results
     assert [item.name for item in written.parent.iterdir()] == ["results.json"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import signal
@@ -124,6 +125,9 @@ def test_what_is_printed_says_what_was_done_and_where_things_are(tiny_run: TinyR
     assert "" not in lines[: lines.index(next(line for line in lines if "Test success a" in line))]
 
 
+# imageio leaves the pipes of ffmpeg to the garbage collector.
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_videos_show_both_views_of_a_test_episode(tiny_run: TinyRun) -> None:
     files = sorted((tiny_run[0] / "videos").iterdir())
     suffix = ".mp4" if find_spec("imageio_ffmpeg") else ".gif"
@@ -136,6 +140,7 @@ def test_videos_show_both_views_of_a_test_episode(tiny_run: TinyRun) -> None:
         assert frames.shape == (24 / 4, 256, 512, 3)
         assert frames[0, :, :256].std() > 10 and frames[0, :, 256:].std() > 10
         assert (frames[0] != frames[-1]).any()  # The arm moves.
+    gc.collect()
 
 
 # Repeating and going on ------------------------------------------------------------------------

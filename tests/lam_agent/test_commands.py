@@ -1,0 +1,123 @@
+"""The smaller commands: collect, eval, list-tasks, info, help."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lam_agent import __version__
+from lam_agent.__main__ import main
+from lam_agent.system import package_versions
+from lam_envs.tasks.registry import make_task, task_names
+
+TinyRun = tuple[Path, str]
+Capture = pytest.CaptureFixture[str]
+
+pytestmark = pytest.mark.usefixtures("kept_threads")
+
+
+def test_list_tasks_names_every_task_with_its_instruction(capsys: Capture) -> None:
+    assert main(["list-tasks", "--json"]) == 0
+    tasks = json.loads(capsys.readouterr().out)
+    assert [task["name"] for task in tasks] == list(task_names())
+    assert all(task["instruction"] == make_task(task["name"]).instruction for task in tasks)
+    assert main(["list-tasks"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(task_names())
+
+
+def test_collect_fills_the_cache_that_run_reads(
+    tiny_run: TinyRun, cache_dir: Path, capsys: Capture
+) -> None:
+    sizes = ["--demonstrations", "4", "--image-size", "32", "--horizon", "24", "--threads", "1"]
+    arguments = ["--tasks", "reach,push", *sizes, "--collect.cache-dir", str(cache_dir)]
+    before = {path: path.stat().st_mtime_ns for path in cache_dir.iterdir()}
+    assert main(["collect", *arguments]) == 0
+    printed = capsys.readouterr().out
+    assert "Found 4 demonstrations of reach" in printed
+    assert "Found 4 demonstrations of push" in printed
+    assert {path: path.stat().st_mtime_ns for path in cache_dir.iterdir()} == before
+
+
+def test_collect_says_what_it_made_and_where(tmp_path: Path, capsys: Capture) -> None:
+    sizes = ["--demonstrations", "2", "--image-size", "32", "--horizon", "4", "--threads", "1"]
+    arguments = ["--tasks", "push,push", *sizes, "--collect.cache-dir", str(tmp_path)]
+    assert main(["collect", *arguments]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("Collected 2 demonstrations of push: 4 looks, ") == 1
+    (file,) = tmp_path.glob("*.safetensors")
+    assert str(file) in printed
+
+
+def test_eval_measures_what_the_run_measured(tiny_run: TinyRun, capsys: Capture) -> None:
+    sizes = ["--episodes", "2", "--horizon", "24", "--threads", "1", "--json"]
+    assert main(["eval", str(tiny_run[0]), *sizes]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    results = json.loads((tiny_run[0] / "results.json").read_text(encoding="utf-8"))
+    assert [row["task"] for row in rows] == ["reach", "push"]
+    assert [row["success"] for row in rows] == results["success"][-1]
+    assert [row["success_at_end"] for row in rows] == results["success_at_end"][-1]
+    for row in rows:
+        low, high = row["interval"]
+        assert row["episodes"] == 2 and 0 <= low <= row["success"] <= high <= 1
+
+
+def test_eval_prints_a_table_of_the_tasks_asked_for(tiny_run: TinyRun, capsys: Capture) -> None:
+    checkpoint = tiny_run[0] / "checkpoints/000_reach"
+    sizes = ["--tasks", "push", "--episodes", "2", "--horizon", "4", "--threads", "1"]
+    assert main(["eval", str(checkpoint), *sizes]) == 0
+    table = capsys.readouterr().out
+    assert "push" in table and "reach" not in table and "%" in table
+
+
+def test_info_tells_of_the_machine_a_run_and_a_checkpoint(
+    tiny_run: TinyRun, saved_checkpoint: Path, capsys: Capture
+) -> None:
+    assert main(["info"]) == 0
+    assert json.loads(capsys.readouterr().out)["versions"] == package_versions()
+    assert main(["info", str(tiny_run[0])]) == 0
+    printed = capsys.readouterr().out
+    assert "after push" in printed and "average success" in printed
+    for folder in (saved_checkpoint, tiny_run[0] / "checkpoints/last"):
+        assert main(["info", str(folder)]) == 0
+        assert json.loads(capsys.readouterr().out)["format_version"] == 1
+
+
+def test_help_and_version(capsys: Capture) -> None:
+    for arguments in ([], ["--help"], ["-h"]):
+        assert main(arguments) == 0
+        printed = capsys.readouterr().out
+        for command in ("run", "collect", "eval", "list-tasks", "info"):
+            assert f"\n  {command} " in printed
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"lam-agent {__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["run", "collect", "eval", "list-tasks", "info"])
+def test_every_command_has_a_help(command: str, capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([command, "--help"])
+    assert caught.value.code == 0
+    assert f"usage: lam-agent {command}" in capsys.readouterr().out
+
+
+def test_the_stable_flags_of_run_are_in_its_help(capsys: Capture) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    printed = capsys.readouterr().out
+    for flag in (
+        "--task-stream",
+        "--strategy",
+        "--seed",
+        "--demonstrations",
+        "--eval.episodes",
+        "--output-dir",
+        "--config",
+        "--resume",
+        "--policy.init",
+        "--device",
+        "--replay.memory-mb",
+    ):
+        assert flag in printed
