@@ -30,6 +30,7 @@ class RunFolder:
         self.report = path / "report.md"
         self.videos = path / "videos"
         self.checkpoints = path / "checkpoints"
+        self._made = [path]
 
     @staticmethod
     def check_free(config: RunConfig) -> None:
@@ -52,6 +53,7 @@ class RunFolder:
             f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{config.strategy}_{'-'.join(config.task_stream)}"
         )
         path = config.output_dir or Path("runs") / name[:120]
+        made = [parent for parent in (path, *path.parents) if not parent.exists()]
         try:
             path.mkdir(parents=True)
         except FileExistsError as error:
@@ -62,13 +64,15 @@ class RunFolder:
                 "choose another --output-dir."
             ) from error
         folder = cls(path)
+        folder._made = made
         write_text_atomically(folder.config, dump_config(config))
         return folder
 
     def discard(self) -> None:
         """Remove a new folder, of which nothing but the configuration is written."""
         self.config.unlink()
-        self.path.rmdir()
+        for folder in self._made:
+            folder.rmdir()
 
     def checkpoint(self, position: int, task: str) -> Path:
         """Return the checkpoint folder of an experience."""
