@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,9 @@ class RunFolder:
     def discard(self) -> None:
         """Remove a new folder, of which nothing but the configuration is written."""
         self.config.unlink()
-        for folder in self._made:
-            folder.rmdir()
+        with suppress(OSError):  # Another run may have come to stand beside this one.
+            for folder in self._made:
+                folder.rmdir()
 
     def checkpoint(self, position: int, task: str) -> Path:
         """Return the checkpoint folder of an experience."""
