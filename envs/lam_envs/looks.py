@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import mujoco
 import numpy as np
 
 from lam_envs.scene import copy_model
+
+VISIBLE_GROUPS = (0, 1, 2)
+"""Groups of the geoms that the cameras draw."""
+
+_HIDDEN_GROUP = 5
+
+_DEFAULT_RGBA = (0.5, 0.5, 0.5, 1.0)
+_TABLE = "tablelink"
 
 _LIGHT_DIFFUSE = 0.5
 _HEADLIGHT_AMBIENT = 0.4
@@ -13,17 +23,22 @@ _HEADLIGHT_DIFFUSE = 0.15
 _TEXTURE_GAIN = 1.4
 
 
+@lru_cache(maxsize=8)
 def render_model(model: mujoco.MjModel) -> mujoco.MjModel:
     """Return a copy for rendering: no geom margins, textures as mean colours, one light.
 
     Args:
         model: The scene's model; it is not changed.
+
+    Returns:
+        The copy. It is cached and shared: treat it as read-only.
     """
     look = copy_model(model)
     # mujoco_warp refuses margins together with multiccd; for pictures they mean nothing.
     look.geom_margin[:] = 0.0
     _flatten_textures(look)
     _set_lights(look)
+    _hide_unseen(look)
     return look
 
 
@@ -54,3 +69,22 @@ def _set_lights(look: mujoco.MjModel) -> None:
     look.vis.headlight.ambient[:] = _HEADLIGHT_AMBIENT
     look.vis.headlight.diffuse[:] = _HEADLIGHT_DIFFUSE
     look.vis.headlight.specular[:] = 0.0
+
+
+def _hide_unseen(look: mujoco.MjModel) -> None:
+    """Take out what no camera can see, which would cost time: the pictures stay the same."""
+    for geom in range(look.ngeom):
+        is_mesh = int(look.geom_type[geom]) == int(mujoco.mjtGeom.mjGEOM_MESH)
+        body = look.body(int(look.geom_bodyid[geom])).name
+        # The table's frame and legs are under its top, and the cameras above it.
+        if _alpha(look, geom) == 0.0 or (is_mesh and body == _TABLE):
+            look.geom_group[geom] = _HIDDEN_GROUP
+
+
+def _alpha(look: mujoco.MjModel, geom: int) -> float:
+    """Return a geom's opacity: its own, or that of its material where its colour is the default."""
+    material = int(look.geom_matid[geom])
+    has_default = bool((look.geom_rgba[geom] == _DEFAULT_RGBA).all())
+    if material >= 0 and has_default:
+        return float(look.mat_rgba[material, 3])
+    return float(look.geom_rgba[geom, 3])

@@ -89,6 +89,13 @@ def test_the_second_experience_trains_though_the_first_stopped_early(make_lab: M
     assert not is_same(lab.weights(), before)
 
 
+def test_a_whole_stream_in_one_call_trains_behind_an_early_stop_too(make_lab: MakeLab) -> None:
+    lab = make_lab(successes=[1.0, 1.0, 0.1, 0.2, 0.3], max_steps=6, validate_every=2, patience=2)
+    lab.strategy.train(lab.experiences[:2], eval_streams=[])
+    assert [row["success"] for row in lab.validation.curve] == [0.1, 0.2, 0.3]
+    assert_same(lab.weights(), lab.validated[4])
+
+
 def test_full_success_must_come_in_a_row(make_lab: MakeLab) -> None:
     lab = make_lab(successes=[1.0, 0.9, 1.0, 1.0, 0.0], max_steps=5, validate_every=1)
     lab.train(0)
