@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 
 from lam_agent import __version__
 
-_COMMANDS = {
-    "run": "adapt a policy to a stream of tasks and measure what it forgets",
-    "collect": "collect the demonstrations of tasks into the cache",
-    "eval": "measure the success of a checkpoint",
-    "list-tasks": "print the tasks",
-    "info": "print the environment, or what a checkpoint or a run holds",
+_COMMANDS: Mapping[str, tuple[str, str]] = {
+    "run": ("lam_agent.run", "adapt a policy to a stream of tasks and measure what it forgets"),
+    "collect": ("lam_agent.commands.collect", "collect the demonstrations of tasks into the cache"),
+    "eval": ("lam_agent.commands.evaluate", "measure the success of a checkpoint"),
+    "list-tasks": ("lam_agent.commands.list_tasks", "print the tasks"),
+    "info": (
+        "lam_agent.commands.info",
+        "print the environment, or what a checkpoint or a run holds",
+    ),
 }
+"""Command -> module with its `command(arguments)`, and what it does."""
 
 _DESCRIPTION = "Continual learning of visual robot policies."
 
 
 def _help() -> str:
     """Return the help; it imports nothing heavy."""
-    lines = [f"  {name:<12}{words}" for name, words in _COMMANDS.items()]
+    lines = [f"  {name:<12}{words}" for name, (_, words) in _COMMANDS.items()]
     return "\n".join(
         (
             "usage: lam-agent COMMAND [OPTIONS]",
@@ -35,45 +40,6 @@ def _help() -> str:
             "example: lam-agent run --task-stream reach,push --strategy replay",
         )
     )
-
-
-def _run(arguments: Sequence[str]) -> None:
-    from lam_agent.run import execute, parse
-
-    execute(parse(arguments))
-
-
-def _collect(arguments: Sequence[str]) -> None:
-    from lam_agent.commands import collect
-
-    collect(arguments)
-
-
-def _eval(arguments: Sequence[str]) -> None:
-    from lam_agent.commands import evaluate_checkpoint
-
-    evaluate_checkpoint(arguments)
-
-
-def _list_tasks(arguments: Sequence[str]) -> None:
-    from lam_agent.commands import list_tasks
-
-    list_tasks(arguments)
-
-
-def _info(arguments: Sequence[str]) -> None:
-    from lam_agent.commands import info
-
-    info(arguments)
-
-
-_HANDLERS: dict[str, Callable[[Sequence[str]], None]] = {
-    "run": _run,
-    "collect": _collect,
-    "eval": _eval,
-    "list-tasks": _list_tasks,
-    "info": _info,
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -92,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[0] == "--version":
         print(f"lam-agent {__version__}")
         return 0
-    if words[0] not in _HANDLERS:
+    if words[0] not in _COMMANDS:
         return _fail_unknown(words[0])
     return _guarded(words[0], words[1:])
 
@@ -103,7 +69,7 @@ def _guarded(command: str, arguments: Sequence[str]) -> int:
     from lam_envs.errors import LamEnvsError
 
     try:
-        _HANDLERS[command](arguments)
+        import_module(_COMMANDS[command][0]).command(arguments)
     except (LamAgentError, LamEnvsError) as error:
         print(f"lam-agent: error: {error}", file=sys.stderr)
         return 2

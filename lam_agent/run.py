@@ -111,6 +111,11 @@ def execute(arguments: RunArguments) -> None:
     runner.run()
 
 
+def command(arguments: Sequence[str]) -> None:
+    """Parse and run."""
+    execute(parse(arguments))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of `python -m lam_agent.run`."""
     from lam_agent.__main__ import main as command_line
