@@ -69,6 +69,8 @@ class Results:
         per_task: More about each task, as JSON holds it.
         versions: Versions of the packages by name.
         finished: Whether the whole stream is done.
+        videos: `task`, `outcome`, `episode` and `path` of each, relative to the run folder.
+        references: Bounds by name (`single_task`, `joint`, `naive`); None where not measured.
     """
 
     tasks: tuple[str, ...]
@@ -83,6 +85,8 @@ class Results:
     per_task: tuple[Mapping[str, Any], ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     finished: bool = True
+    videos: tuple[Mapping[str, Any], ...] = ()
+    references: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.tasks) != self.matrix.num_tasks:
@@ -164,6 +168,8 @@ def _to_plain(results: Results) -> dict[str, Any]:
         "cost": {**amounts, "wall_time_s": times},
         "per_task": [dict(entry) for entry in results.per_task],
         "versions": dict(results.versions),
+        "videos": [dict(video) for video in results.videos],
+        "references": {name: bound and dict(bound) for name, bound in results.references.items()},
     }
 
 
@@ -177,7 +183,6 @@ def _from_plain(data: Mapping[str, Any]) -> Results:
         )
     tasks = tuple(_expect(name, str, "an entry of tasks") for name in _take(data, "tasks", list))
     intervals = _expect(data.get("intervals", {}), dict, "intervals")
-    per_task = _expect(data.get("per_task", []), list, "per_task")
     return Results(
         tasks=tasks,
         strategy=_take(data, "strategy", str),
@@ -187,13 +192,15 @@ def _from_plain(data: Mapping[str, Any]) -> Results:
         metrics=_take(data, "metrics", dict),
         cost=_cost_from_plain(_take(data, "cost", dict)),
         experiences_done=_expect(data.get("experiences_done", len(tasks)), int, "experiences_done"),
-        intervals={
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in intervals.items()
-        },
-        per_task=tuple(_expect(entry, dict, "an entry of per_task") for entry in per_task),
+        intervals={name: tuple(v) if isinstance(v, list) else v for name, v in intervals.items()},
+        per_task=_take_objects(data, "per_task"),
         versions=_expect(data.get("versions", {}), dict, "versions"),
         finished=_expect(data.get("finished", True), bool, "finished"),
+        videos=_take_objects(data, "videos"),
+        references={
+            name: None if bound is None else _expect(bound, dict, f"references.{name}")
+            for name, bound in _expect(data.get("references") or {}, dict, "references").items()
+        },
     )
 
 
@@ -213,6 +220,12 @@ def _cost_from_plain(data: Mapping[str, Any]) -> Cost:
             if item.name != "wall_time_s"
         },
     )
+
+
+def _take_objects(data: Mapping[str, Any], key: str) -> tuple[Mapping[str, Any], ...]:
+    """Return the objects of a list; without the list there are none."""
+    name = f"an entry of {key}"
+    return tuple(_expect(entry, dict, name) for entry in _expect(data.get(key, []), list, key))
 
 
 def _take_matrix(data: Mapping[str, Any], name: str) -> FloatArray:

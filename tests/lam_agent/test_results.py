@@ -43,6 +43,8 @@ def results() -> Results:
         intervals=compute_intervals(matrix),
         per_task=({"task": "reach", "steps": 500}, {"task": "push", "steps": 2000}),
         versions={"torch": "2.13.0"},
+        videos=({"task": "push", "outcome": "failure", "episode": 4, "path": "videos/push.mp4"},),
+        references={"single_task": {"success": [1.0, None], "episodes": 10}, "joint": None},
     )
 
 
@@ -93,11 +95,16 @@ def test_the_stable_part_alone_is_enough_and_more_keys_do_no_harm(
     path = tmp_path / "results.json"
     write_results(path, results)
     data = json.loads(path.read_text())
-    for key in ("intervals", "per_task", "versions", "finished", "experiences_done"):
+    optional = ("intervals", "per_task", "versions", "finished", "experiences_done")
+    for key in (*optional, "videos", "references"):
         del data[key]
     data["colour"] = "green"
     path.write_text(json.dumps(data))
-    bare = dataclasses.replace(results, intervals={}, per_task=(), versions={})
+    bare = dataclasses.replace(
+        results, intervals={}, per_task=(), versions={}, videos=(), references={}
+    )
+    assert read_results(path) == bare
+    path.write_text(json.dumps({**data, "references": None}))
     assert read_results(path) == bare
 
 
@@ -148,6 +155,10 @@ def removed(*keys: str) -> Change:
         (replaced(experiences_done=3), "experiences_done is 3; it must be from 0 to 2"),
         (replaced(experiences_done=1), "finished is true after 1 of 2 experiences"),
         (replaced(per_task=[3]), "an entry of per_task is 3; it must be an object"),
+        (replaced(videos={}), "videos is {}; it must be a list"),
+        (replaced(videos=["push.mp4"]), "an entry of videos is .* it must be an object"),
+        (replaced(references=[3]), "references is .3.; it must be an object"),
+        (replaced(references={"joint": 0.9}), "references.joint is 0.9; it must be an object"),
         (replaced(seed=NAN), "it holds NaN; cells without a value must be null"),
     ],
 )
