@@ -58,6 +58,73 @@ def hamacher_product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return torch.where(positive, product, torch.zeros_like(product))
 
 
+def rect_prism_tolerance(
+    point: torch.Tensor, zero: torch.Tensor, one: torch.Tensor
+) -> torch.Tensor:
+    """Return 1 outside of a box; inside, the product of the ways along its edges, shape (N,).
+
+    Args:
+        point: Points, shape (N, 3).
+        zero: Corner of the box where the value is 0, shape (N, 3).
+        one: The opposite corner, where it is 1, shape (N, 3).
+    """
+    is_inside = (point >= torch.minimum(zero, one)) & (point <= torch.maximum(zero, one))
+    product = ((point - zero) / (one - zero)).prod(1)
+    return torch.where(is_inside.all(1), product, torch.ones_like(product))
+
+
+def xz_caging(
+    *,
+    obj_pos: torch.Tensor,
+    obj_init_pos: torch.Tensor,
+    tcp: torch.Tensor,
+    init_tcp: torch.Tensor,
+    xz_thresh: float,
+) -> torch.Tensor:
+    """Return how near the gripper is to the object in x and z, shape (N,), in [0, 1].
+
+    The arguments are those of `gripper_caging`.
+    """
+    xz = [0, 2]
+    return tolerance(
+        (tcp[:, xz] - obj_pos[:, xz]).norm(dim=1),
+        lower=0.0,
+        upper=xz_thresh,
+        margin=(obj_init_pos[:, xz] - init_tcp[:, xz]).norm(dim=1) - xz_thresh,
+        sigmoid="long_tail",
+    )
+
+
+def between_pads(
+    *,
+    obj_pos: torch.Tensor,
+    left_pad: torch.Tensor,
+    right_pad: torch.Tensor,
+    lower: float,
+    upper: float,
+    pad_success_thresh: float,
+) -> torch.Tensor:
+    """Return how well the object is between the pads, shape (N,), in [0, 1].
+
+    It serves the tasks with a caging reward of their own, such as pick-place. Each pad must be on
+    its side of the object. The original's margin counts from the pads' start, which is their
+    present position, since it keeps live views of it.
+
+    Args:
+        obj_pos: Object position, shape (N, 3), metres.
+        left_pad: Position of the left finger pad, shape (N, 3).
+        right_pad: Position of the right finger pad, shape (N, 3).
+        lower: Least distance of pad and object along y, metres.
+        upper: Largest distance of pad and object along y, metres.
+        pad_success_thresh: Distance along y from which the margin counts, metres.
+    """
+    obj_y = obj_pos[:, 1]
+    distance = torch.stack((left_pad[:, 1] - obj_y, obj_y - right_pad[:, 1]), 1)  # (N, 2)
+    margin = (distance.abs() - pad_success_thresh).abs()
+    caging = tolerance(distance, lower=lower, upper=upper, margin=margin, sigmoid="long_tail")
+    return hamacher_product(caging[:, 0], caging[:, 1])
+
+
 def gripper_caging(
     *,
     gripper_action: torch.Tensor,
@@ -91,7 +158,6 @@ def gripper_caging(
         desired_gripper_effort: Effort that counts as closed.
         density: Which extra terms are averaged in: none, the reach term, or the caging term.
     """
-    xz = [0, 2]
     pads_y = torch.stack((left_pad[:, 1], right_pad[:, 1]), 1)  # (N, 2)
     pad_to_obj = (pads_y - obj_pos[:, 1:2]).abs()
     pad_to_obj_init = (pads_y - obj_init_pos[:, 1:2]).abs()
@@ -101,12 +167,8 @@ def gripper_caging(
     )
     caging_y = hamacher_product(caging_lr[:, 0], caging_lr[:, 1])
 
-    caging_xz = tolerance(
-        (tcp[:, xz] - obj_pos[:, xz]).norm(dim=1),
-        lower=0.0,
-        upper=xz_thresh,
-        margin=(obj_init_pos[:, xz] - init_tcp[:, xz]).norm(dim=1) - xz_thresh,
-        sigmoid="long_tail",
+    caging_xz = xz_caging(
+        obj_pos=obj_pos, obj_init_pos=obj_init_pos, tcp=tcp, init_tcp=init_tcp, xz_thresh=xz_thresh
     )
     caging = hamacher_product(caging_y, caging_xz)
     closed = (
