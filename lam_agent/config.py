@@ -31,6 +31,22 @@ TaskStream = Annotated[
 ]
 """Tasks that the command line separates by commas."""
 
+LOGGERS = ("tensorboard", "wandb")
+
+LoggerNames = Annotated[
+    tuple[str, ...],
+    tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="LOGGER,…",
+        instance_from_str=lambda words: tuple(
+            dict.fromkeys(name.strip() for name in words[0].split(",") if name.strip())
+        ),
+        is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=lambda value: [",".join(value)],
+    ),
+]
+"""Loggers that the command line separates by commas."""
+
 STRATEGIES = ("naive", "replay", "ewc", "cumulative")
 
 StrategyName = Annotated[
@@ -308,6 +324,9 @@ class RunConfig:
     demonstrations: int = 150
     """Demonstration episodes for each task."""
 
+    demonstrations_path: Path | None = None
+    """Folder of demonstrations of one's own, `<task>.safetensors`; none: collect them."""
+
     output_dir: Path | None = None
     """Run folder to make; none: `runs/<date>_<strategy>_<tasks>`."""
 
@@ -322,6 +341,9 @@ class RunConfig:
 
     allow_repeats: bool = False
     """Allow a task to come more than once in the stream."""
+
+    logger: LoggerNames = ()
+    """Loggers beside metrics.jsonl: tensorboard, wandb, or both, separated by a comma."""
 
     eval: EvalConfig = field(default_factory=EvalConfig)
     collect: CollectConfig = field(default_factory=CollectConfig)
@@ -356,6 +378,12 @@ class RunConfig:
         _require(self.demonstrations >= 1, "demonstrations", self.demonstrations, "at least 1")
         _require(self.threads is None or self.threads >= 1, "threads", self.threads, "at least 1")
         _require(self.video >= 0, "video", self.video, "at least 0")
+        for name in self.logger:
+            if name not in LOGGERS:
+                raise ConfigError(
+                    f"there is no logger {name!r}{nearest(name, LOGGERS)}; "
+                    f"the loggers are {', '.join(LOGGERS)}."
+                )
 
 
 def to_plain(value: Any) -> Any:

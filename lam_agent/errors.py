@@ -5,6 +5,8 @@ The command line prints them without a traceback and exits with status 2.
 
 from __future__ import annotations
 
+import signal
+
 
 class LamAgentError(Exception):
     """Base of every error that lam_agent raises on purpose."""
@@ -40,3 +42,19 @@ class ResultsError(LamAgentError, ValueError):
 
 class MissingExtraError(LamAgentError, ImportError):
     """An optional package that a chosen option needs and that is not installed."""
+
+
+class LoggerError(LamAgentError):
+    """A logger that cannot start."""
+
+
+class Interrupted(LamAgentError):
+    """A run that a signal stopped; what it has learned is saved.
+
+    Args:
+        number: The signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(f"stopped by {signal.Signals(number).name}")
