@@ -43,11 +43,13 @@ class EpisodeStart:
         target_pos: Goal, shape (N, 3).
         obj_init_pos: Object position, shape (N, 3).
         init_tcp: Point between the finger tips after settling, shape (N, 3).
+        second_init_pos: Position of a second object, or of a part, where a task has one, (N, 3).
     """
 
     target_pos: torch.Tensor
     obj_init_pos: torch.Tensor
     init_tcp: torch.Tensor
+    second_init_pos: torch.Tensor
 
 
 class SawyerWorlds:
@@ -64,6 +66,7 @@ class SawyerWorlds:
         self._body_ids: dict[str, int] = {}
         self._site_ids: dict[str, int] = {}
         self._geom_ids: dict[str, int] = {}
+        self._joint_ids: dict[str, int] = {}
         mocap_body = self.body_id("mocap")
         self._mocap_id = int(sim.model.body_mocapid[mocap_body])
         self._mocap_low = self._tensor(task.hand_low)
@@ -77,7 +80,7 @@ class SawyerWorlds:
         self._state_low = self._tensor((*frame_low, *frame_low, *task.goal_low))
         self._state_high = self._tensor((*frame_high, *frame_high, *task.goal_high))
         num = sim.num_worlds
-        self.start = EpisodeStart(*(self._zeros(num, 3) for _ in range(3)))
+        self.start = EpisodeStart(*(self._zeros(num, 3) for _ in range(4)))
         self._previous_frame = self._zeros(num, _FRAME_SIZE)
 
     # Named views -------------------------------------------------------------------------------
@@ -99,10 +102,20 @@ class SawyerWorlds:
         index = self._lookup(self._site_ids, mujoco.mjtObj.mjOBJ_SITE, name)
         return self.sim.field("site_xpos")[:, index]
 
+    def geom_pos(self, name: str) -> torch.Tensor:
+        """Return a geom's position, shape (N, 3)."""
+        index = self._lookup(self._geom_ids, mujoco.mjtObj.mjOBJ_GEOM, name)
+        return self.sim.field("geom_xpos")[:, index]
+
     def geom_matrix(self, name: str) -> torch.Tensor:
         """Return a geom's rotation matrix, shape (N, 3, 3)."""
         index = self._lookup(self._geom_ids, mujoco.mjtObj.mjOBJ_GEOM, name)
         return self.sim.field("geom_xmat")[:, index].reshape(-1, 3, 3)
+
+    def joint(self, name: str) -> torch.Tensor:
+        """Return the live position of a hinge (radians) or slide joint (metres), shape (N,)."""
+        joint = self._lookup(self._joint_ids, mujoco.mjtObj.mjOBJ_JOINT, name)
+        return self.sim.field("qpos")[:, int(self.sim.model.jnt_qposadr[joint])]
 
     @property
     def hand_pos(self) -> torch.Tensor:
@@ -129,8 +142,12 @@ class SawyerWorlds:
 
     def set_joint(self, name: str, mask: torch.Tensor, value: float) -> None:
         """Set a hinge or slide joint of the masked worlds, without refreshing derived fields."""
-        joint = name_to_id(self.sim.model, mujoco.mjtObj.mjOBJ_JOINT, name)
-        self.sim.field("qpos")[mask, int(self.sim.model.jnt_qposadr[joint])] = value
+        self.joint(name)[mask] = value
+
+    def stop_joint(self, name: str, mask: torch.Tensor) -> None:
+        """Set the velocity of a hinge or slide joint of the masked worlds to zero."""
+        joint = self._lookup(self._joint_ids, mujoco.mjtObj.mjOBJ_JOINT, name)
+        self.sim.field("qvel")[mask, int(self.sim.model.jnt_dofadr[joint])] = 0.0
 
     def set_object_pos(self, mask: torch.Tensor, positions: torch.Tensor) -> None:
         """Put the free object of the masked worlds at rest at `positions`, shape (N, 3)."""
