@@ -1,4 +1,4 @@
-"""Demonstrations of a run: collected once, cached on disk under the key of all that shapes them."""
+"""Demonstrations of a run: of one's own, or collected once and cached under what shapes them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from pathlib import Path
 import lam_envs
 from lam_agent.collect import collect_episodes
 from lam_agent.config import RunConfig, to_plain
+from lam_agent.demonstration_folder import read_demonstrations
 from lam_agent.episodes import FORMAT_VERSION, EpisodeSet
 from lam_agent.errors import EpisodeError
-from lam_agent.files import write_text_atomically
+from lam_agent.files import file_digest, write_text_atomically
 from lam_agent.system import package_versions
 from lam_agent.teachers.scripted import scripted_teacher
 from lam_agent.types import Progress, no_progress
@@ -65,26 +66,24 @@ def demonstration_file(task: str, config: RunConfig) -> Path:
     return folder / f"{task}_{content_key(task, config)}.safetensors"
 
 
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def load_demonstrations(
     task: str, config: RunConfig, progress: Progress = no_progress
 ) -> tuple[EpisodeSet, bool]:
     """Return a task's demonstrations from the cache, or collect and cache them.
 
-    A damaged file is detected by its SHA-256 and collected anew.
+    A damaged file is detected by its SHA-256 and collected anew. Where the run names a folder of
+    demonstrations of one's own, they are read from there.
 
     Returns:
-        The episodes, and whether they came from the cache.
+        The episodes, and whether they were there already.
     """
+    if config.demonstrations_path is not None:
+        return read_demonstrations(task, config), True
     path = demonstration_file(task, config)
     seal = path.with_suffix(".sha256")
     if path.is_file():
         try:
-            if not seal.is_file() or seal.read_text(encoding="utf-8") != _file_digest(path):
+            if not seal.is_file() or seal.read_text(encoding="utf-8") != file_digest(path):
                 raise EpisodeError(f"{path} is damaged: its SHA-256 differs.")
             return EpisodeSet.load(path), True
         except EpisodeError as error:
@@ -101,5 +100,5 @@ def load_demonstrations(
         progress=progress,
     )
     episodes.save(path)
-    write_text_atomically(seal, _file_digest(path))
+    write_text_atomically(seal, file_digest(path))
     return episodes, False

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,9 @@ class EpisodeSet:
         actions: The teacher's clean actions, shape (S, 4), float32, in [-1, 1].
         episode_start: First step of each episode and the total, shape (E + 1,), int64.
         is_success: Whether each episode succeeded, shape (E,), bool.
-        look_every: Control steps between two looks.
+        look_every: Control steps between two looks; the first step of an episode has one.
         control_dt: Seconds between two actions.
+        has_tracked: Whether `tracked` was measured; if not, it is zeros.
     """
 
     task: str
@@ -47,6 +49,7 @@ class EpisodeSet:
     is_success: torch.Tensor
     look_every: int
     control_dt: float
+    has_tracked: bool = True
 
     def __post_init__(self) -> None:
         frames, steps = len(self.look_step), len(self.actions)
@@ -77,6 +80,7 @@ class EpisodeSet:
             raise EpisodeError(
                 f"look_step of {self.task!r} must lie in [0, {steps}); collect the episodes again."
             )
+        self._check_rates()
 
     @property
     def num_episodes(self) -> int:
@@ -92,6 +96,25 @@ class EpisodeSet:
     def num_bytes(self) -> int:
         """Bytes of all tensors."""
         return sum(tensor.numel() * tensor.element_size() for tensor in self._tensors().values())
+
+    def first(self, count: int) -> EpisodeSet:
+        """Return copies of the first episodes.
+
+        Args:
+            count: Number of episodes, at most `num_episodes`.
+        """
+        steps = int(self.episode_start[count])
+        frames = int((self.look_step < steps).sum())
+        return replace(
+            self,
+            images={camera: images[:frames].clone() for camera, images in self.images.items()},
+            proprioception=self.proprioception[:frames].clone(),
+            tracked=self.tracked[:frames].clone(),
+            look_step=self.look_step[:frames].clone(),
+            actions=self.actions[:steps].clone(),
+            episode_start=self.episode_start[: count + 1].clone(),
+            is_success=self.is_success[:count].clone(),
+        )
 
     def action_chunks(self, length: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the actions that follow each look.
@@ -117,6 +140,7 @@ class EpisodeSet:
             "cameras": list(self.images),
             "look_every": self.look_every,
             "control_dt": self.control_dt,
+            "has_tracked": self.has_tracked,
             **(extra or {}),
         }
         tensors = {name: tensor.contiguous() for name, tensor in self._tensors().items()}
@@ -136,7 +160,7 @@ class EpisodeSet:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError, json.JSONDecodeError) as error:
             raise EpisodeError(f"the episodes in {path} cannot be read: {error}.") from error
-        version = header.get("format_version")
+        version = header.get("format_version") if isinstance(header, dict) else None
         if version != FORMAT_VERSION:
             raise EpisodeError(
                 f"the episodes in {path} have format {version}; this version reads "
@@ -148,16 +172,36 @@ class EpisodeSet:
                 images={camera: tensors.pop(f"images.{camera}") for camera in header["cameras"]},
                 look_every=header["look_every"],
                 control_dt=header["control_dt"],
+                has_tracked=header.get("has_tracked", True),
                 **tensors,
             )
         except (KeyError, TypeError) as error:
             raise EpisodeError(f"the episodes in {path} lack a part: {error}.") from error
+        except EpisodeError as error:
+            raise EpisodeError(f"{path}: {error}") from error
 
     def _tensors(self) -> dict[str, torch.Tensor]:
         tensors = {f"images.{camera}": images for camera, images in self.images.items()}
         for name in ("proprioception", "tracked", "look_step", "actions"):
             tensors[name] = getattr(self, name)
         return tensors | {"episode_start": self.episode_start, "is_success": self.is_success}
+
+    def _check_rates(self) -> None:
+        """Refuse a control rate that is none, and looks that do not come every `look_every`."""
+        for name, is_number in (
+            ("look_every", isinstance(self.look_every, int) and self.look_every >= 1),
+            ("control_dt", math.isfinite(self.control_dt) and self.control_dt > 0),
+        ):
+            if not is_number:
+                raise EpisodeError(
+                    f"{name} of {self.task!r} is {getattr(self, name)!r}; it must be a number "
+                    "above 0; collect the episodes again."
+                )
+        if not torch.equal(self.look_step, regular_looks(self.episode_start, self.look_every)):
+            raise EpisodeError(
+                f"look_step of {self.task!r} must hold every step of an episode that is a "
+                f"multiple of {self.look_every}; collect the episodes again."
+            )
 
     def _check(
         self, name: str, tensor: torch.Tensor, shape: tuple[int, ...], dtype: torch.dtype
@@ -167,3 +211,18 @@ class EpisodeSet:
                 f"{name} of {self.task!r} has shape {tuple(tensor.shape)} and type {tensor.dtype}; "
                 f"it must have shape {shape} and type {dtype}."
             )
+
+
+def regular_looks(episode_start: torch.Tensor, look_every: int) -> torch.Tensor:
+    """Return the steps with a look: the first of each episode and every `look_every`-th after it.
+
+    Args:
+        episode_start: First step of each episode and the total, shape (E + 1,), int64.
+        look_every: Control steps between two looks.
+
+    Returns:
+        Indices of steps, shape (F,), int64.
+    """
+    lengths = episode_start.diff()
+    in_episode = torch.arange(int(lengths.sum())) - episode_start[:-1].repeat_interleave(lengths)
+    return (in_episode % look_every == 0).nonzero()[:, 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import shutil
@@ -75,3 +76,9 @@ def write_bytes_atomically(path: Path, content: bytes) -> None:
     """Write a binary file."""
     with replace_atomically(path) as temporary:
         temporary.write_bytes(content)
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

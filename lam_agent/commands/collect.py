@@ -1,13 +1,15 @@
-"""`lam-agent collect`: demonstrations into the cache."""
+"""`lam-agent collect`: demonstrations into the cache, and into a folder of one's own."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import tyro
 
 from lam_agent.config import CollectConfig, RunConfig, TaskStream
+from lam_agent.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,9 @@ class CollectArguments:
 
     horizon: int = 200
     """Control steps of an episode, at most."""
+
+    output: Path | None = None
+    """Folder for copies, `<task>.safetensors`, that `run --demonstrations-path` reads."""
 
     threads: int | None = None
     """CPU threads; none: all cores that this process may use."""
@@ -50,6 +55,8 @@ def command(arguments: Sequence[str]) -> None:
         policy=replace(base.policy, image_size=asked.image_size),
         eval=replace(base.eval, horizon=asked.horizon),
     )
+    if asked.output is not None:
+        _check_free(asked.output, config.task_stream)
     from rich.console import Console
 
     from lam_agent.demonstrations import demonstration_file, load_demonstrations
@@ -59,9 +66,23 @@ def command(arguments: Sequence[str]) -> None:
     for task in config.task_stream:
         with progress.phase(f"collecting {task}") as update:
             episodes, is_cached = load_demonstrations(task, config, update)
+        path = demonstration_file(task, config)
+        if asked.output is not None:
+            path = asked.output / f"{task}.safetensors"
+            episodes.save(path)
         progress.say(
             f"{'Found' if is_cached else 'Collected'} {episodes.num_episodes} demonstrations of "
             f"{task}: {episodes.num_frames} looks, {episodes.num_bytes / 1e6:.0f} MB, "
             f"{float(episodes.is_success.float().mean()):.0%} succeed; "
-            f"{demonstration_file(task, config)}"
+            f"{path}"
         )
+
+
+def _check_free(folder: Path, tasks: tuple[str, ...]) -> None:
+    """Refuse to write over files of demonstrations, before anything slow begins."""
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"output is {folder}, which is no folder; choose another --output.")
+    for task in tasks:
+        path = folder / f"{task}.safetensors"
+        if path.exists():
+            raise ConfigError(f"{path} exists already; remove it or choose another --output.")

@@ -6,7 +6,7 @@ import math
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 from lam_agent.checkpoint import save_pretrained
 from lam_agent.config import PolicyConfig
 from lam_agent.continual.batches import Frames
+from lam_agent.episodes import EpisodeSet, regular_looks
 from lam_agent.policy.instruction import bag_of_words
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_envs.tasks.registry import make_task
@@ -146,6 +147,44 @@ def make_frames(small_sizes: dict[str, int]) -> Callable[..., Frames]:
             is_inside=torch.rand(count, length, generator=generator) < 0.9,
             bag=bag_of_words(instruction),
         )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_episodes() -> Callable[..., EpisodeSet]:
+    """Make episodes of random numbers; keywords change what an `EpisodeSet` holds."""
+
+    def make(
+        task: str = "push",
+        *,
+        lengths: Sequence[int] = (5, 3, 8),
+        look_every: int = 2,
+        size: int = 32,
+        seed: int = 13,
+        **changes: Any,
+    ) -> EpisodeSet:
+        generator = torch.Generator().manual_seed(seed)
+        episode_start = torch.tensor([0, *lengths]).cumsum(0)
+        look_step = regular_looks(episode_start, look_every)
+        frames = len(look_step)
+        values: dict[str, Any] = {
+            "images": {
+                camera: torch.randint(
+                    256, (frames, size, size, 3), generator=generator, dtype=torch.uint8
+                )
+                for camera in ("front", "wrist")
+            },
+            "proprioception": torch.rand(frames, 4, generator=generator),
+            "tracked": torch.rand(frames, 6, generator=generator),
+            "look_step": look_step,
+            "actions": torch.rand(sum(lengths), 4, generator=generator) * 2 - 1,
+            "episode_start": episode_start,
+            "is_success": torch.arange(len(lengths)) % 2 == 0,
+            "look_every": look_every,
+            "control_dt": 0.0125,
+        }
+        return EpisodeSet(task=task, **{**values, **changes})
 
     return make
 

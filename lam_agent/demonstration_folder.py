@@ -1,0 +1,133 @@
+"""Demonstrations of one's own: a folder of `<task>.safetensors` files instead of the cache."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from lam_agent.config import RunConfig
+from lam_agent.episodes import EpisodeSet
+from lam_agent.errors import ConfigError, EpisodeError
+from lam_agent.files import file_digest
+from lam_envs.batched import CONTROL_DT_S
+from lam_envs.scene import CAMERAS
+from lam_envs.tasks.registry import nearest
+
+SUFFIX = ".safetensors"
+
+
+def episode_file(folder: Path, task: str) -> Path:
+    """Return the file of a task's episodes in a folder of demonstrations.
+
+    Raises:
+        EpisodeError: The folder or the file is not there.
+    """
+    if not folder.is_dir():
+        raise EpisodeError(
+            f"the demonstrations {folder} are no folder; name a folder of <task>{SUFFIX} files, as "
+            "`lam-agent collect --output` makes it."
+        )
+    path = folder / f"{task}{SUFFIX}"
+    if not path.is_file():
+        names = sorted(file.name for file in folder.glob(f"*{SUFFIX}"))
+        raise EpisodeError(
+            f"the folder {folder} has no {path.name}{nearest(path.name, names)}; it holds "
+            f"{', '.join(names) or 'no demonstrations'}; add the file or leave the task out."
+        )
+    return path
+
+
+def check_demonstrations(config: RunConfig) -> None:
+    """Read one's own demonstrations of every task of a run, before anything slow begins.
+
+    Raises:
+        EpisodeError: A file is missing, damaged, or does not fit the run.
+        ConfigError: There are fewer episodes than asked for, or no tracked positions.
+    """
+    if config.demonstrations_path is not None:
+        for task in dict.fromkeys(config.task_stream):
+            read_demonstrations(task, config)
+
+
+def read_demonstrations(task: str, config: RunConfig) -> EpisodeSet:
+    """Return the first `config.demonstrations` of one's own demonstrations of a task.
+
+    Where `config.demonstrations` is the default, fewer are enough.
+
+    Raises:
+        EpisodeError: The file is missing, damaged, or does not fit the run.
+        ConfigError: There are fewer episodes than asked for, or no tracked positions.
+    """
+    path = episode_file(_folder(config), task)
+    episodes = EpisodeSet.load(path)
+    _check_fit(path, episodes, task, config)
+    wanted = config.demonstrations
+    if episodes.num_episodes < wanted != RunConfig.demonstrations:
+        raise ConfigError(
+            f"demonstrations is {wanted}, but {path} has {episodes.num_episodes} episodes; ask for "
+            f"at most {episodes.num_episodes} or leave --demonstrations away."
+        )
+    return episodes if episodes.num_episodes <= wanted else episodes.first(wanted)
+
+
+def demonstration_source(config: RunConfig) -> dict[str, Any]:
+    """Say where a run's demonstrations come from, as JSON holds it.
+
+    Returns:
+        `source`: `scripted teacher`, or `own` with `folder` (its name), and for each task `sha256`
+        of its file and the number of `episodes` that are used.
+    """
+    if config.demonstrations_path is None:
+        return {"source": "scripted teacher"}
+    tasks = tuple(dict.fromkeys(config.task_stream))
+    return {
+        "source": "own",
+        "folder": config.demonstrations_path.resolve().name,
+        "sha256": {task: file_digest(episode_file(_folder(config), task)) for task in tasks},
+        "episodes": {task: read_demonstrations(task, config).num_episodes for task in tasks},
+    }
+
+
+def _folder(config: RunConfig) -> Path:
+    """Return the folder of one's own demonstrations."""
+    if config.demonstrations_path is None:
+        raise ConfigError("demonstrations-path is not set; name a folder of demonstrations.")
+    return config.demonstrations_path
+
+
+def _check_fit(path: Path, episodes: EpisodeSet, task: str, config: RunConfig) -> None:
+    """Refuse episodes of another task, rate, camera or size, and actions out of range."""
+    if episodes.task != task:
+        raise EpisodeError(
+            f"{path} holds episodes of {episodes.task!r}; it must hold those of {task!r}; "
+            "give the file the name of its task."
+        )
+    if not math.isclose(episodes.control_dt, CONTROL_DT_S, rel_tol=1e-6):
+        raise EpisodeError(
+            f"{path} has a control_dt of {episodes.control_dt} s; it must be {CONTROL_DT_S} s; "
+            "record the actions at that rate."
+        )
+    if set(episodes.images) != set(CAMERAS):
+        raise EpisodeError(
+            f"{path} has the cameras {', '.join(episodes.images) or 'none'}; they must be "
+            f"{', '.join(CAMERAS)}; record those."
+        )
+    size = config.policy.image_size
+    for camera, images in episodes.images.items():
+        if tuple(images.shape[1:3]) != (size, size):
+            height, width = images.shape[1:3]
+            raise EpisodeError(
+                f"{path} has pictures of {camera} of {height}x{width} pixels; they must have "
+                f"{size}x{size}; set --policy.image-size, or record at that size."
+            )
+    largest = float(episodes.actions.abs().max())
+    if largest > 1:
+        raise EpisodeError(
+            f"{path} has an action of {largest:.4g}; actions must lie in [-1, 1]; scale them."
+        )
+    if not episodes.has_tracked and config.train.auxiliary_weight > 0:
+        raise ConfigError(
+            f"{path} has no tracked positions, which the auxiliary loss of weight "
+            f"{config.train.auxiliary_weight} needs; add --train.auxiliary-weight 0."
+        )
