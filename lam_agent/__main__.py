@@ -1,4 +1,4 @@
-"""The command line: `lam-agent run | collect | eval | list-tasks | info`."""
+"""The command line: `lam-agent run | collect | eval | …`; `lam-agent --help` lists all."""
 
 from __future__ import annotations
 
@@ -12,6 +12,14 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("lam_agent.run", "adapt a policy to a stream of tasks and measure what it forgets"),
     "collect": ("lam_agent.commands.collect", "collect the demonstrations of tasks into the cache"),
     "eval": ("lam_agent.commands.evaluate", "measure the success of a checkpoint"),
+    "import-minari": (
+        "lam_agent.commands.import_minari",
+        "make demonstrations of a Minari dataset",
+    ),
+    "export-minari": (
+        "lam_agent.commands.export_minari",
+        "make Minari datasets of demonstrations",
+    ),
     "list-tasks": ("lam_agent.commands.list_tasks", "print the tasks"),
     "info": (
         "lam_agent.commands.info",
@@ -25,7 +33,7 @@ _DESCRIPTION = "Continual learning of visual robot policies."
 
 def _help() -> str:
     """Return the help; it imports nothing heavy."""
-    lines = [f"  {name:<12}{words}" for name, (_, words) in _COMMANDS.items()]
+    lines = [f"  {name:<15}{words}" for name, (_, words) in _COMMANDS.items()]
     return "\n".join(
         (
             "usage: lam-agent COMMAND [OPTIONS]",
@@ -65,11 +73,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _guarded(command: str, arguments: Sequence[str]) -> int:
     """Run a command; print errors that lam_agent raises on purpose without a traceback."""
-    from lam_agent.errors import LamAgentError
+    from lam_agent.errors import Interrupted, LamAgentError
     from lam_envs.errors import LamEnvsError
 
     try:
         import_module(_COMMANDS[command][0]).command(arguments)
+    except Interrupted as stop:
+        how = "".join(f"; `{note}` goes on" for note in getattr(stop, "__notes__", ()))
+        print(f"lam-agent: {stop}, what was done is saved{how}.", file=sys.stderr)
+        return 128 + stop.number
     except (LamAgentError, LamEnvsError) as error:
         print(f"lam-agent: error: {error}", file=sys.stderr)
         return 2
@@ -78,7 +90,7 @@ def _guarded(command: str, arguments: Sequence[str]) -> int:
         print(f"lam-agent: error: {error.strerror or error}{where}.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("lam-agent: interrupted; `--resume RUN` goes on with a run.", file=sys.stderr)
+        print("lam-agent: interrupted.", file=sys.stderr)
         return 130
     return 0
 

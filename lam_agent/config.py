@@ -7,6 +7,7 @@ nor avalanche, so that `--help` is quick.
 from __future__ import annotations
 
 import math
+import random
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -47,7 +48,7 @@ LoggerNames = Annotated[
 ]
 """Loggers that the command line separates by commas."""
 
-STRATEGIES = ("naive", "replay", "ewc", "cumulative")
+STRATEGIES = ("naive", "replay", "ewc", "cumulative", "joint")
 
 StrategyName = Annotated[
     str,
@@ -243,6 +244,12 @@ class TrainConfig:
     average_decay: float = 0.99
     """Decay of the running average of the weights that is validated and kept."""
 
+    log_every: int = 20
+    """Gradient steps between two lines of the training loss."""
+
+    save_every: int = 100
+    """Gradient steps between two snapshots, from which a killed run goes on."""
+
     clip_norm: float = 1.0
     """Largest norm of the gradient."""
 
@@ -254,7 +261,15 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         _require_finite(self, "train.")
-        for item in ("max_steps", "validate_every", "patience", "batch_size"):
+        counts = (
+            "max_steps",
+            "validate_every",
+            "patience",
+            "batch_size",
+            "log_every",
+            "save_every",
+        )
+        for item in counts:
             value = getattr(self, item)
             _require(value >= 1, f"train.{item.replace('_', '-')}", value, "at least 1")
         for item in ("learning_rate", "clip_norm"):
@@ -309,6 +324,22 @@ class EwcConfig:
 
 
 @dataclass(frozen=True)
+class StreamConfig:
+    """The order of the stream."""
+
+    order_seed: int | None = None
+    """Seed of a random order of the tasks; none: the order in which they are named."""
+
+    def __post_init__(self) -> None:
+        _require(
+            self.order_seed is None or self.order_seed >= 0,
+            "stream.order-seed",
+            self.order_seed,
+            "at least 0",
+        )
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """Adapt a visual-action policy to a stream of tasks and measure what it forgets."""
 
@@ -345,12 +376,32 @@ class RunConfig:
     logger: LoggerNames = ()
     """Loggers beside metrics.jsonl: tensorboard, wandb, or both, separated by a comma."""
 
+    stream: StreamConfig = field(default_factory=StreamConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
     collect: CollectConfig = field(default_factory=CollectConfig)
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     replay: ReplayConfig = field(default_factory=ReplayConfig)
     ewc: EwcConfig = field(default_factory=EwcConfig)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The stream in the order in which it is learned."""
+        if self.stream.order_seed is None:
+            return self.task_stream
+        shuffled = list(self.task_stream)
+        random.Random(self.stream.order_seed).shuffle(shuffled)
+        return tuple(shuffled)
+
+    @property
+    def first_position(self) -> int:
+        """Position of the first experience that is trained; `joint` learns all in the last."""
+        return len(self.task_stream) - 1 if self.strategy == "joint" else 0
+
+    @property
+    def max_steps(self) -> int:
+        """Gradient steps of an experience; `joint` has those of all tasks in its only one."""
+        return self.train.max_steps * (len(self.task_stream) if self.strategy == "joint" else 1)
 
     def __post_init__(self) -> None:
         from lam_envs.tasks.registry import check_task_name, nearest

@@ -11,10 +11,9 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from lam_agent.errors import EpisodeError
-from lam_agent.files import replace_atomically
+from lam_agent.files import replace_atomically, save_tensors
 
 FORMAT_VERSION = 1
 
@@ -145,7 +144,7 @@ class EpisodeSet:
         }
         tensors = {name: tensor.contiguous() for name, tensor in self._tensors().items()}
         with replace_atomically(path) as temporary:
-            save_file(tensors, temporary, metadata={"lam_agent": json.dumps(header)})
+            save_tensors(temporary, tensors, {"lam_agent": json.dumps(header)})
 
     @classmethod
     def load(cls, path: Path) -> EpisodeSet:

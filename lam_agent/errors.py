@@ -48,7 +48,7 @@ class LoggerError(LamAgentError):
     """A logger that cannot start."""
 
 
-class Interrupted(LamAgentError):
+class Interrupted(LamAgentError):  # noqa: N818 (a signal is no error)
     """A run that a signal stopped; what it has learned is saved.
 
     Args:

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from lam_agent.errors import RunFolderError
+
+Value = float | int | str | None
 
 
 class MetricLogger:
@@ -17,7 +24,7 @@ class MetricLogger:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
 
-    def write(self, kind: str, **values: float | int | str | None) -> None:
+    def write(self, kind: str, **values: Value) -> None:
         """Append one row.
 
         Args:
@@ -26,3 +33,40 @@ class MetricLogger:
         """
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"kind": kind, **values}) + "\n")
+
+    def write_once(self, kind: str, keys: dict[str, Value], **values: Value) -> None:
+        """Append a row unless there is one of that kind with the same keys."""
+        wanted = {"kind": kind, **keys}
+        if not any(wanted.items() <= row.items() for row in self.rows()):
+            self.write(kind, **keys, **values)
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the rows so far."""
+        if self._path.exists():
+            for line in self._path.read_text(encoding="utf-8").splitlines():
+                yield json.loads(line)
+
+    def sync(self) -> None:
+        """Force the rows to the disk."""
+        if self._path.exists():
+            with self._path.open("a") as file:
+                os.fsync(file.fileno())
+
+    @property
+    def num_bytes(self) -> int:
+        """Return the length of the file."""
+        return self._path.stat().st_size if self._path.exists() else 0
+
+    def cut(self, num_bytes: int) -> None:
+        """Forget the rows that were written after the file had a length.
+
+        Raises:
+            RunFolderError: The file is shorter than that.
+        """
+        if self.num_bytes < num_bytes:
+            raise RunFolderError(
+                f"{self._path} has {self.num_bytes} bytes; the run had written {num_bytes}, so it "
+                "was changed: put it back as it was or start the run anew."
+            )
+        if self._path.exists():
+            os.truncate(self._path, num_bytes)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +44,18 @@ class RunRecord:
     def __init__(self, config: RunConfig, policy: VisualActionPolicy) -> None:
         self.config = config
         self.policy = policy
-        self.matrix = SuccessMatrix.empty(len(config.task_stream))
+        self.matrix = SuccessMatrix.empty(len(config.tasks))
         self.learning: dict[int, list[dict[str, float]]] = {}
         self.last_evaluations: dict[str, Evaluation] = {}
         self.seconds = {"collect": 0.0, "adapt": 0.0, "evaluate": 0.0}
         self.demonstration_bytes = 0
         self.replay_bytes = 0
         self.experiences_done = 0
+        self.videos: list[dict[str, Any]] = []
+        self._peak_before = 0.0
         self._seconds_before = 0.0
         self._start = time.monotonic()
+        self._phase: tuple[str, float] | None = None
 
     def add(self, row: int, column: int, evaluation: Evaluation) -> None:
         """Fill a cell of the success matrix."""
@@ -63,9 +68,30 @@ class RunRecord:
         )
         self.last_evaluations[evaluation.task] = evaluation
 
-    def has_row(self, row: int) -> bool:
-        """Say whether the row has any evaluated cell."""
-        return bool(self.matrix.evaluated[row].any())
+    @contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        """Add the seconds of the block to a phase of the cost."""
+        start = time.monotonic()
+        self._phase = (phase, start)
+        try:
+            yield
+        finally:
+            self.seconds[phase] += time.monotonic() - start
+            self._phase = None
+
+    def seconds_so_far(self) -> dict[str, float]:
+        """Return the seconds by phase and in total, those of a phase under way included."""
+        seconds = dict(self.seconds)
+        if self._phase is not None:
+            name, start = self._phase
+            seconds[name] += time.monotonic() - start
+        return {**seconds, "total": self._seconds_before + time.monotonic() - self._start}
+
+    def load_seconds(self, seconds: Mapping[str, float]) -> None:
+        """Take over the seconds of an earlier part of the run, if they are later ones."""
+        if seconds["total"] >= self._seconds_before:
+            self._seconds_before = seconds["total"]
+            self.seconds = {name: seconds[name] for name in self.seconds}
 
     @property
     def protocol(self) -> dict[str, Any]:
@@ -87,18 +113,18 @@ class RunRecord:
 
     def results(self, *, finished: bool) -> Results:
         """Return the results so far."""
-        total = self._seconds_before + time.monotonic() - self._start
+        seconds = self.seconds_so_far()
         return Results(
-            tasks=self.config.task_stream,
+            tasks=self.config.tasks,
             strategy=self.config.strategy,
             seed=self.config.seed,
             protocol=self.protocol,
             matrix=self.matrix,
             metrics=compute_metrics(self.matrix),
-            intervals=compute_intervals(self.matrix, tasks=self.config.task_stream),
+            intervals=compute_intervals(self.matrix, tasks=self.config.tasks),
             cost=Cost(
-                wall_time_s=WallTime(**self.seconds, total=total),
-                peak_memory_mb=peak_memory_mb(),
+                wall_time_s=WallTime(**seconds),
+                peak_memory_mb=max(self._peak_before, peak_memory_mb()),
                 replay_bytes=self.replay_bytes,
                 demonstration_bytes=self.demonstration_bytes,
                 trainable_parameters=self.policy.num_parameters(trainable=True),
@@ -108,19 +134,20 @@ class RunRecord:
             per_task=tuple(
                 {
                     "position": position,
-                    "task": self.config.task_stream[position],
-                    "instruction": make_task(self.config.task_stream[position]).instruction,
+                    "task": self.config.tasks[position],
+                    "instruction": make_task(self.config.tasks[position]).instruction,
                     "learning": curve,
                 }
                 for position, curve in self.learning.items()
             ),
             versions=package_versions(),
             finished=finished,
+            videos=tuple(self.videos),
         )
 
     def load(self, results: Results) -> None:
         """Take over what an earlier part of the run measured."""
-        self.matrix = results.matrix
+        self.matrix = results.matrix.grown(len(self.config.tasks))
         self.experiences_done = results.experiences_done
         try:
             self.learning = {row["position"]: list(row["learning"]) for row in results.per_task}
@@ -129,13 +156,11 @@ class RunRecord:
                 f"per_task of the results lacks {error}; start the run anew."
             ) from error
         times = results.cost.wall_time_s
-        self.seconds = {
-            "collect": times.collect,
-            "adapt": times.adapt,
-            "evaluate": times.evaluate,
-        }
-        self._seconds_before = times.total
+        self.load_seconds({item.name: getattr(times, item.name) for item in fields(times)})
         self.replay_bytes = results.cost.replay_bytes
+        self.demonstration_bytes = results.cost.demonstration_bytes
+        self.videos = [dict(video) for video in results.videos]
+        self._peak_before = results.cost.peak_memory_mb
 
     def success_row(self, row: int) -> dict[str, Any]:
         """Return a row of the matrix with the names of its columns, as JSON holds it."""
@@ -145,7 +170,7 @@ class RunRecord:
             return [float(v) if ok else None for v, ok in zip(values, evaluated, strict=True)]
 
         return {
-            "task": list(self.config.task_stream),
+            "task": list(self.config.tasks),
             "success": cells(self.matrix.success[row]),
             "success_at_end": cells(self.matrix.success_at_end[row]),
             "episodes": cells(self.matrix.episodes[row]),
@@ -157,7 +182,7 @@ def save_policy(
 ) -> None:
     """Write the folder that a controller loads, after an experience."""
     config = record.config
-    learned = list(dict.fromkeys(config.task_stream[: position + 1]))
+    learned = list(dict.fromkeys(config.tasks[: position + 1]))
     save_pretrained(
         pretrained_folder(checkpoint),
         policy,

@@ -5,6 +5,7 @@ Other programs read this file. Its keys are stable; more may come to stand besid
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import sys
@@ -22,6 +23,26 @@ from lam_agent.success_matrix import FloatArray, SuccessMatrix
 
 FORMAT_VERSION = 1
 """Newest format of `results.json` that this version writes and reads."""
+
+_SEALED = (
+    "format_version",
+    "tasks",
+    "strategy",
+    "seed",
+    "finished",
+    "experiences_done",
+    "protocol",
+    "success",
+    "success_at_end",
+    "episodes",
+    "metrics",
+    "intervals",
+    "cost",
+    "per_task",
+    "versions",
+    "videos",
+    "references",
+)
 
 
 @dataclass(frozen=True)
@@ -117,10 +138,17 @@ class Results:
             )
 
 
+def seal(data: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of what `results.json` holds; keys that others added do not count."""
+    sealed = {key: data[key] for key in _SEALED if key in data}
+    return hashlib.sha256(json.dumps(sealed, sort_keys=True).encode()).hexdigest()
+
+
 def write_results(path: Path, results: Results) -> None:
     """Write results as JSON; the file is whole or, if that fails, as it was."""
     try:
-        text = json.dumps(_to_plain(results), indent=2, allow_nan=False)
+        plain = _to_plain(results)
+        text = json.dumps({**plain, "sha256": seal(plain)}, indent=2, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ResultsError(f"the results hold what JSON cannot ({error}); remove it.") from error
     write_text_atomically(path, text + "\n")
@@ -183,7 +211,7 @@ def _from_plain(data: Mapping[str, Any]) -> Results:
         )
     tasks = tuple(_expect(name, str, "an entry of tasks") for name in _take(data, "tasks", list))
     intervals = _expect(data.get("intervals", {}), dict, "intervals")
-    return Results(
+    results = Results(
         tasks=tasks,
         strategy=_take(data, "strategy", str),
         seed=_take(data, "seed", int),
@@ -202,6 +230,12 @@ def _from_plain(data: Mapping[str, Any]) -> Results:
             for name, bound in _expect(data.get("references") or {}, dict, "references").items()
         },
     )
+    if _take(data, "sha256", str) != seal(data):
+        raise ResultsError(
+            "the results were changed after they were written (their SHA-256 differs); put the "
+            "file back as it was."
+        )
+    return results
 
 
 def _cost_from_plain(data: Mapping[str, Any]) -> Cost:

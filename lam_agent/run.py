@@ -11,7 +11,7 @@ from typing import Annotated
 import tyro
 
 from lam_agent.config import RunConfig
-from lam_agent.errors import ConfigError, LamAgentError, RunFolderError
+from lam_agent.errors import ConfigError, Interrupted, LamAgentError, RunFolderError
 from lam_envs.errors import LamEnvsError
 
 
@@ -25,7 +25,7 @@ class RunArguments:
     """YAML file with settings, such as the config.yaml of a run; flags override it."""
 
     resume: Path | None = None
-    """Run folder to go on with after its last finished experience."""
+    """Run folder to go on with where it stands; a longer --task-stream appends tasks."""
 
 
 def parse(arguments: Sequence[str]) -> RunArguments:
@@ -70,13 +70,14 @@ def _path_after(flag: str, arguments: Sequence[str]) -> Path | None:
 
 
 def _check_unchanged(saved: RunConfig, asked: RunConfig) -> None:
-    """Refuse to resume with settings that change what the run measures."""
+    """Refuse to resume with settings that change what the run measured."""
     same = replace(
         asked,
         output_dir=saved.output_dir,
         device=saved.device,
-        threads=saved.threads,
         video=saved.video,
+        logger=saved.logger,
+        task_stream=_without_new_tasks(saved, asked),
     )
     for name in saved.__dataclass_fields__:
         if getattr(same, name) != getattr(saved, name):
@@ -84,6 +85,20 @@ def _check_unchanged(saved: RunConfig, asked: RunConfig) -> None:
                 f"--resume cannot change {name.replace('_', '-')} from {getattr(saved, name)!r} to "
                 f"{getattr(asked, name)!r}; leave the flag away or start a new run."
             )
+
+
+def _without_new_tasks(saved: RunConfig, asked: RunConfig) -> tuple[str, ...]:
+    """Return the asked stream as long as the saved one, where tasks may be appended."""
+    length = len(saved.task_stream)
+    if len(asked.task_stream) == length:
+        return asked.task_stream
+    if saved.stream.order_seed is not None or saved.strategy == "joint":
+        reason = "its order is drawn" if saved.strategy != "joint" else "joint learns all at once"
+        raise ConfigError(
+            f"--resume cannot append tasks to {','.join(saved.task_stream)}, because {reason}; "
+            "start a new run."
+        )
+    return asked.task_stream[:length]
 
 
 def execute(arguments: RunArguments) -> None:
@@ -96,19 +111,31 @@ def execute(arguments: RunArguments) -> None:
         RunFolder.check_free(arguments.settings)
     console = Console()
     with console.status("Loading torch, MuJoCo and Avalanche …"):
+        from lam_agent.demonstration_folder import check_demonstrations
         from lam_agent.runner import Runner
+
+    check_demonstrations(arguments.settings)
+    from lam_agent.interrupts import Interrupts
 
     is_new = arguments.resume is None
     folder = (
         RunFolder(arguments.resume) if arguments.resume else RunFolder.create(arguments.settings)
     )
-    try:
-        runner = Runner(arguments.settings, folder, console, resume=not is_new)
-    except (LamAgentError, LamEnvsError):
-        if is_new:
-            folder.discard()  # The corrected command may name the same folder.
-        raise
-    runner.run()
+    interrupts = Interrupts()
+    with folder.locked(), interrupts.caught():
+        if not is_new:
+            folder.write_config(arguments.settings)
+        try:
+            runner = Runner(arguments.settings, folder, console, interrupts, resume=not is_new)
+        except (LamAgentError, LamEnvsError):
+            if is_new:
+                folder.discard()  # The corrected command may name the same folder.
+            raise
+        try:
+            runner.run()
+        except Interrupted as stop:
+            stop.add_note(f"lam-agent run --resume {folder.path}")
+            raise
 
 
 def command(arguments: Sequence[str]) -> None:

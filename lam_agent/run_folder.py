@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
-from contextlib import suppress
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -50,9 +54,7 @@ class RunFolder:
         Raises:
             RunFolderError: The folder exists already, or cannot be made.
         """
-        name = (
-            f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{config.strategy}_{'-'.join(config.task_stream)}"
-        )
+        name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{config.strategy}_{'-'.join(config.tasks)}"
         path = config.output_dir or Path("runs") / name[:120]
         made = [parent for parent in (path, *path.parents) if not parent.exists()]
         try:
@@ -66,8 +68,12 @@ class RunFolder:
             ) from error
         folder = cls(path)
         folder._made = made
-        write_text_atomically(folder.config, dump_config(config))
+        folder.write_config(config)
         return folder
+
+    def write_config(self, config: RunConfig) -> None:
+        """Write the resolved configuration."""
+        write_text_atomically(self.config, dump_config(config))
 
     def discard(self) -> None:
         """Remove a new folder, of which nothing but the configuration is written."""
@@ -75,6 +81,42 @@ class RunFolder:
         with suppress(OSError):  # Another run may have come to stand beside this one.
             for folder in self._made:
                 folder.rmdir()
+
+    def recorded_threads(self) -> int | None:
+        """Return the number of CPU threads that the run computed with; None if not recorded."""
+        try:
+            recorded = json.loads(self.environment.read_text(encoding="utf-8"))["threads"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return recorded if isinstance(recorded, int) and recorded >= 1 else None
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from writing into the folder while the block runs.
+
+        Raises:
+            RunFolderError: Another process does.
+        """
+        folder = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError as error:
+            raise RunFolderError(
+                f"another process is working on {self.path}; wait until it ends or stop it."
+            ) from error
+        finally:
+            os.close(folder)
+
+    def clean(self) -> None:
+        """Remove temporary files and folders that a killed process left behind."""
+        for path in [*self.path.glob(".*"), *self.checkpoints.rglob(".*")]:
+            if not os.path.lexists(path):
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
     def checkpoint(self, position: int, task: str) -> Path:
         """Return the checkpoint folder of an experience."""

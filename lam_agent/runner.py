@@ -4,34 +4,37 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
 
-from lam_agent.checkpoint import load_initial_weights
 from lam_agent.config import RunConfig
 from lam_agent.continual.batches import Frames
+from lam_agent.continual.capture import capture_model, capture_training, restore_model
 from lam_agent.continual.plugins import ValidationPlugin
+from lam_agent.continual.snapshot import Snapshot, save_snapshot
 from lam_agent.continual.strategy import AdaptationStrategy, make_plugins
 from lam_agent.continual.stream import make_benchmark
-from lam_agent.continual.training_state import load_training_state, save_training_state
+from lam_agent.continual.training_state import load_plugins, plugin_tensors
 from lam_agent.demonstrations import load_demonstrations
-from lam_agent.evaluate import Evaluation, evaluate
+from lam_agent.episodes import EpisodeSet
+from lam_agent.evaluate import evaluate
 from lam_agent.files import write_text_atomically
+from lam_agent.interrupts import Interrupts
 from lam_agent.logs import MetricLogger
-from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.progress import RunProgress
 from lam_agent.record import RunRecord, pretrained_folder, save_policy
 from lam_agent.report.markdown import render_markdown
 from lam_agent.report.terminal import print_results
-from lam_agent.results import Results, read_results, write_results
+from lam_agent.results import Results, write_results
+from lam_agent.resume import ResumePoint, find_resume_point
+from lam_agent.rows import RowEvaluator, initial_policy
 from lam_agent.run_folder import RunFolder
-from lam_agent.seeding import child_seed
 from lam_agent.system import describe_system, keep_freed_memory, resolve_device
-from lam_agent.video import write_videos
+from lam_agent.types import Progress as ProgressCall
+from lam_agent.types import no_progress
+from lam_agent.video import encode_png, write_videos
 from lam_envs.tasks.registry import make_task
 
 
@@ -42,48 +45,43 @@ class Runner:
         config: The configuration.
         folder: The run folder.
         console: Where progress and results are shown.
-        resume: Go on after the last experience that the folder holds.
+        interrupts: Says when a signal asks to stop.
+        resume: Go on where the folder stands.
     """
 
     def __init__(
-        self, config: RunConfig, folder: RunFolder, console: Console, *, resume: bool = False
+        self,
+        config: RunConfig,
+        folder: RunFolder,
+        console: Console,
+        interrupts: Interrupts,
+        *,
+        resume: bool = False,
     ) -> None:
         keep_freed_memory()
         self.config = config
+        self.tasks = config.tasks
         self.folder = folder
         self.console = console
+        self.interrupts = interrupts
         self.progress = RunProgress(console)
         self.logger = MetricLogger(folder.metrics)
         self.device = resolve_device(config.device)
-        if config.threads is not None:
-            torch.set_num_threads(config.threads)
-        self.tasks = config.task_stream
-        torch.manual_seed(child_seed(config.seed, "weights"))
-        self.policy = VisualActionPolicy(config.policy)
-        if config.policy.init != "none":
-            load_initial_weights(self.policy, Path(config.policy.init))
-        self.policy.to(self.device)
+        # The order of a sum depends on the number of threads: a resumed run keeps it.
+        threads = folder.recorded_threads() if resume else config.threads
+        if threads is not None:
+            torch.set_num_threads(threads)
+        self.policy = initial_policy(config, self.device)
         self.visits: dict[int, Frames] = {}
         self.plugins = make_plugins(config)
-        self._step = self._show_nothing
-        self.validation = ValidationPlugin(
-            self._validate,
-            every=config.train.validate_every,
-            patience=config.train.patience,
-            max_steps=config.train.max_steps,
-            average_decay=config.train.average_decay,
-            report=self._report_validation,
-        )
-        self.strategy = AdaptationStrategy(
-            policy=self.policy,
-            config=config,
-            visits=self.visits,
-            validation=self.validation,
-            plugins=self.plugins,
-            on_step=lambda step: self._step(step),
-        )
         self.position = 0
+        self._update: ProgressCall = no_progress
+        self.strategy = self._make_strategy()
         self.record = RunRecord(config, self.policy)
+        self.rows = RowEvaluator(
+            config, folder, self.record, self.logger, self.progress, self.device
+        )
+        self.point = ResumePoint()
         if resume:
             self._resume()
 
@@ -93,29 +91,26 @@ class Runner:
         Returns:
             The results, which are also in the run folder.
         """
-        config = self.config
         system = describe_system(self.device, torch.get_num_threads())
         write_text_atomically(self.folder.environment, json.dumps(system, indent=2) + "\n")
         self.progress.say(
-            f"Adapting to {' → '.join(self.tasks)} with {config.strategy}, seed {config.seed}, "
-            f"on {self.device} ({torch.get_num_threads()} threads)."
+            f"Adapting to {' → '.join(self.tasks)} with {self.config.strategy}, seed "
+            f"{self.config.seed}, on {self.device} ({torch.get_num_threads()} threads)."
         )
-        self._collect()
-        benchmark = make_benchmark([self.visits[i] for i in range(len(self.tasks))])
-        if self.record.experiences_done == 0 and not self.record.has_row(0):
-            self._evaluate_row(0)
-        for experience in benchmark.train_stream:
-            self.position = experience.current_experience
-            if self.position < self.record.experiences_done:
-                continue
-            self._adapt(experience)
-            self._evaluate_row(self.position + 1)
-            self._save()
-        if config.video:
-            with self._timed("evaluate"), self.progress.phase("writing videos") as update:
-                write_videos(
-                    self.policy, self.record.last_evaluations, self.folder.videos, config, update
-                )
+        done = self.record.experiences_done
+        if done < len(self.tasks):
+            self._collect()
+        for row in range(done + 1):  # Cells that are missing because the stream has grown.
+            self.rows.fill(row, self.policy if row == 0 and not self.point.latest else None)
+        if done < len(self.tasks):
+            self._write_results(finished=False)
+            benchmark = make_benchmark([self.visits[i] for i in range(len(self.tasks))])
+            for experience in list(benchmark.train_stream)[max(done, self.config.first_position) :]:
+                self.position = experience.current_experience
+                self._adapt(experience)
+                self.rows.fill(self.position + 1, self.policy)
+                self._save()
+        self._write_videos()
         results = self._write_results(finished=True)
         print_results(results, self.console)
         last = self.folder.checkpoint(len(self.tasks) - 1, self.tasks[-1])
@@ -123,13 +118,35 @@ class Runner:
         self.progress.say(f"Checkpoint: {pretrained_folder(last)}")
         return results
 
+    def _make_strategy(self) -> AdaptationStrategy:
+        train = self.config.train
+        self.validation = ValidationPlugin(
+            self._validate,
+            every=train.validate_every,
+            patience=train.patience,
+            max_steps=self.config.max_steps,
+            average_decay=train.average_decay,
+            report=self._report_validation,
+        )
+        return AdaptationStrategy(
+            policy=self.policy,
+            config=self.config,
+            visits=self.visits,
+            validation=self.validation,
+            plugins=self.plugins,
+            on_step=self._after_step,
+        )
+
     def _collect(self) -> None:
-        """Collect or load the demonstrations of every task that is still to be learned."""
-        episodes = {}
+        """Collect or load the demonstrations of every task."""
+        episodes: dict[str, EpisodeSet] = {}
         for position, task in enumerate(self.tasks):
             if task not in episodes:
                 start = time.monotonic()
-                with self._timed("collect"), self.progress.phase(f"collecting {task}") as update:
+                with (
+                    self.record.timed("collect"),
+                    self.progress.phase(f"collecting {task}") as update,
+                ):
                     episodes[task], is_cached = load_demonstrations(task, self.config, update)
                 seconds = time.monotonic() - start
                 self.progress.say(
@@ -138,61 +155,78 @@ class Runner:
                     f"({float(episodes[task].is_success.float().mean()):.0%} succeed) "
                     f"in {seconds:.0f} s."
                 )
+                for camera, images in episodes[task].images.items():
+                    picture = encode_png(images[0].numpy())
+                    self.logger.write_once(
+                        "first_frame", {"task": task, "camera": camera}, png=picture
+                    )
             instruction = make_task(task).instruction
             chunk_length = self.config.policy.chunk_length
             self.visits[position] = Frames.from_episodes(episodes[task], instruction, chunk_length)
         self.record.demonstration_bytes = sum(item.num_bytes for item in episodes.values())
-        # A cumulative learner keeps all that it saw; it is filled anew from the same episodes.
+        # Who keeps all data has it filled anew from the same episodes.
+        first = max(self.record.experiences_done, self.config.first_position)
         for plugin in self.plugins:
             if hasattr(plugin, "earlier"):
-                plugin.earlier[:] = [self.visits[i] for i in range(self.record.experiences_done)]
+                plugin.earlier[:] = [self.visits[i] for i in range(first)]
 
-    def _adapt(self, experience: object) -> None:
-        """Train on one experience."""
+    def _adapt(self, experience: Any) -> None:
+        """Train on one experience, or on what is left of it."""
         task = self.tasks[self.position]
+        trained, training = self.point.trained, self.point.training
+        if trained is not None and trained.position == self.position:
+            self.record.learning[self.position] = trained.numbers["curve"]
+            return
+        if training is not None and training.position == self.position:
+            self.strategy.resume_from = (training.tensors, training.numbers)
         start = time.monotonic()
-        with self._timed("adapt"), self.progress.phase(f"adapting to {task}") as update:
-            most = self.config.train.max_steps
-            self._step = lambda step: update(step / most, f"adapting to {task}, step {step}")
-            self.strategy.train(experience, eval_streams=[])
-            self._step = self._show_nothing
-        curve = self.validation.curve
-        self.record.learning[self.position] = curve
+        with self.record.timed("adapt"), self.progress.phase(f"adapting to {task}") as update:
+            self._update = update
+            with self.interrupts.deferred():
+                self.strategy.train(experience, eval_streams=[])
+                tensors, numbers = capture_model(self.strategy)
+                tensors |= plugin_tensors(self.plugins)
+                self._save_snapshot(tensors, {**numbers, "curve": self.validation.curve}, True)
+        self.record.learning[self.position] = curve = self.validation.curve
         steps, success = int(curve[-1]["step"]), max(row["success"] for row in curve)
         self.progress.say(
             f"Adapted to {task} in {steps} steps ({time.monotonic() - start:.0f} s); "
             f"validation success {success:.0%}."
         )
 
-    def _evaluate_row(self, row: int) -> None:
-        """Measure a row of the success matrix on the test starts."""
-        config = self.config
-        last = len(self.tasks) if config.eval.full_matrix or row == 0 else row + 1
-        measured: dict[str, Evaluation] = {}
-        for column, task in enumerate(self.tasks[:last]):
-            if task not in measured:
-                with self._timed("evaluate"), self.progress.phase(f"evaluating {task}") as update:
-                    measured[task] = evaluate(
-                        self.policy,
-                        task,
-                        episodes=config.eval.episodes,
-                        split="test",
-                        horizon=config.eval.horizon,
-                        threads=config.threads,
-                        progress=update,
-                    )
-            self.record.add(row, column, measured[task])
+    def _after_step(self, step: int) -> None:
+        """Log, save and stop between two gradient steps."""
+        train, task = self.config.train, self.tasks[self.position]
+        self._update(step / self.config.max_steps, f"adapting to {task}, step {step}")
+        if step % train.log_every == 0:
             self.logger.write(
-                "evaluation", row=row, column=column, task=task, success=measured[task].success_rate
+                "training",
+                position=self.position,
+                task=task,
+                step=step,
+                loss=self.strategy.take_losses(),
+                learning_rate=float(self.strategy.optimizer.param_groups[0]["lr"]),
             )
-        when = f"after {self.tasks[row - 1]}" if row else "before the stream"
-        rates = ", ".join(f"{task} {item.success_rate:.0%}" for task, item in measured.items())
-        self.progress.say(f"Test success {when}: {rates}.")
+        if step % train.save_every == 0 or self.interrupts.is_pending:
+            self._save_snapshot(*capture_training(self.strategy), False)
+        self.interrupts.check()
+
+    def _save_snapshot(
+        self, tensors: dict[str, torch.Tensor], numbers: dict[str, Any], is_trained: bool
+    ) -> None:
+        """Write where the run stands."""
+        self.logger.sync()
+        checkpoint = self.folder.checkpoint(self.position, self.tasks[self.position])
+        seconds = self.record.seconds_so_far()
+        log_bytes = self.logger.num_bytes
+        save_snapshot(
+            checkpoint,
+            Snapshot(self.position, is_trained, log_bytes, numbers, seconds, tensors),
+        )
 
     def _save(self) -> None:
-        """Save the checkpoint, the training state and the results so far."""
+        """Save the checkpoint and the results so far."""
         checkpoint = self.folder.checkpoint(self.position, self.tasks[self.position])
-        save_training_state(checkpoint, self.plugins)
         save_policy(checkpoint, self.policy, self.record, self.position)
         self.folder.point_last_at(checkpoint)
         self.record.experiences_done = self.position + 1
@@ -200,6 +234,23 @@ class Runner:
             plugin.buffer.num_bytes for plugin in self.plugins if hasattr(plugin, "buffer")
         )
         self._write_results(finished=False)
+
+    def _write_videos(self) -> None:
+        """Write the videos that are asked for."""
+        if not self.config.video:
+            return
+        with self.record.timed("evaluate"):
+            for task in dict.fromkeys(self.tasks):
+                if task not in self.record.last_evaluations:
+                    self.record.last_evaluations[task] = self.rows.evaluate(self.policy, task)
+            with self.progress.phase("writing videos") as update:
+                self.record.videos = write_videos(
+                    self.policy,
+                    self.record.last_evaluations,
+                    self.folder.videos,
+                    self.config,
+                    update,
+                )
 
     def _write_results(self, *, finished: bool) -> Results:
         results = self.record.results(finished=finished)
@@ -209,43 +260,44 @@ class Runner:
 
     def _resume(self) -> None:
         """Load what the folder holds: weights, plugins and the rows that were measured."""
-        if not self.folder.results.exists():
-            return
-        results = read_results(self.folder.results)
-        self.record.load(results)
-        done = results.experiences_done
-        if done:
-            checkpoint = self.folder.checkpoint(done - 1, self.tasks[done - 1])
-            load_initial_weights(self.policy, pretrained_folder(checkpoint))
-            load_training_state(checkpoint, self.plugins, self.device)
-        self.progress.say(f"Going on with {self.folder.path} after {done} experiences.")
+        self.folder.clean()
+        self.point = find_resume_point(self.folder, self.tasks, self.config.first_position)
+        if self.point.results is not None:
+            self.record.load(self.point.results)
+        latest, trained = self.point.latest, self.point.trained
+        if latest is not None:
+            self.record.load_seconds(latest.seconds)
+            self.logger.cut(latest.log_bytes)
+        else:
+            self.logger.cut(0)
+        if trained is not None:
+            restore_model(self.strategy, trained.tensors, trained.numbers)
+            load_plugins(self.plugins, trained.tensors, self.strategy.device)
+        words = f"after {self.record.experiences_done} of {len(self.tasks)} experiences"
+        if self.point.training is not None:
+            step = self.point.training.numbers["clock"]["train_exp_iterations"]
+            words += f" and {step} steps of {self.tasks[self.point.training.position]}"
+        self.progress.say(f"Going on with {self.folder.path} {words}.")
 
     def _validate(self) -> float:
+        """Measure success on the validation starts of what is learned now."""
         config = self.config
-        return evaluate(
-            self.policy,
-            self.tasks[self.position],
-            episodes=config.eval.validation_episodes,
-            split="validation",
-            horizon=config.eval.horizon,
-            threads=config.threads,
-        ).success_rate
+        first = 0 if config.strategy == "joint" else self.position
+        rates = [
+            evaluate(
+                self.policy,
+                task,
+                episodes=config.eval.validation_episodes,
+                split="validation",
+                horizon=config.eval.horizon,
+                threads=config.threads,
+            ).success_rate
+            for task in dict.fromkeys(self.tasks[first : self.position + 1])
+        ]
+        return sum(rates) / len(rates)
 
     def _report_validation(self, step: int, loss: float, success: float) -> None:
         task = self.tasks[self.position]
         self.logger.write(
             "validation", position=self.position, task=task, step=step, loss=loss, success=success
         )
-
-    @contextmanager
-    def _timed(self, phase: str) -> Iterator[None]:
-        """Add the seconds of the block to a phase of the cost."""
-        start = time.monotonic()
-        try:
-            yield
-        finally:
-            self.record.seconds[phase] += time.monotonic() - start
-
-    @staticmethod
-    def _show_nothing(step: int) -> None:
-        """Ignore gradient steps."""

@@ -108,6 +108,20 @@ class SuccessMatrix:
         nothing = np.full((num_tasks + 1, num_tasks), np.nan)
         return cls(nothing, nothing, nothing)
 
+    def grown(self, num_tasks: int) -> SuccessMatrix:
+        """Return the matrix of a longer stream that begins with this one."""
+        if num_tasks < self.num_tasks:
+            raise ResultsError(
+                f"the stream has {num_tasks} tasks; it must have at least the {self.num_tasks} "
+                "that were measured."
+            )
+        more = num_tasks - self.num_tasks
+        padded = [
+            np.pad(getattr(self, item.name), ((0, more), (0, more)), constant_values=np.nan)
+            for item in fields(self)
+        ]
+        return SuccessMatrix(*padded)
+
     def with_cell(
         self, row: int, column: int, *, successes: int, successes_at_end: int, episodes: int
     ) -> SuccessMatrix:

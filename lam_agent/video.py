@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import imageio.v3 as iio
 import numpy as np
@@ -30,7 +32,7 @@ def write_videos(
     folder: Path,
     config: RunConfig,
     progress: Progress = no_progress,
-) -> list[Path]:
+) -> list[dict[str, Any]]:
     """Write up to `config.video` successes and as many failures of each task.
 
     The chosen test episodes are run again from their starts.
@@ -43,7 +45,7 @@ def write_videos(
         progress: Called after each episode.
 
     Returns:
-        The files.
+        What `results.json` tells of each: task, outcome, episode, path from the run folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     suffix = ".mp4" if find_spec("imageio_ffmpeg") else ".gif"
@@ -52,13 +54,20 @@ def write_videos(
         for word, wanted in (("success", True), ("failure", False)):
             episodes = (evaluation.is_success == wanted).nonzero()[:, 0].tolist()
             chosen += [(task, word, episode) for episode in episodes[: config.video]]
-    files = []
+    written = []
     for done, (task, word, episode) in enumerate(chosen):
         progress(done / len(chosen), f"writing the video of {task}, {word}")
         path = folder / f"{task}_{word}_{episode:03d}{suffix}"
         _write(path, record_episode(policy, task, episode, config))
-        files.append(path)
-    return files
+        written.append(
+            {
+                "task": task,
+                "outcome": word,
+                "episode": episode,
+                "path": f"{folder.name}/{path.name}",
+            }
+        )
+    return written
 
 
 def record_episode(
@@ -90,6 +99,11 @@ def record_episode(
             frames.append(torch.cat([views[camera][0] for camera in env.cameras], 1).numpy())
         env.step(chunk[:, offset])
     return np.stack(frames)
+
+
+def encode_png(image: npt.NDArray[np.uint8]) -> str:
+    """Return an image, shape (H, W, 3), as PNG in base64."""
+    return base64.b64encode(iio.imwrite("<bytes>", image, extension=".png")).decode("ascii")
 
 
 def _write(path: Path, frames: npt.NDArray[np.uint8]) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save_file
 
 from lam_agent import __version__
 from lam_agent.checkpoint.contract import (
@@ -46,7 +45,7 @@ from lam_agent.checkpoint.weights import (
 )
 from lam_agent.config import PolicyConfig
 from lam_agent.errors import CheckpointError
-from lam_agent.files import folder_atomically
+from lam_agent.files import folder_atomically, save_tensors
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.system import package_versions
 from lam_envs.batched import CONTROL_DT_S
@@ -99,8 +98,8 @@ def save_pretrained(
     sample = {f"observation.{key}": value for key, value in observations.items()}
     try:
         with folder_atomically(folder) as temporary:
-            save_file(weights, temporary / MODEL_FILE)
-            save_file({**sample, "actions": actions}, temporary / PARITY_FILE)
+            save_tensors(temporary / MODEL_FILE, weights)
+            save_tensors(temporary / PARITY_FILE, {**sample, "actions": actions})
             (temporary / CARD_FILE).write_text(render_card(contract), encoding="utf-8")
             sha256 = {name: file_sha256(temporary / name) for name in contract.sha256}
             text = replace(contract, sha256=sha256).to_text()

@@ -91,6 +91,8 @@ class EwcPlugin(SupervisedPlugin):  # type: ignore[misc]
         fisher_samples: Frames from which the Fisher information is estimated.
     """
 
+    state_name = "ewc"
+
     def __init__(self, strength: float, fisher_samples: int) -> None:
         super().__init__()
         self.strength = strength
@@ -122,11 +124,12 @@ class EwcPlugin(SupervisedPlugin):  # type: ignore[misc]
 
     def state(self) -> dict[str, torch.Tensor]:
         """Return importances and anchors as named tensors, for a file."""
-        named = {f"ewc.importance.{name}": value for name, value in self.importance.items()}
-        return named | {f"ewc.anchor.{name}": value for name, value in self.anchor.items()}
+        named = {f"importance.{name}": value for name, value in self.importance.items()}
+        return named | {f"anchor.{name}": value for name, value in self.anchor.items()}
 
-    def load_state(self, state: Mapping[str, torch.Tensor]) -> None:
+    def load_state(self, state: Mapping[str, torch.Tensor], device: torch.device) -> None:
         """Undo `state`."""
         for key, value in state.items():
-            _, kind, name = key.split(".", 2)
-            (self.importance if kind == "importance" else self.anchor)[name] = value
+            kind, name = key.split(".", 1)
+            kept = self.importance if kind == "importance" else self.anchor
+            kept[name] = value.to(device)

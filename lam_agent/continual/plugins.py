@@ -110,10 +110,41 @@ class ValidationPlugin(SupervisedPlugin):  # type: ignore[misc]
         self._full_in_a_row = 0
         self._losses: list[float] = []
 
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return the running average and the best weights as named tensors, for a file."""
+        named = {f"average.{name}": value for name, value in self._average.items()}
+        return named | {f"best.{name}": value for name, value in self._best_weights.items()}
+
+    def numbers(self) -> dict[str, Any]:
+        """Return the rest of the state, as JSON holds it."""
+        return {
+            "curve": [dict(point) for point in self.curve],
+            "losses": list(self._losses),
+            "best_success": self._best_success,
+            "full_in_a_row": self._full_in_a_row,
+        }
+
+    def load(
+        self, tensors: dict[str, torch.Tensor], numbers: dict[str, Any], device: torch.device
+    ) -> None:
+        """Undo `tensors` and `numbers`."""
+        for prefix, kept in (("average.", self._average), ("best.", self._best_weights)):
+            kept.clear()
+            kept.update(
+                (name.removeprefix(prefix), value.to(device))
+                for name, value in tensors.items()
+                if name.startswith(prefix)
+            )
+        self.curve = [dict(point) for point in numbers["curve"]]
+        self._losses = list(numbers["losses"])
+        self._best_success = numbers["best_success"]
+        self._full_in_a_row = numbers["full_in_a_row"]
+
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         self.curve, self._losses = [], []
         self._best_success, self._full_in_a_row = -1.0, 0
         self._average = _copy_weights(strategy.model)
+        self._best_weights = {}
         # Avalanche clears this flag only when another epoch begins.
         strategy._stop_training = False
 

@@ -62,6 +62,8 @@ class ReplayPlugin(SupervisedPlugin):  # type: ignore[misc]
         batch_fraction: Share of replayed frames in a batch, all earlier tasks together.
     """
 
+    state_name = "replay"
+
     def __init__(self, buffer: ReplayBuffer, batch_fraction: float) -> None:
         super().__init__()
         self.buffer = buffer
@@ -84,16 +86,16 @@ class ReplayPlugin(SupervisedPlugin):  # type: ignore[misc]
     def state(self) -> dict[str, torch.Tensor]:
         """Return the buffer as named tensors, for a file."""
         return {
-            f"replay.{index}.{name}": tensor.contiguous()
+            f"{index}.{name}": tensor.contiguous()
             for index, frames in enumerate(self.buffer.tasks)
             for name, tensor in frames.tensors().items()
         }
 
-    def load_state(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Undo `state`."""
+    def load_state(self, state: Mapping[str, torch.Tensor], device: torch.device) -> None:
+        """Undo `state`; the frames stay on the CPU, where batches are drawn."""
         grouped: dict[int, dict[str, torch.Tensor]] = {}
         for key, tensor in state.items():
-            _, index, name = key.split(".", 2)
+            index, name = key.split(".", 1)
             grouped.setdefault(int(index), {})[name] = tensor
         self.buffer.tasks = [Frames.from_tensors(grouped[index]) for index in sorted(grouped)]
 

@@ -11,6 +11,7 @@ import torch
 from lam_agent.config import RunConfig
 from lam_agent.continual.avalanche_import import import_avalanche
 from lam_agent.continual.batches import FrameLoader, Frames, ObservationBatch
+from lam_agent.continual.capture import Numbers, Tensors, restore_training
 from lam_agent.continual.ewc import EwcPlugin
 from lam_agent.continual.loss import CloningLoss
 from lam_agent.continual.plugins import GuardPlugin, SchedulePlugin, ValidationPlugin
@@ -30,7 +31,8 @@ class AdaptationStrategy(SupervisedTemplate):  # type: ignore[misc]
     """Behaviour cloning of one experience after another.
 
     The optimiser is new in every experience, and all draws of an experience come from its own
-    child seeds, so that a run that is resumed between two experiences equals an unbroken one.
+    child seeds. Where `resume_from` is set to what `capture_training` returned, the next experience
+    to be trained goes on from there.
 
     Args:
         policy: The policy; it is trained in place.
@@ -38,7 +40,8 @@ class AdaptationStrategy(SupervisedTemplate):  # type: ignore[misc]
         visits: Frames of each experience, by position in the stream; filled as they are collected.
         validation: Validates, chooses weights and stops an experience.
         plugins: Plugins of the continual-learning strategy.
-        on_step: Called with the number of gradient steps done in the experience.
+        on_step: Called after each gradient step, with the number of those done in the experience.
+            The strategy may be captured then.
     """
 
     def __init__(
@@ -56,6 +59,9 @@ class AdaptationStrategy(SupervisedTemplate):  # type: ignore[misc]
         self.frames: Frames = Frames({}, *(torch.empty(0) for _ in range(5)))
         self.generator = torch.Generator()
         self.on_step = on_step
+        self.validation = validation
+        self.losses: list[float] = []
+        self.resume_from: tuple[Tensors, Numbers] | None = None
         train = config.train
         super().__init__(
             model=policy,
@@ -65,7 +71,7 @@ class AdaptationStrategy(SupervisedTemplate):  # type: ignore[misc]
             train_epochs=1,
             device=policy.device,
             plugins=[
-                SchedulePlugin(train.learning_rate, train.max_steps),
+                SchedulePlugin(train.learning_rate, config.max_steps),
                 *plugins,
                 GuardPlugin(train.clip_norm),
                 validation,
@@ -94,7 +100,7 @@ class AdaptationStrategy(SupervisedTemplate):  # type: ignore[misc]
         train = self.config.train
         label = self.experience.current_experience
         self.dataloader = FrameLoader(
-            [(self.frames, label, train.batch_size)], train.max_steps, self.generator
+            [(self.frames, label, train.batch_size)], self.config.max_steps, self.generator
         )
 
     def forward(self) -> PolicyOutput:
@@ -104,9 +110,26 @@ class AdaptationStrategy(SupervisedTemplate):  # type: ignore[misc]
             output: PolicyOutput = self.model(images, batch.proprioception, batch.bags)
         return output
 
+    def _before_training_exp(self, **kwargs: Any) -> None:
+        self.losses = []
+        super()._before_training_exp(**kwargs)
+
+    def _before_training_epoch(self, **kwargs: Any) -> None:
+        super()._before_training_epoch(**kwargs)
+        if self.resume_from is not None:
+            restore_training(self, *self.resume_from)
+            self.resume_from = None
+
     def _after_training_iteration(self, **kwargs: Any) -> None:
-        self.on_step(self.clock.train_exp_iterations + 1)
+        self.losses.append(float(self.loss.detach()))
         super()._after_training_iteration(**kwargs)
+        self.on_step(self.clock.train_exp_iterations)
+
+    def take_losses(self) -> float:
+        """Return the mean loss of the gradient steps since the last call in the experience."""
+        mean = sum(self.losses) / len(self.losses)
+        self.losses = []
+        return mean
 
 
 def _no_evaluator() -> Any:
@@ -123,4 +146,4 @@ def make_plugins(config: RunConfig) -> list[Any]:
         return [ReplayPlugin(buffer, config.replay.batch_fraction)]
     if config.strategy == "ewc":
         return [EwcPlugin(config.ewc.strength, config.ewc.fisher_samples)]
-    return [CumulativePlugin()] if config.strategy == "cumulative" else []
+    return [CumulativePlugin()] if config.strategy in ("cumulative", "joint") else []

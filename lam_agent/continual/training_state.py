@@ -1,48 +1,30 @@
-"""What a strategy carries from one experience to the next, as safetensors."""
+"""What the plugins of a strategy carry from one experience to the next, as named tensors."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-
-from lam_agent.errors import CheckpointError
-from lam_agent.files import replace_atomically
 
 
-def _state_file(checkpoint: Path) -> Path:
-    return checkpoint / "training_state" / "state.safetensors"
-
-
-def save_training_state(checkpoint: Path, plugins: Sequence[Any]) -> None:
-    """Write the tensors of all plugins that have some: replay buffer, importances, anchors."""
-    state = {"format_version": torch.tensor([1])}
+def plugin_tensors(plugins: Sequence[Any]) -> dict[str, torch.Tensor]:
+    """Return the tensors of all plugins that have some: replay buffer, importances, anchors."""
+    named: dict[str, torch.Tensor] = {}
     for plugin in plugins:
         if hasattr(plugin, "state"):
-            state.update(plugin.state())
-    with replace_atomically(_state_file(checkpoint)) as temporary:
-        save_file({name: value.contiguous().cpu() for name, value in state.items()}, temporary)
+            named |= {
+                f"{plugin.state_name}.{name}": value for name, value in plugin.state().items()
+            }
+    return named
 
 
-def load_training_state(checkpoint: Path, plugins: Sequence[Any], device: str) -> None:
-    """Undo `save_training_state`.
-
-    Raises:
-        CheckpointError: The file is missing or damaged.
-    """
-    path = _state_file(checkpoint)
-    try:
-        state = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(
-            f"the training state {path} cannot be read ({error}); start the run anew."
-        ) from error
-    del state["format_version"]
+def load_plugins(
+    plugins: Sequence[Any], named: Mapping[str, torch.Tensor], device: torch.device
+) -> None:
+    """Undo `plugin_tensors`; the replay buffer stays where batches are drawn, on the CPU."""
     for plugin in plugins:
-        if hasattr(plugin, "load_state"):
-            kept = {k: v if k.startswith("replay.") else v.to(device) for k, v in state.items()}
-            plugin.load_state(kept)
+        if hasattr(plugin, "state"):
+            prefix = f"{plugin.state_name}."
+            own = {k.removeprefix(prefix): v for k, v in named.items() if k.startswith(prefix)}
+            plugin.load_state(own, device)

@@ -213,6 +213,8 @@ def tiny_arguments(cache_dir: Path) -> list[str]:
         "eval.horizon": "24",
         "train.max-steps": "4",
         "train.validate-every": "2",
+        "train.log-every": "2",
+        "train.save-every": "1",
         "policy.image-size": "32",
         "policy.width": "32",
         "replay.memory-mb": "0.5",

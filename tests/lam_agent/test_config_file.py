@@ -15,6 +15,7 @@ from lam_agent.config import (
     PolicyConfig,
     ReplayConfig,
     RunConfig,
+    StreamConfig,
     TrainConfig,
 )
 from lam_agent.config_file import read_config
@@ -32,6 +33,7 @@ CHANGED = RunConfig(
     threads=3,
     video=2,
     allow_repeats=True,
+    stream=StreamConfig(order_seed=5),
     eval=EvalConfig(episodes=4, horizon=90, validation_episodes=5, full_matrix=True),
     collect=CollectConfig(noise_std=0.125, batch=5, cache_dir=Path("some where/é")),
     policy=PolicyConfig(init="runs/a: b #c", image_size=48, execute_length=3, width=96),

@@ -14,7 +14,7 @@ import pytest
 from lam_agent.errors import ResultsError
 from lam_agent.intervals import compute_intervals
 from lam_agent.metrics import compute_metrics
-from lam_agent.results import Cost, Results, WallTime, read_results, write_results
+from lam_agent.results import Cost, Results, WallTime, read_results, seal, write_results
 from lam_agent.success_matrix import SuccessMatrix
 
 NAN = float("nan")
@@ -99,13 +99,41 @@ def test_the_stable_part_alone_is_enough_and_more_keys_do_no_harm(
     for key in (*optional, "videos", "references"):
         del data[key]
     data["colour"] = "green"
-    path.write_text(json.dumps(data))
+    with pytest.raises(ResultsError, match="SHA-256 differs"):
+        path.write_text(json.dumps(data))
+        read_results(path)
+    path.write_text(json.dumps({**data, "sha256": seal(data)}))
     bare = dataclasses.replace(
         results, intervals={}, per_task=(), versions={}, videos=(), references={}
     )
     assert read_results(path) == bare
-    path.write_text(json.dumps({**data, "references": None}))
+    data["references"] = None
+    path.write_text(json.dumps({**data, "sha256": seal(data)}))
     assert read_results(path) == bare
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data["success"][2].__setitem__(0, 1.0),
+        lambda data: data["metrics"].__setitem__("forgetting", 0.0),
+        lambda data: data["cost"].__setitem__("replay_bytes", 0),
+        lambda data: data.__setitem__("seed", 4),
+        lambda data: data.pop("versions"),
+        lambda data: data.__setitem__("sha256", "0" * 64),
+    ],
+)
+def test_results_that_were_edited_by_hand_are_refused(
+    results: Results, tmp_path: Path, change: Change
+) -> None:
+    path = tmp_path / "results.json"
+    write_results(path, results)
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
+    with pytest.raises(ResultsError, match="changed after they were written") as caught:
+        read_results(path)
+    assert str(caught.value).startswith(str(path))
 
 
 def replaced(**values: Any) -> Change:

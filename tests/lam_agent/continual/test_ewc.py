@@ -1,7 +1,6 @@
 """Elastic weight consolidation: a Fisher that is per sample, and its penalty."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ import torch
 from lam_agent.continual import ewc
 from lam_agent.continual.batches import Frames
 from lam_agent.continual.ewc import EwcPlugin, diagonal_fisher
-from lam_agent.continual.training_state import load_training_state, save_training_state
+from lam_agent.continual.training_state import load_plugins, plugin_tensors
 from lam_agent.policy.policy import VisualActionPolicy
 
 MakePolicy = Callable[..., VisualActionPolicy]
@@ -152,12 +151,11 @@ def test_a_strong_penalty_holds_the_weights(make_lab: MakeLab) -> None:
     assert moved[1] < 0.2 * moved[0]
 
 
-def test_importances_and_anchors_survive_a_file(make_lab: MakeLab, tmp_path: Path) -> None:
+def test_importances_and_anchors_survive_a_file(make_lab: MakeLab) -> None:
     lab = make_lab("ewc")
     lab.train(0)
-    save_training_state(tmp_path, lab.plugins)
     loaded = EwcPlugin(1.0, 1)
-    load_training_state(tmp_path, [loaded], "cpu")
+    load_plugins([loaded], plugin_tensors(lab.plugins), torch.device("cpu"))
     for name in ("importance", "anchor"):
         expected = getattr(lab.plugins[0], name)
         found = getattr(loaded, name)

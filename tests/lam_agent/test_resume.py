@@ -1,0 +1,242 @@
+"""A run that is killed, stopped or out of disk at any moment goes on to the same end."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lam_agent.__main__ import main
+from lam_agent.continual.snapshot import load_snapshot
+
+TinyRun = tuple[Path, str]
+RunCommand = Callable[..., list[str]]
+
+pytestmark = pytest.mark.usefixtures("kept_threads")
+
+
+def content(folder: Path) -> dict[str, Any]:
+    """Return all of a run that must not depend on interruptions."""
+    results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    del results["sha256"], results["cost"]["wall_time_s"], results["cost"]["peak_memory_mb"]
+    results["videos"] = []
+    found: dict[str, Any] = {"results.json": results}
+    log = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    found["metrics.jsonl"] = [json.loads(line) for line in log]
+    checkpoints = sorted(path for path in (folder / "checkpoints").iterdir() if path.name != "last")
+    for path in checkpoints:
+        found[path.name] = (path / "pretrained_model/model.safetensors").read_bytes()
+        snapshot = load_snapshot(path)
+        assert snapshot is not None and snapshot.is_trained
+        found[path.name + " state"] = {
+            **{name: value.numpy().tobytes() for name, value in snapshot.tensors.items()},
+            "numbers": snapshot.numbers,
+        }
+    assert not [path for path in folder.rglob(".*") if path.name != "last"]
+    return found
+
+
+def assert_same(folder: Path, expected: Path) -> None:
+    """Check that two runs ended alike."""
+    ours, theirs = content(folder), content(expected)
+    assert set(ours) == set(theirs)
+    for name in theirs:
+        assert ours[name] == theirs[name], name
+
+
+# Killed ----------------------------------------------------------------------------------------
+
+
+def kill_when(process: subprocess.Popen[bytes], condition: Callable[[], bool], wait: float) -> bool:
+    """Kill a process some time after a condition holds; say whether it was still alive."""
+    while process.poll() is None and not condition():
+        time.sleep(0.002)
+    time.sleep(wait)
+    process.kill()
+    return process.wait() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("moment", ["collecting", "first", "second"])
+def test_a_run_that_is_killed_goes_on_to_the_same_end(
+    tiny_run: TinyRun,
+    tiny_arguments: list[str],
+    run_command: RunCommand,
+    tmp_path: Path,
+    moment: str,
+) -> None:
+    folder = tmp_path / "killed"
+    signs = {
+        "collecting": folder / "environment.json",
+        "first": folder / "checkpoints/000_reach/training_state/snapshot.safetensors",
+        "second": folder / "checkpoints/001_push/training_state/snapshot.safetensors",
+    }
+    wait = random.Random(moment).uniform(0.0, 0.3)
+    command = run_command(*tiny_arguments, "--output-dir", str(folder))
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        assert kill_when(process, signs[moment].exists, wait), "it ended before it was killed"
+    assert main(["run", "--resume", str(folder)]) == 0
+    assert_same(folder, tiny_run[0])
+
+
+def test_a_run_that_is_stopped_says_how_to_go_on(
+    tiny_run: TinyRun,
+    tiny_arguments: list[str],
+    run_command: RunCommand,
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "stopped"
+    snapshot = folder / "checkpoints/000_reach/training_state/snapshot.safetensors"
+    command = run_command(*tiny_arguments, "--output-dir", str(folder))
+    for number, started in ((signal.SIGTERM, snapshot), (signal.SIGINT, folder / "results.json")):
+        with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None and process.stderr is not None
+            words = b""
+            while not started.exists() or b"Adapting" not in words:
+                words += process.stdout.readline()
+            process.send_signal(number)
+            printed = process.stderr.read().decode()
+            process.stdout.read()
+            assert process.wait() == 128 + number
+        assert re.fullmatch(
+            rf"lam-agent: stopped by {number.name}, what was done is saved; "
+            rf"`lam-agent run --resume {folder}` goes on\.\n",
+            printed,
+        )
+        command = run_command("--resume", str(folder))
+    assert main(["run", "--resume", str(folder)]) == 0
+    assert_same(folder, tiny_run[0])
+
+
+# No space --------------------------------------------------------------------------------------
+
+
+def test_a_full_disk_leaves_the_last_good_state(
+    tiny_run: TinyRun,
+    tiny_arguments: list[str],
+    run_command: RunCommand,
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "full"
+    sizes = {
+        path: path.stat().st_size
+        for path in (tiny_run[0] / "checkpoints").rglob("snapshot.safetensors")
+    }
+    largest = max(sizes, key=lambda path: sizes[path])
+    assert "001_push" in str(largest)  # It holds the replay buffer of both tasks.
+    limit = sizes[largest] - 1000
+
+    def fill_disk() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    done = subprocess.run(
+        run_command(*tiny_arguments, "--output-dir", str(folder)),
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+        preexec_fn=fill_disk,
+    )
+    assert done.returncode == 2
+    assert re.fullmatch(r"lam-agent: error: .*(large|File).*\.\n", done.stderr)
+    assert main(["run", "--resume", str(folder)]) == 0
+    assert_same(folder, tiny_run[0])
+
+
+# Two at once, and damage -----------------------------------------------------------------------
+
+
+def test_two_processes_do_not_write_into_one_run(
+    tiny_run: TinyRun,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    check_sentence: Callable[[object], str],
+) -> None:
+    from lam_agent.run_folder import RunFolder
+
+    copy = Path(shutil.copytree(tiny_run[0], tmp_path / "copy", symlinks=True))
+    before = (copy / "results.json").read_bytes()
+    with RunFolder(copy).locked():
+        assert main(["run", "--resume", str(copy)]) == 2
+    words = check_sentence(capsys.readouterr().err.removesuffix("\n"))
+    assert "another process is working on" in words
+    assert (copy / "results.json").read_bytes() == before
+
+
+def test_a_log_that_was_shortened_is_refused(
+    tiny_run: TinyRun,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    check_sentence: Callable[[object], str],
+) -> None:
+    copy = Path(shutil.copytree(tiny_run[0], tmp_path / "copy", symlinks=True))
+    (copy / "metrics.jsonl").write_text("")
+    assert main(["run", "--resume", str(copy)]) == 2
+    assert "metrics.jsonl" in check_sentence(capsys.readouterr().err.removesuffix("\n"))
+
+
+def test_edited_results_are_refused(
+    tiny_run: TinyRun,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    check_sentence: Callable[[object], str],
+) -> None:
+    copy = Path(shutil.copytree(tiny_run[0], tmp_path / "copy", symlinks=True))
+    results = json.loads((copy / "results.json").read_text())
+    results["success"][2] = [1.0, 1.0]
+    (copy / "results.json").write_text(json.dumps(results))
+    before = (copy / "results.json").read_bytes()
+    assert main(["run", "--resume", str(copy)]) == 2
+    words = check_sentence(capsys.readouterr().err.removesuffix("\n"))
+    assert "changed after they were written" in words
+    assert (copy / "results.json").read_bytes() == before
+
+
+# Growing ---------------------------------------------------------------------------------------
+
+
+def test_a_stream_that_grows_equals_the_one_that_was_whole(
+    tiny_run: TinyRun, tiny_arguments: list[str], tmp_path: Path
+) -> None:
+    grown = Path(shutil.copytree(tiny_run[0], tmp_path / "grown", symlinks=True))
+    stream = ["--task-stream", "reach,push,drawer-open"]
+    assert main(["run", "--resume", str(grown), *stream, "--video", "0"]) == 0
+    whole = tmp_path / "whole"
+    assert main(["run", *tiny_arguments, *stream, "--output-dir", str(whole)]) == 0
+    ours, theirs = content(grown), content(whole)
+    assert set(ours) == set(theirs)
+    for name in theirs:
+        if name == "metrics.jsonl":  # The same rows; those of the new column come later.
+            ours[name].sort(key=json.dumps)
+            theirs[name].sort(key=json.dumps)
+        assert ours[name] == theirs[name], name
+
+
+@pytest.mark.parametrize(
+    ("stream", "part"),
+    [
+        ("push,reach", "cannot change task-stream"),
+        ("reach", "cannot change task-stream"),
+        ("reach,drawer-open,push", "cannot change task-stream"),
+        ("reach,push,push", "more than once"),
+    ],
+)
+def test_a_stream_that_does_not_begin_alike_is_refused(
+    tiny_run: TinyRun,
+    capsys: pytest.CaptureFixture[str],
+    check_sentence: Callable[[object], str],
+    stream: str,
+    part: str,
+) -> None:
+    assert main(["run", "--resume", str(tiny_run[0]), "--task-stream", stream]) == 2
+    assert part in check_sentence(capsys.readouterr().err.removesuffix("\n"))
