@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import torch
 
-from lam_envs.tasks.base import Outcome, Task, as_float32, choose, move
+from lam_envs.tasks.base import Outcome, choose, move
+from lam_envs.tasks.drawer import DrawerTask
 from lam_envs.tasks.rewards import tolerance
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _MAX_DISTANCE_M = 0.2
 
 
-class DrawerOpen(Task):
+class DrawerOpen(DrawerTask):
     """Pull the drawer open by 20 cm.
 
     Reset vector: drawer xyz. Success: handle within 3 cm of its open position.
@@ -19,13 +20,6 @@ class DrawerOpen(Task):
 
     name = "drawer-open"
     instruction = "open the drawer"
-    model_file = "sawyer_xyz/sawyer_drawer.xml"
-    hand_init_pos = as_float32(0.0, 0.6, 0.2)
-    reset_low = (-0.1, 0.9, 0.0)
-    reset_high = (0.1, 0.9, 0.0)
-
-    def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
-        worlds.set_body_pos("drawer", mask, vectors)
 
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
