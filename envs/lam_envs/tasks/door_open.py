@@ -1,0 +1,104 @@
+"""door-open: pull a safe's door open by its handle (metaworld 3.0.0, `sawyer_door_v3.py`)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from lam_envs.tasks.base import Outcome, Task, choose, move
+from lam_envs.tasks.rewards import hamacher_product, tolerance
+from lam_envs.tasks.rotations import matrix_to_quat_xyzw
+from lam_envs.tasks.sawyer import SawyerWorlds
+
+_FUNNEL_RADIUS_M = 0.12
+
+
+class DoorOpen(Task):
+    """Pull the door of the safe open.
+
+    Reset vector: safe xyz. Success: handle within 8 cm of its open position along x.
+    """
+
+    name = "door-open"
+    instruction = "open the door"
+    model_file = "sawyer_xyz/sawyer_door_pull.xml"
+    reset_low = (0.0, 0.85, 0.15)
+    reset_high = (0.1, 0.95, 0.15)
+    goal_low = (-0.3, 0.4, 0.1499)
+    goal_high = (-0.2, 0.5, 0.1501)
+
+    def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
+        worlds.set_body_pos("door", mask, vectors)
+
+    def place_objects(
+        self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
+    ) -> None:
+        opened = vectors.new_tensor((-0.3, -0.45, 0.0))
+        worlds.start.obj_init_pos[mask] = vectors[mask]
+        worlds.start.target_pos[mask] = vectors[mask] + opened
+        worlds.set_joint("doorjoint", mask, 0.0)
+        worlds.stop_joint("doorjoint", mask)
+        worlds.sim.forward(mask)
+
+    def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
+        quat = matrix_to_quat_xyzw(worlds.geom_matrix("handle"))
+        return torch.cat((worlds.geom_pos("handle"), quat), 1)
+
+    def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
+        effort = (actions[:, 3].to(state.dtype).clamp(-1, 1) + 1.0) / 2.0
+        reward = 2.0 * hamacher_product(_readiness(state), effort)
+        reward = reward + 8.0 * _opening(worlds.joint("doorjoint"))
+        is_success = (state[:, 4] - worlds.start.target_pos[:, 0]).abs() <= 0.08
+        return Outcome(torch.where(is_success, 10.0, reward), is_success)
+
+    def expert(self, state: torch.Tensor) -> torch.Tensor:
+        hand = state[:, :3]
+        handle = state[:, 4:7] + state.new_tensor((-0.05, 0.0, 0.0))
+        above = handle + state.new_tensor((0.06, 0.02, 0.2))
+        front = handle + state.new_tensor((0.06, 0.02, 0.0))
+        is_off = (hand[:, :2] - handle[:, :2]).norm(dim=1) > 0.12
+        is_high = (hand[:, 2] - handle[:, 2]).abs() > 0.04
+        desired = choose((is_off, above), (is_high, front), otherwise=handle)
+        return torch.cat((move(hand, desired, 25.0), torch.ones_like(state[:, :1])), 1)
+
+
+def _readiness(state: torch.Tensor) -> torch.Tensor:
+    """Return how near the hand is to its place between handle and door, shape (N,).
+
+    Outside of the handle's neighbourhood the hand must stay above a floor, a funnel around the
+    handle, so that it does not run into the handle from the side.
+    """
+    hand = state[:, :3]
+    handle = state[:, 4:7] + state.new_tensor((-0.05, 0.0, 0.0))
+    radius = (hand[:, :2] - handle[:, :2]).norm(dim=1)
+    outside = radius > _FUNNEL_RADIUS_M
+    height = 0.04 * torch.where(outside, radius - _FUNNEL_RADIUS_M, 1.0).log() + 0.4
+    floor = torch.where(outside, height, 0.0)
+    below = floor - hand[:, 2]
+    above_floor = torch.where(
+        below <= 0.0,
+        1.0,
+        tolerance(below, lower=0.0, upper=0.01, margin=floor / 2.0, sigmoid="long_tail"),
+    )
+    in_place = tolerance(
+        (hand - handle - state.new_tensor((0.05, 0.03, -0.01))).norm(dim=1),
+        lower=0.0,
+        upper=_FUNNEL_RADIUS_M / 2.0,
+        margin=0.5,
+        sigmoid="long_tail",
+    )
+    return hamacher_product(above_floor, in_place)
+
+
+def _opening(angle: torch.Tensor) -> torch.Tensor:
+    """Return how far the door is open, shape (N,), for its joint's angle in radians."""
+    has_moved = (angle < -math.pi / 90.0).to(angle.dtype)
+    opened = tolerance(
+        math.pi / 2.0 + math.pi / 6 + angle,
+        lower=0.0,
+        upper=0.5,
+        margin=math.pi / 3.0,
+        sigmoid="long_tail",
+    )
+    return 0.2 * has_moved + 0.8 * opened
