@@ -39,3 +39,19 @@ def matrix_to_quat_xyzw(matrix: torch.Tensor) -> torch.Tensor:
     quat = candidates.gather(-2, index).squeeze(-2)
     length: torch.Tensor = quat.norm(dim=-1, keepdim=True)
     return quat / length
+
+
+def quat_wxyz_to_xyzw(quat: torch.Tensor) -> torch.Tensor:
+    """Reorder MuJoCo's quaternions to SciPy's order, with the sign that SciPy gives a matrix.
+
+    Its sign makes the largest component positive, which is what `matrix_to_quat_xyzw` does.
+
+    Args:
+        quat: Unit quaternions w, x, y, z, shape (..., 4).
+
+    Returns:
+        Quaternions x, y, z, w, shape (..., 4).
+    """
+    xyzw = quat.roll(-1, -1)
+    largest = xyzw.gather(-1, xyzw.abs().argmax(-1, keepdim=True))
+    return torch.where(largest < 0, -xyzw, xyzw)
