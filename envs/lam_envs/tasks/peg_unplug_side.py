@@ -1,0 +1,90 @@
+"""peg-unplug-side: pull a plug out (metaworld 3.0.0, `sawyer_peg_unplug_side_v3.py`)."""
+
+from __future__ import annotations
+
+import torch
+
+from lam_envs.tasks.base import Outcome, Task, choose, move
+from lam_envs.tasks.rewards import gripper_caging, tolerance
+from lam_envs.tasks.sawyer import SawyerWorlds
+
+_PLUG_IN_BOX = (0.044, 0.0, 0.131)
+_PULL = (0.15, 0.0, 0.0)
+
+
+class PegUnplugSide(Task):
+    """Pull the plug sideways out of its box by 15 cm.
+
+    Reset vector: box xyz. Success: plug's end within 7 cm of its place when pulled out.
+    """
+
+    name = "peg-unplug-side"
+    instruction = "unplug the peg sideways"
+    model_file = "sawyer_xyz/sawyer_peg_unplug_side.xml"
+    reset_low = (-0.25, 0.6, -0.001)
+    reset_high = (-0.15, 0.8, 0.001)
+    goal_low = (-0.25 + 0.194, 0.6, -0.001 + 0.131)
+    goal_high = (-0.15 + 0.194, 0.8, 0.001 + 0.131)
+    settles_with_draw = True
+
+    def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
+        worlds.set_body_pos("box", mask, vectors)
+
+    def place_objects(
+        self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
+    ) -> None:
+        plug = vectors + vectors.new_tensor(_PLUG_IN_BOX)
+        worlds.start.target_pos[mask] = plug[mask] + plug.new_tensor(_PULL)
+        # The plug has met the box while the hand settled: the original keeps its angular velocity.
+        worlds.sim.field("qpos")[mask, 9:12] = plug[mask]
+        worlds.sim.field("qpos")[mask, 12:16] = plug.new_tensor((1.0, 0.0, 0.0, 0.0))
+        worlds.sim.field("qvel")[mask, 9:12] = 0.0
+        worlds.sim.forward(mask)
+        worlds.start.obj_init_pos[mask] = worlds.site_pos("pegEnd")[mask]
+
+    def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
+        return torch.cat((worlds.site_pos("pegEnd"), worlds.body_quat("plug1")), 1)
+
+    def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
+        start, tcp = worlds.start, worlds.tcp
+        opening, plug = state[:, 3], state[:, 4:7]
+        plug_to_target = (plug - start.target_pos).norm(dim=1)
+        in_place = tolerance(
+            plug_to_target,
+            lower=0.0,
+            upper=0.05,
+            margin=(start.obj_init_pos - start.target_pos).norm(dim=1),
+            sigmoid="long_tail",
+        )
+        grasped = gripper_caging(
+            gripper_action=actions[:, 3],
+            obj_pos=plug,
+            obj_init_pos=start.obj_init_pos,
+            left_pad=worlds.body_pos("leftpad"),
+            right_pad=worlds.body_pos("rightpad"),
+            tcp=tcp,
+            init_tcp=start.init_tcp,
+            obj_radius=0.025,
+            pad_success_thresh=0.05,
+            xz_thresh=0.005,
+            desired_gripper_effort=0.8,
+            density="high",
+        )
+        is_pulled = (opening > 0.5) & (plug[:, 0] - start.obj_init_pos[:, 0] > 0.015)
+        is_held = is_pulled & ((plug - tcp).norm(dim=1) < 0.035)
+        reward = torch.where(is_held, 1 + 2 * grasped + 5 * in_place, 2 * grasped)
+        reward = torch.where(plug_to_target <= 0.05, 10.0, reward)
+        return Outcome(reward, plug_to_target <= 0.07)
+
+    def expert(self, state: torch.Tensor) -> torch.Tensor:
+        hand = state[:, :3]
+        plug = state[:, 4:7] + state.new_tensor((-0.02, 0.0, 0.035))
+        above = plug + plug.new_tensor((0.0, 0.0, 0.2))
+        grip = torch.cat((plug[:, :2], torch.full_like(plug[:, :1], 0.15)), 1)
+        aside = hand + hand.new_tensor((0.01, 0.0, 0.0))
+        is_off = (hand[:, :2] - plug[:, :2]).norm(dim=1) > 0.04
+        is_high = (hand[:, 2] - 0.15).abs() > 0.02
+        desired = choose((is_off, above), (is_high, grip), otherwise=aside)
+        is_far = is_off | ((hand[:, 2] - plug[:, 2]).abs() > 0.15)
+        effort = torch.where(is_far, -1.0, 0.1).to(state.dtype)
+        return torch.cat((move(hand, desired, 25.0), effort[:, None]), 1)
