@@ -1,0 +1,64 @@
+"""`lam-agent export-minari`: a folder of demonstrations into Minari datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from lam_agent.config import TaskStream
+from lam_agent.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class ExportArguments:
+    """Make a Minari dataset of each task's demonstrations."""
+
+    folder: tyro.conf.Positional[Path]
+    """Folder of `<task>.safetensors` files, as `lam-agent collect --output` makes it."""
+
+    tasks: TaskStream | None = None
+    """Tasks, separated by commas; none: all of the folder."""
+
+    dataset_id: str = "lam/{task}-v0"
+    """Name of the datasets; {task} stands for the task."""
+
+
+def command(arguments: Sequence[str]) -> None:
+    """Export demonstrations and say where the datasets are."""
+    asked = tyro.cli(ExportArguments, args=list(arguments), prog="lam-agent export-minari")
+    from rich.console import Console
+
+    from lam_agent.demonstration_folder import SUFFIX, episode_file
+    from lam_agent.episodes import EpisodeSet
+    from lam_agent.interchange import export_minari
+    from lam_agent.interchange.minari_export import dataset_folder
+    from lam_agent.progress import RunProgress
+
+    tasks = asked.tasks or tuple(file.stem for file in sorted(asked.folder.glob(f"*{SUFFIX}")))
+    if not tasks:
+        raise ConfigError(f"{asked.folder} holds no demonstrations; name a folder that does.")
+    if len(tasks) > 1 and "{task}" not in asked.dataset_id:
+        raise ConfigError(
+            f"dataset-id is {asked.dataset_id!r} for the tasks {', '.join(tasks)}; it must contain "
+            "{task}, or name one task by --tasks."
+        )
+    names = {task: asked.dataset_id.replace("{task}", task) for task in dict.fromkeys(tasks)}
+    for task, name in names.items():  # Before the first of them is written.
+        episode_file(asked.folder, task)
+        dataset_folder(name)
+    progress = RunProgress(Console())
+    for task, name in names.items():
+        episodes = EpisodeSet.load(path := episode_file(asked.folder, task))
+        if episodes.task != task:
+            raise ConfigError(
+                f"{path} holds episodes of {episodes.task!r}; give the file the name of its task."
+            )
+        with progress.phase(f"writing {name}"):
+            folder = export_minari(episodes, name)
+        progress.say(
+            f"Exported {episodes.num_episodes} demonstrations of {task} as {name}: "
+            f"{episodes.num_frames} steps of {episodes.look_every} actions; {folder}"
+        )

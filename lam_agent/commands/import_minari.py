@@ -1,0 +1,92 @@
+"""`lam-agent import-minari`: a Minari dataset into a folder of demonstrations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from lam_agent.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class ImportArguments:
+    """Make demonstrations, which `run --demonstrations-path` reads, of a Minari dataset."""
+
+    dataset_id: tyro.conf.Positional[str]
+    """Name of a dataset on this machine, such as lam/push-v0."""
+
+    task: str
+    """Task that the dataset demonstrates."""
+
+    output: Path
+    """Folder of demonstrations; the file `<task>.safetensors` is added to it."""
+
+    camera_keys: str = "front=front,wrist=wrist"
+    """Entry of the observations for each camera; `a/b` is the entry b inside of a."""
+
+    proprioception_key: str = "proprioception"
+    """Entry of the observations with hand xyz (metres) and gripper opening (0 to 1)."""
+
+    tracked_key: str = "tracked"
+    """Entry of infos or observations with object and goal xyz (metres), where there is one."""
+
+    success_key: str = "is_success"
+    """Entry of the infos that is true at some step of a success, or `terminations`."""
+
+    control_dt: float | None = None
+    """Seconds that an action lasts, where the dataset does not say it."""
+
+    look_every: int | None = None
+    """Keep every n-th observation; none: all."""
+
+
+def command(arguments: Sequence[str]) -> None:
+    """Import a dataset and say where its demonstrations are."""
+    asked = tyro.cli(ImportArguments, args=list(arguments), prog="lam-agent import-minari")
+    path = asked.output / f"{asked.task}.safetensors"
+    if path.exists():
+        raise ConfigError(f"{path} exists already; remove it or choose another --output.")
+    cameras = _camera_keys(asked.camera_keys)
+    from rich.console import Console
+
+    from lam_agent.interchange import MinariKeys, import_minari
+    from lam_agent.progress import RunProgress
+
+    keys = MinariKeys(
+        cameras, asked.proprioception_key, tracked=asked.tracked_key, success=asked.success_key
+    )
+    progress = RunProgress(Console())
+    with progress.phase(f"reading {asked.dataset_id}") as update:
+        episodes = import_minari(
+            asked.dataset_id,
+            asked.task,
+            keys=keys,
+            control_dt=asked.control_dt,
+            look_every=asked.look_every,
+            progress=update,
+        )
+    episodes.save(path)
+    progress.say(
+        f"Imported {episodes.num_episodes} demonstrations of {asked.task}: "
+        f"{episodes.num_frames} looks, {len(episodes.actions)} actions, "
+        f"{float(episodes.is_success.float().mean()):.0%} succeed; {path}"
+    )
+    if not episodes.has_tracked:
+        progress.say(
+            f"There are no tracked positions ({asked.tracked_key}): "
+            "run with --train.auxiliary-weight 0."
+        )
+
+
+def _camera_keys(words: str) -> Mapping[str, str]:
+    """Read `front=KEY,wrist=KEY`."""
+    keys = {}
+    for word in words.split(","):
+        camera, sign, key = (part.strip() for part in word.partition("="))
+        if not (camera and sign and key):
+            raise ConfigError(f"camera-keys is {words!r}; it must look like front=KEY,wrist=KEY.")
+        keys[camera] = key
+    return keys

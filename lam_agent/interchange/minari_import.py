@@ -1,0 +1,191 @@
+"""Minari dataset -> EpisodeSet, with a refusal that names what does not fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from lam_agent.episodes import EpisodeSet, regular_looks
+from lam_agent.errors import EpisodeError
+from lam_agent.interchange.minari_checks import (
+    check_actions,
+    check_control_dt,
+    check_images,
+    check_proprioception,
+    check_tracked,
+    look_every_of,
+)
+from lam_agent.interchange.minari_keys import Array, MinariKeys, entry, flatten
+from lam_agent.interchange.minari_library import (
+    METADATA_KEY,
+    METADATA_VERSION,
+    load_library,
+    one_line,
+)
+from lam_agent.types import Progress, no_progress
+from lam_envs.tasks.registry import check_task_name, nearest
+
+
+def import_minari(
+    dataset_id: str,
+    task: str,
+    *,
+    keys: MinariKeys | None = None,
+    control_dt: float | None = None,
+    look_every: int | None = None,
+    progress: Progress = no_progress,
+) -> EpisodeSet:
+    """Read a Minari dataset of this machine.
+
+    Args:
+        dataset_id: Name of the dataset.
+        task: Task that it demonstrates.
+        keys: Where the parts are; None for the names that an export gives them.
+        control_dt: Seconds of an action; None where the dataset says it.
+        look_every: Control steps between two looks that are kept, where the dataset has one action
+            a step; None for what the dataset says, or else 1.
+        progress: Called after each episode.
+
+    Raises:
+        MissingExtraError: Minari is not installed.
+        UnknownTaskError: There is no such task.
+        EpisodeError: The dataset is missing, damaged, or does not fit, which names how.
+    """
+    keys = keys or MinariKeys()
+    check_task_name(task)
+    dataset = _open(dataset_id)
+    try:
+        said = _said(dataset, task)
+        step_s = check_control_dt(said.get("control_dt"), control_dt)
+        every, is_chunked = look_every_of(dataset.action_space, said.get("look_every"), look_every)
+        parts: list[dict[str, Array]] = []
+        for episode in _episodes(dataset):
+            parts.append(_convert(episode, keys, every, is_chunked))
+            progress(len(parts) / dataset.total_episodes, f"reading {dataset_id}")
+        return _join(task, parts, keys, every, step_s)
+    except EpisodeError as error:
+        raise EpisodeError(f"the Minari dataset {dataset_id} does not fit: {error}") from error
+
+
+def _open(dataset_id: str) -> Any:
+    """Return a dataset that is on this machine; nothing is downloaded."""
+    library = load_library()
+    try:
+        return library.load_dataset(dataset_id)
+    except FileNotFoundError as error:
+        names = list(library.list_local_datasets())
+        raise EpisodeError(
+            f"there is no Minari dataset {dataset_id!r} on this machine"
+            f"{nearest(dataset_id, names)}; download it by `minari download {dataset_id}`."
+        ) from error
+    except Exception as error:  # Minari raises errors of many kinds.
+        raise EpisodeError(
+            f"the Minari dataset {dataset_id} cannot be read ({one_line(error)}); "
+            "download or export it again."
+        ) from error
+
+
+def _episodes(dataset: Any) -> Any:
+    """Yield the episodes; a damaged file is refused in one sentence."""
+    episodes = iter(dataset.iterate_episodes())
+    while True:
+        try:
+            episode = next(episodes)
+        except StopIteration:
+            return
+        except Exception as error:  # h5py and Pillow raise errors of many kinds.
+            raise EpisodeError(
+                f"an episode cannot be read ({one_line(error)}); download or export it again."
+            ) from error
+        yield episode
+
+
+def _said(dataset: Any, task: str) -> dict[str, Any]:
+    """Return what an export of lam_agent said of the dataset; empty for one of other origin."""
+    said = dataset.storage.metadata.get(METADATA_KEY)
+    if not isinstance(said, dict):
+        return {}
+    if said.get("format_version") != METADATA_VERSION:
+        raise EpisodeError(
+            f"its metadata have format {said.get('format_version')}; this version reads "
+            f"{METADATA_VERSION}; update lam_agent."
+        )
+    if said.get("task") != task:
+        raise EpisodeError(
+            f"it demonstrates {said.get('task')!r}, not {task!r}; change --task or the dataset."
+        )
+    return said
+
+
+def _convert(episode: Any, keys: MinariKeys, look_every: int, is_chunked: bool) -> dict[str, Array]:
+    """Return the parts of an episode, checked: arrays with a row for each look or action."""
+    if not isinstance(episode.observations, dict):
+        raise EpisodeError(
+            "its observations are a single array; they must be a Dict with an entry for each "
+            "camera and for the proprioception; record them so."
+        )
+    observations, infos = flatten(episode.observations), flatten(episode.infos)
+    counts = infos.get("num_actions") if is_chunked else None
+    actions = check_actions(np.asarray(episode.actions), look_every, is_chunked, counts)
+    steps = len(episode.actions)
+    stride = 1 if is_chunked else look_every
+    parts = {"actions": actions}
+    for camera, key in keys.cameras.items():
+        images = entry(observations, key, "observations", "--camera-keys")
+        parts[camera] = check_images(images, key, steps)[:steps:stride]
+    name = keys.proprioception
+    feelings = entry(observations, name, "observations", "--proprioception-key")
+    parts["proprioception"] = check_proprioception(feelings, name, steps)[:steps:stride]
+    if keys.tracked in (known := {**observations, **infos}):
+        tracked = check_tracked(known[keys.tracked], keys.tracked, steps)
+        parts["tracked"] = tracked[:steps:stride]
+    elif keys.tracked != MinariKeys.tracked:
+        entry(known, keys.tracked, "infos and observations", "--tracked-key")
+    if keys.success == "terminations":
+        is_success = np.asarray(episode.terminations)
+    else:
+        is_success = entry(infos, keys.success, "infos", "--success-key")
+    if is_success.dtype.kind not in "biuf":
+        raise EpisodeError(
+            f"the info {keys.success!r} has type {is_success.dtype}; it must hold truth values; "
+            "name another by --success-key."
+        )
+    parts["is_success"] = np.array([bool((is_success > 0).any())])
+    return parts
+
+
+def _join(
+    task: str, parts: list[dict[str, Array]], keys: MinariKeys, look_every: int, control_dt: float
+) -> EpisodeSet:
+    """Concatenate episodes."""
+    if not parts:
+        raise EpisodeError("it has no episodes; record at least one.")
+    has_tracked = all("tracked" in part for part in parts)
+    lengths = torch.tensor([len(part["actions"]) for part in parts])
+    episode_start = torch.cat((torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)))
+    look_step = regular_looks(episode_start, look_every)
+
+    def joined(name: str) -> torch.Tensor:
+        shapes = {part[name].shape[1:] for part in parts}
+        if len(shapes) > 1:
+            raise EpisodeError(
+                f"its episodes differ in the shape of {name} ({', '.join(map(str, shapes))}); "
+                "convert them to one."
+            )
+        return torch.from_numpy(np.concatenate([part[name] for part in parts]))
+
+    return EpisodeSet(
+        task=task,
+        images={camera: joined(camera) for camera in keys.cameras},
+        proprioception=joined("proprioception"),
+        tracked=joined("tracked") if has_tracked else torch.zeros(len(look_step), 6),
+        look_step=look_step,
+        actions=joined("actions"),
+        episode_start=episode_start,
+        is_success=joined("is_success"),
+        look_every=look_every,
+        control_dt=control_dt,
+        has_tracked=has_tracked,
+    )

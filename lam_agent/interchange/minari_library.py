@@ -1,0 +1,50 @@
+"""The library Minari, which is optional: loaded only where it is used."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from typing import Any
+
+from lam_agent.errors import EpisodeError, MissingExtraError
+
+METADATA_KEY = "lam_agent"
+"""Entry of a dataset's metadata with what Minari has no word for."""
+
+METADATA_VERSION = 1
+
+_DATASET_ID = re.compile(r"([-\w]+/)*[-\w]+-v\d+")
+
+
+def load_library() -> Any:
+    """Return the module `minari`.
+
+    Raises:
+        MissingExtraError: It, or h5py, is not installed.
+    """
+    try:
+        import_module("h5py")
+        return import_module("minari")
+    except ImportError as error:
+        raise MissingExtraError(
+            f"Minari datasets need the package {error.name}, which is not installed; "
+            'run pip install "lam-agent[minari]".'
+        ) from error
+
+
+def check_dataset_id(dataset_id: str) -> None:
+    """Refuse what is no name of a Minari dataset.
+
+    Raises:
+        EpisodeError: Naming the form.
+    """
+    if not _DATASET_ID.fullmatch(dataset_id):
+        raise EpisodeError(
+            f"{dataset_id!r} is no name of a Minari dataset; it must have the form "
+            "namespace/name-v0, of letters, digits, '-' and '_'."
+        )
+
+
+def one_line(error: Exception) -> str:
+    """Return the words of a library's error without line breaks and final period."""
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

@@ -1,0 +1,85 @@
+"""Fixtures of the interchange tests: a home for Minari, and datasets as other people make them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import minari
+import numpy as np
+import pytest
+from gymnasium import spaces
+from minari.data_collector import EpisodeBuffer
+
+STEPS = (5, 8)
+"""Steps of the episodes of a dataset of other people."""
+
+
+@pytest.fixture(autouse=True)
+def minari_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where Minari keeps the datasets of a test."""
+    home = tmp_path / "minari"
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(home))
+    return home
+
+
+@pytest.fixture
+def foreign_observations() -> Callable[[int], dict[str, Any]]:
+    """Return observations of an episode of other people: nested, one for each control step."""
+
+    def make(steps: int) -> dict[str, Any]:
+        rng = np.random.default_rng(steps)
+        shape = (steps + 1, 40, 40, 3)
+        return {
+            "images": {
+                "table_camera": rng.integers(0, 256, shape, dtype=np.uint8),
+                "hand_camera": rng.integers(0, 256, shape, dtype=np.uint8),
+            },
+            "robot": rng.random((steps + 1, 4)),
+            "positions": rng.random((steps + 1, 6)),
+        }
+
+    return make
+
+
+@pytest.fixture
+def foreign_dataset(
+    foreign_observations: Callable[[int], dict[str, Any]],
+) -> Callable[..., list[EpisodeBuffer]]:
+    """Make a dataset of other people, named `other/table-v0`; return what was put in."""
+
+    def make(
+        change: Callable[[dict[str, Any], dict[str, Any]], object] = lambda parts, spaces: None,
+        dataset_id: str = "other/table-v0",
+    ) -> list[EpisodeBuffer]:
+        picture = spaces.Box(0, 255, (40, 40, 3), np.uint8)
+        box: dict[str, Any] = {
+            "observation_space": spaces.Dict(
+                {
+                    "images": spaces.Dict({"table_camera": picture, "hand_camera": picture}),
+                    "robot": spaces.Box(-2.0, 2.0, (4,), np.float64),
+                    "positions": spaces.Box(-2.0, 2.0, (6,), np.float64),
+                }
+            ),
+            "action_space": spaces.Box(-1.0, 1.0, (4,), np.float64),
+        }
+        buffers = []
+        for index, steps in enumerate(STEPS):
+            parts: dict[str, Any] = {
+                "observations": foreign_observations(steps),
+                "actions": np.random.default_rng(index).uniform(-1, 1, (steps, 4)),
+                "rewards": np.zeros(steps),
+                "terminations": np.arange(steps) == steps - 1 if index else np.zeros(steps, bool),
+                "truncations": np.zeros(steps, bool),
+                "infos": {"success": np.arange(steps + 1) == 3 - 3 * index},
+            }
+            change(parts, box)
+            buffers.append(EpisodeBuffer(**parts))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            minari.create_dataset_from_buffers(dataset_id, buffers, jpeg_encoding=False, **box)
+        return buffers
+
+    return make
