@@ -21,7 +21,7 @@ def make_loggers(config: RunConfig, folder: Path, *, position: int = 0, step: in
         MissingExtraError: The package of a logger is not installed.
         LoggerError: A logger cannot start.
     """
-    max_steps = config.train.max_steps
+    max_steps = config.max_steps
     loggers: list[Logger] = []
     if "tensorboard" in config.logger:
         from lam_agent.loggers.tensorboard_logger import TensorBoardLogger
