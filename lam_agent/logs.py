@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Iterator
@@ -9,19 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from lam_agent.errors import RunFolderError
+from lam_agent.loggers.protocol import FanOut
 
 Value = float | int | str | None
 
 
 class MetricLogger:
-    """Appends rows to a file.
+    """Appends rows to a file and hands them to another logger.
 
     Args:
         path: The file; it is made if it is missing.
+        also: Takes the same rows; pictures as the bytes of a PNG file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, also: FanOut | None = None) -> None:
         self._path = path
+        self.also = also or FanOut()
         path.parent.mkdir(parents=True, exist_ok=True)
 
     def write(self, kind: str, **values: Value) -> None:
@@ -33,6 +37,9 @@ class MetricLogger:
         """
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"kind": kind, **values}) + "\n")
+        png = values.get("png")
+        picture = {"png": base64.b64decode(png)} if isinstance(png, str) else {}
+        self.also.write(kind, **{**values, **picture})
 
     def write_once(self, kind: str, keys: dict[str, Value], **values: Value) -> None:
         """Append a row unless there is one of that kind with the same keys."""

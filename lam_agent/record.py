@@ -13,6 +13,7 @@ import torch
 
 from lam_agent.checkpoint import save_pretrained
 from lam_agent.config import RunConfig
+from lam_agent.demonstration_folder import demonstration_source
 from lam_agent.errors import ResultsError
 from lam_agent.evaluate import Evaluation
 from lam_agent.intervals import compute_intervals
@@ -44,6 +45,7 @@ class RunRecord:
     def __init__(self, config: RunConfig, policy: VisualActionPolicy) -> None:
         self.config = config
         self.policy = policy
+        self.source = demonstration_source(config)
         self.matrix = SuccessMatrix.empty(len(config.tasks))
         self.learning: dict[int, list[dict[str, float]]] = {}
         self.last_evaluations: dict[str, Evaluation] = {}
@@ -105,6 +107,7 @@ class RunRecord:
             "validation_episodes": config.eval.validation_episodes,
             "demonstrations": config.demonstrations,
             "demonstration_seed": config.seed,
+            "demonstration_source": self.source,
             "start_seeds": "fixed for each (split, task, episode); splits are disjoint",
             "full_matrix": config.eval.full_matrix,
             "image_size": config.policy.image_size,
@@ -146,7 +149,18 @@ class RunRecord:
         )
 
     def load(self, results: Results) -> None:
-        """Take over what an earlier part of the run measured."""
+        """Take over what an earlier part of the run measured.
+
+        Raises:
+            ResultsError: The results are incomplete, or the demonstrations are no longer the same.
+        """
+        before = results.protocol.get("demonstration_source", {}).get("sha256", {})
+        for task, digest in before.items():
+            if self.source.get("sha256", {}).get(task) != digest:
+                raise ResultsError(
+                    f"the demonstrations of {task} were changed since the run began (their SHA-256 "
+                    "differs); put the file back or start a new run."
+                )
         self.matrix = results.matrix.grown(len(self.config.tasks))
         self.experiences_done = results.experiences_done
         try:

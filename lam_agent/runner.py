@@ -17,11 +17,13 @@ from lam_agent.continual.snapshot import Snapshot, save_snapshot
 from lam_agent.continual.strategy import AdaptationStrategy, make_plugins
 from lam_agent.continual.stream import make_benchmark
 from lam_agent.continual.training_state import load_plugins, plugin_tensors
+from lam_agent.demonstration_folder import check_demonstrations
 from lam_agent.demonstrations import load_demonstrations
 from lam_agent.episodes import EpisodeSet
 from lam_agent.evaluate import evaluate
 from lam_agent.files import write_text_atomically
 from lam_agent.interrupts import Interrupts
+from lam_agent.loggers import FanOut, make_loggers
 from lam_agent.logs import MetricLogger
 from lam_agent.progress import RunProgress
 from lam_agent.record import RunRecord, pretrained_folder, save_policy
@@ -58,6 +60,7 @@ class Runner:
         *,
         resume: bool = False,
     ) -> None:
+        check_demonstrations(config)
         keep_freed_memory()
         self.config = config
         self.tasks = config.tasks
@@ -84,6 +87,7 @@ class Runner:
         self.point = ResumePoint()
         if resume:
             self._resume()
+        self.logger.also = self._make_loggers()
 
     def run(self) -> Results:
         """Run what is left of the stream.
@@ -91,6 +95,12 @@ class Runner:
         Returns:
             The results, which are also in the run folder.
         """
+        try:
+            return self._run()
+        finally:
+            self.logger.also.close()
+
+    def _run(self) -> Results:
         system = describe_system(self.device, torch.get_num_threads())
         write_text_atomically(self.folder.environment, json.dumps(system, indent=2) + "\n")
         self.progress.say(
@@ -278,6 +288,13 @@ class Runner:
             step = self.point.training.numbers["clock"]["train_exp_iterations"]
             words += f" and {step} steps of {self.tasks[self.point.training.position]}"
         self.progress.say(f"Going on with {self.folder.path} {words}.")
+
+    def _make_loggers(self) -> FanOut:
+        """Make the loggers beside metrics.jsonl; they go on where the run does."""
+        training = self.point.training
+        position = training.position if training else self.record.experiences_done
+        step = training.numbers["clock"]["train_exp_iterations"] if training else 0
+        return make_loggers(self.config, self.folder.path, position=position, step=step)
 
     def _validate(self) -> float:
         """Measure success on the validation starts of what is learned now."""
