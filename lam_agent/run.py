@@ -112,9 +112,10 @@ def execute(arguments: RunArguments) -> None:
     console = Console()
     with console.status("Loading torch, MuJoCo and Avalanche …"):
         from lam_agent.demonstration_folder import check_demonstrations
+
+        check_demonstrations(arguments.settings)
         from lam_agent.runner import Runner
 
-    check_demonstrations(arguments.settings)
     from lam_agent.interrupts import Interrupts
 
     is_new = arguments.resume is None

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from lam_agent.__main__ import main
 from lam_agent.config import PolicyConfig, RunConfig, TrainConfig
@@ -194,3 +195,30 @@ def test_collect_makes_a_folder_that_a_run_reads(
     assert_equal(read_demonstrations("reach", config), EpisodeSet.load(cached))
     assert main(arguments) == 2
     assert "reach.safetensors exists already; remove it" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("kept_threads")
+def test_a_run_adapts_to_them_and_logs_where_it_is_asked_to(
+    tmp_path: Path, make_episodes: MakeEpisodes, tiny_arguments: list[str]
+) -> None:
+    own, output = tmp_path / "own", tmp_path / "run"
+    make_episodes("reach", lengths=(24, 20, 18, 9)).save(own / "reach.safetensors")
+    changes = {
+        "task-stream": "reach",
+        "demonstrations-path": str(own),
+        "logger": "tensorboard",
+        "output-dir": str(output),
+    }
+    words = [word for name, value in changes.items() for word in (f"--{name}", value)]
+    assert main(["run", *tiny_arguments, *words]) == 0
+    source = json.loads((output / "results.json").read_text())["protocol"]["demonstration_source"]
+    digest = hashlib.sha256((own / "reach.safetensors").read_bytes()).hexdigest()
+    assert (source["source"], source["sha256"]) == ("own", {"reach": digest})
+    events = EventAccumulator(str(output / "tensorboard"))
+    events.Reload()
+    tags = events.Tags()
+    assert {"validation/success", "evaluation/success/0_reach"} <= set(tags["scalars"])
+    assert set(tags["images"]) == {"first_frame/reach/front", "first_frame/reach/wrist"}
+    rows = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
+    measured = [row["success"] for row in rows if row["kind"] == "validation"]
+    assert [event.value for event in events.Scalars("validation/success")] == measured
