@@ -12,6 +12,7 @@ from typing import Literal
 import torch
 
 Sigmoid = Literal["gaussian", "long_tail"]
+Density = Literal["low", "medium", "high"]
 
 _VALUE_AT_MARGIN = 0.1
 
@@ -139,7 +140,7 @@ def gripper_caging(
     xz_thresh: float,
     object_reach_radius: float = 0.0,
     desired_gripper_effort: float = 1.0,
-    density: Literal["low", "medium", "high"] = "low",
+    density: Density = "low",
 ) -> torch.Tensor:
     """Return Meta-World's reward for caging and gripping an object, shape (N,), in [0, 1].
 
