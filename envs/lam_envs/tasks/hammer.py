@@ -1,0 +1,93 @@
+"""hammer: drive a nail into a block with a hammer (metaworld 3.0.0, `sawyer_hammer_v3.py`)."""
+
+from __future__ import annotations
+
+import torch
+
+from lam_envs.tasks.base import Outcome, Task, choose, move
+from lam_envs.tasks.grasp import caging
+from lam_envs.tasks.rewards import tolerance
+from lam_envs.tasks.sawyer import SawyerWorlds
+
+_HEAD_IN_HAMMER = (0.16, 0.06, 0.0)
+_HALF_HANDLE_M = 0.14 / 2.0
+_DRIVEN_M = 0.09
+
+
+class Hammer(Task):
+    """Grasp the hammer and drive the nail into the upright block.
+
+    Reset vector: hammer xyz. Success: nail driven in by more than 9 cm.
+    """
+
+    name = "hammer"
+    instruction = "hammer the nail into the block"
+    model_file = "sawyer_xyz/sawyer_hammer.xml"
+    hand_init_pos = (0.0, 0.4, 0.2)
+    reset_low = (-0.1, 0.4, 0.0)
+    reset_high = (0.1, 0.5, 0.0)
+    goal_low = (0.2399, 0.7399, 0.109)
+    goal_high = (0.2401, 0.7401, 0.111)
+
+    def place_objects(
+        self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
+    ) -> None:
+        worlds.start.target_pos[mask] = worlds.site_pos("goal")[mask]
+        worlds.start.obj_init_pos[mask] = vectors[mask]
+        worlds.set_object_pos(mask, worlds.start.obj_init_pos)
+
+    def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
+        poses = [
+            pose(name)
+            for name in ("hammer", "nail_link")
+            for pose in (worlds.body_pos, worlds.body_quat)
+        ]
+        return torch.cat(poses, 1)
+
+    def tracked_positions(self, state: torch.Tensor) -> torch.Tensor:
+        """Return the positions of hammer and nail, shape (N, 6), metres."""
+        return torch.cat((state[:, 4:7], state[:, 11:14]), 1)
+
+    def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
+        hand, hammer, quat = state[:, :3], state[:, 4:7], state[:, 7:11]
+        head = hammer + hammer.new_tensor(_HEAD_IN_HAMMER)
+        # The caging reward knows spheres only: along its handle, the hammer is where the hand is.
+        is_at_handle = (hammer[:, 0] - hand[:, 0]).abs() < _HALF_HANDLE_M
+        held_x = torch.where(is_at_handle, hand[:, 0], hammer[:, 0])
+        grasped = caging(
+            worlds,
+            actions,
+            torch.cat((held_x[:, None], hammer[:, 1:]), 1),
+            obj_radius=0.015,
+            pad_success_thresh=0.02,
+            xz_thresh=0.01,
+        )
+        upright = (1 - (quat - quat.new_tensor((1.0, 0.0, 0.0, 0.0))).norm(dim=1) / 0.4).clamp(0)
+        in_place = tolerance(
+            (worlds.start.target_pos - head).norm(dim=1),
+            lower=0.0,
+            upper=0.02,
+            margin=0.2,
+            sigmoid="long_tail",
+        )
+        is_lifted = head[:, 2] > 0.02
+        in_place = 0.1 * is_lifted + 0.9 * in_place
+        reward = (2.0 * grasped + 6.0 * in_place) * upright
+        is_driven = worlds.joint("NailSlideJoint") > _DRIVEN_M
+        return Outcome(torch.where(is_driven & (reward > 5.0), 10.0, reward), is_driven)
+
+    def expert(self, state: torch.Tensor) -> torch.Tensor:
+        hand = state[:, :3]
+        grip = state[:, 4:7] + state.new_tensor((-0.04, 0.0, -0.01))
+        goal = state.new_tensor((0.24 - 0.19, 0.71, 0.11 + 0.05)).expand_as(hand)
+        before = torch.stack((goal[:, 0], hand[:, 1], goal[:, 2]), 1)
+        is_off = (hand[:, :2] - grip[:, :2]).norm(dim=1) > 0.04
+        height = (hand[:, 2] - grip[:, 2]).abs()
+        desired = choose(
+            (is_off, grip + grip.new_tensor((0.0, 0.0, 0.1))),
+            ((height > 0.05) & (grip[:, 2] < 0.03), grip + grip.new_tensor((0.0, 0.0, 0.03))),
+            ((hand[:, [0, 2]] - goal[:, [0, 2]]).norm(dim=1) > 0.02, before),
+            otherwise=goal,
+        )
+        effort = torch.where(is_off | (height > 0.1), 0.0, 0.8).to(state.dtype)
+        return torch.cat((move(hand, desired, 10.0), effort[:, None]), 1)
