@@ -1,0 +1,85 @@
+"""push-back: bring a block towards the arm (metaworld 3.0.0, `sawyer_push_back_v3.py`)."""
+
+from __future__ import annotations
+
+import torch
+
+from lam_envs.tasks.base import Outcome, as_float32, choose, move
+from lam_envs.tasks.push import Push
+from lam_envs.tasks.rewards import between_pads, hamacher_product, tolerance, xz_caging
+from lam_envs.tasks.sawyer import SawyerWorlds
+
+_GOAL_RADIUS_M = 0.05
+_BLOCK_RADIUS_M = 0.007
+_PAD_DISTANCE_M = 0.05
+
+
+class PushBack(Push):
+    """Bring the block back to the green marker.
+
+    Reset vector: block xyz, goal xyz (both heights are replaced by the settled block's).
+    Success: block within 7 cm of the goal.
+    """
+
+    name = "push-back"
+    instruction = "push the block back to the green marker"
+    model_file = "sawyer_xyz/sawyer_push_back_v3.xml"
+    hand_init_pos = as_float32(0.0, 0.6, 0.2)
+    reset_low = (-0.1, 0.8, 0.02, -0.1, 0.6, 0.0199)
+    reset_high = (0.1, 0.85, 0.02, 0.1, 0.7, 0.0201)
+    goal_low = (-0.1, 0.6, 0.0199)
+    goal_high = (0.1, 0.7, 0.0201)
+
+    def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
+        start = worlds.start
+        opening, block = state[:, 3], state[:, 4:7]
+        block_to_target = (block - start.target_pos).norm(dim=1)
+        block_to_target_init = (start.obj_init_pos - start.target_pos).norm(dim=1)
+        in_place = tolerance(
+            block_to_target,
+            lower=0.0,
+            upper=_GOAL_RADIUS_M,
+            margin=block_to_target_init,
+            sigmoid="long_tail",
+        )
+        reward = hamacher_product(_grasped(worlds, block), in_place)
+        is_held = ((block - worlds.tcp).norm(dim=1) < 0.01) & (opening > 0) & (opening < 0.55)
+        is_moved = block_to_target_init - block_to_target > 0.01
+        reward = torch.where(is_held & is_moved, reward + 1.0 + 5.0 * in_place, reward)
+        reward = torch.where(block_to_target < _GOAL_RADIUS_M, 10.0, reward)
+        return Outcome(reward, block_to_target <= 0.07)
+
+    def expert(self, state: torch.Tensor) -> torch.Tensor:
+        hand, block, goal = state[:, :3], state[:, 4:7], state[:, -3:]
+        above = block + block.new_tensor((0.0, 0.0, 0.3))
+        level = torch.cat((goal[:, :2], goal[:, 2:] + hand[:, 2:]), 1)
+        is_off = (hand[:, :2] - block[:, :2]).norm(dim=1) > 0.04
+        height = (hand[:, 2] - block[:, 2]).abs()
+        desired = choose((is_off, above), (height > 0.055, block), otherwise=level)
+        effort = torch.where(is_off | (height > 0.05), 0.0, 0.9).to(state.dtype)
+        return torch.cat((move(hand, desired, 10.0), effort[:, None]), 1)
+
+
+def _grasped(worlds: SawyerWorlds, block: torch.Tensor) -> torch.Tensor:
+    """Return the task's own reward for caging and gripping the block, shape (N,)."""
+    caging_y, gripping_y = (
+        between_pads(
+            obj_pos=block,
+            left_pad=worlds.body_pos("leftpad"),
+            right_pad=worlds.body_pos("rightpad"),
+            lower=_BLOCK_RADIUS_M,
+            upper=upper,
+            pad_success_thresh=_PAD_DISTANCE_M,
+        )
+        for upper in (_PAD_DISTANCE_M, _BLOCK_RADIUS_M + 0.003)
+    )
+    caging_xz = xz_caging(
+        obj_pos=block,
+        obj_init_pos=worlds.start.obj_init_pos,
+        tcp=worlds.tcp,
+        init_tcp=worlds.start.init_tcp,
+        xz_thresh=0.01,
+    )
+    caging = hamacher_product(caging_y, caging_xz)
+    gripping = torch.where(caging > 0.95, gripping_y, torch.zeros_like(gripping_y))
+    return (caging + gripping) / 2
