@@ -1,4 +1,4 @@
-"""What reach and push share: a puck on the table and a goal at least 15 cm from it."""
+"""What reach, push and their like share: an object to grasp, and a goal 15 cm from it or more."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MIN_GOAL_DISTANCE_M = 0.15
 
 
 class PuckTask(Task):
-    """Base of the tasks whose reset vector is puck xyz, goal xyz."""
+    """Base of the tasks whose reset vector is puck (or block) xyz, goal xyz."""
 
     shows_goal = True
 
