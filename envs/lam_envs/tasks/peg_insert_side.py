@@ -7,8 +7,8 @@ import numpy.typing as npt
 import torch
 
 from lam_envs.tasks.base import Outcome, Task, choose, move
+from lam_envs.tasks.grasp import caging
 from lam_envs.tasks.rewards import (
-    gripper_caging,
     hamacher_product,
     rect_prism_tolerance,
     tolerance,
@@ -73,18 +73,13 @@ class PegInsertSide(Task):
             sigmoid="long_tail",
         )
         in_place = hamacher_product(in_place, _clearance(worlds))
-        grasped = gripper_caging(
-            gripper_action=actions[:, 3],
-            obj_pos=peg,
-            obj_init_pos=start.obj_init_pos,
-            left_pad=worlds.body_pos("leftpad"),
-            right_pad=worlds.body_pos("rightpad"),
-            tcp=tcp,
-            init_tcp=start.init_tcp,
+        grasped = caging(
+            worlds,
+            actions,
+            peg,
             obj_radius=0.0075,
             pad_success_thresh=0.03,
             xz_thresh=0.005,
-            density="high",
         )
         is_lifted = (
             ((peg - tcp).norm(dim=1) < 0.08)

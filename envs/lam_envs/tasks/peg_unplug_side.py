@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 from lam_envs.tasks.base import Outcome, Task, choose, move
-from lam_envs.tasks.rewards import gripper_caging, tolerance
+from lam_envs.tasks.grasp import caging
+from lam_envs.tasks.rewards import tolerance
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _PLUG_IN_BOX = (0.044, 0.0, 0.131)
@@ -56,19 +57,14 @@ class PegUnplugSide(Task):
             margin=(start.obj_init_pos - start.target_pos).norm(dim=1),
             sigmoid="long_tail",
         )
-        grasped = gripper_caging(
-            gripper_action=actions[:, 3],
-            obj_pos=plug,
-            obj_init_pos=start.obj_init_pos,
-            left_pad=worlds.body_pos("leftpad"),
-            right_pad=worlds.body_pos("rightpad"),
-            tcp=tcp,
-            init_tcp=start.init_tcp,
+        grasped = caging(
+            worlds,
+            actions,
+            plug,
             obj_radius=0.025,
             pad_success_thresh=0.05,
             xz_thresh=0.005,
             desired_gripper_effort=0.8,
-            density="high",
         )
         is_pulled = (opening > 0.5) & (plug[:, 0] - start.obj_init_pos[:, 0] > 0.015)
         is_held = is_pulled & ((plug - tcp).norm(dim=1) < 0.035)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 
 from lam_envs.tasks.base import Outcome, choose, move
+from lam_envs.tasks.grasp import caging
 from lam_envs.tasks.puck import PuckTask
-from lam_envs.tasks.rewards import gripper_caging, tolerance
+from lam_envs.tasks.rewards import tolerance
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _RADIUS_M = 0.05
@@ -47,18 +48,13 @@ class Push(PuckTask):
             margin=(start.obj_init_pos - start.target_pos).norm(dim=1),
             sigmoid="long_tail",
         )
-        grasped = gripper_caging(
-            gripper_action=actions[:, 3],
-            obj_pos=puck,
-            obj_init_pos=start.obj_init_pos,
-            left_pad=worlds.body_pos("leftpad"),
-            right_pad=worlds.body_pos("rightpad"),
-            tcp=tcp,
-            init_tcp=start.init_tcp,
+        grasped = caging(
+            worlds,
+            actions,
+            puck,
             obj_radius=0.015,
             pad_success_thresh=0.05,
             xz_thresh=0.005,
-            density="high",
         )
         reward = 2 * grasped
         holding = (tcp_to_puck < 0.02) & (opening > 0)
