@@ -1,9 +1,12 @@
 """Import of datasets of other people: mapping of keys, subsampled looks, and refusals."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import gymnasium
+import minari
 import numpy as np
 import pytest
 import torch
@@ -101,6 +104,40 @@ def test_the_command_makes_demonstrations_that_a_run_reads(
         read_demonstrations("push", config)
 
 
+def test_a_recording_of_the_gymnasium_environment_needs_no_mapping() -> None:
+    environment = gymnasium.make("lam_envs:lam/Push-v0", image_size=32)
+    actions = np.random.default_rng(3).uniform(-1, 1, (6, 4)).astype(np.float32)
+    observations = [environment.reset(seed=3)[0]]
+    is_success = []
+    for action in actions:
+        observation, _, _, _, info = environment.step(action)
+        observations.append(observation)
+        is_success.append(info["is_success"])
+    recording = {
+        key: np.stack([observation[key] for observation in observations]) for key in observations[0]
+    }
+    truncations = np.arange(6) == 5
+    buffer = EpisodeBuffer(
+        observations=recording,
+        actions=actions,
+        rewards=np.zeros(6),
+        terminations=np.zeros(6, bool),
+        truncations=truncations,
+        infos={"is_success": np.array(is_success)},
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        minari.create_dataset_from_buffers(NAME, [buffer], env=environment, jpeg_encoding=False)
+    environment.close()
+    episodes = import_minari(NAME, "push", control_dt=0.0125, look_every=3)
+    assert torch.equal(episodes.actions, torch.from_numpy(actions))
+    assert episodes.look_step.tolist() == [0, 3]
+    for camera in ("front", "wrist"):
+        assert np.array_equal(episodes.images[camera].numpy(), recording[camera][[0, 3]])
+    assert np.array_equal(episodes.proprioception.numpy(), recording["proprioception"][[0, 3]])
+    assert episodes.is_success.tolist() == [any(is_success)]
+
+
 # Refusals ---------------------------------------------------------------------------------------
 
 
@@ -121,7 +158,7 @@ def test_the_command_makes_demonstrations_that_a_run_reads(
         ),
         ({"keys": MinariKeys(KEYS.cameras)}, "name another by --proprioception-key"),
         (
-            {"keys": MinariKeys(KEYS.cameras, "robot", tracked="positoins")},
+            {"keys": MinariKeys(KEYS.cameras, "robot", tracked="position")},
             "(did you mean 'positions'?)",
         ),
         ({"keys": MinariKeys(KEYS.cameras, "robot")}, "infos have no entry 'is_success'"),
