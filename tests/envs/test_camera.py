@@ -23,7 +23,7 @@ def start(task: str, seeds: list[int], num_threads: int = 2, image_size: int = 6
 def shows_marker(images: torch.Tensor) -> torch.Tensor:
     """Say which pixels are of the marker's pure green, shape (N, height, width), bool."""
     red, green, blue = images.to(torch.int16).unbind(-1)
-    return (green > 40) & (green > 3 * torch.maximum(red, blue))
+    return (green > 40) & (green > 5 * torch.maximum(red, blue))
 
 
 def assert_same(images: Images, expected: Images) -> None:
@@ -98,13 +98,11 @@ def test_the_goal_marker_is_at_the_goal() -> None:
     assert abs(columns[0] - columns[1]) > 8
 
 
-@pytest.mark.parametrize(
-    ("task", "address"), [("push", 9), ("reach", 9), ("drawer-open", 9), ("window-close", 9)]
-)
-def test_a_moved_object_changes_its_own_pictures_only(task: str, address: int) -> None:
+@pytest.mark.parametrize("task", task_names())
+def test_a_moved_object_changes_its_own_pictures_only(task: str) -> None:
     env = start(task, [0, 1])
     before = env.images()
-    env.sim.field("qpos")[1, address] -= 0.05
+    env.sim.field("qpos")[1, 9] -= 0.05  # The first joint after those of arm and fingers.
     env.sim.forward()
     after = env.images()
     for name in CAMERAS:

@@ -10,7 +10,19 @@ from lam_envs.batched import BatchedEnv
 from lam_envs.errors import UnknownTaskError
 from lam_envs.tasks.registry import check_task_name, make_task, nearest, task_names
 
-BUILT_IN = ("reach", "push", "drawer-open", "window-close")
+BUILT_IN = (
+    "reach",
+    "push",
+    "drawer-open",
+    "window-close",
+    "pick-place",
+    "door-open",
+    "drawer-close",
+    "button-press-topdown",
+    "peg-insert-side",
+    "window-open",
+    "peg-unplug-side",
+)
 
 
 def test_the_built_in_tasks_have_their_names() -> None:
@@ -24,7 +36,7 @@ def test_the_built_in_tasks_have_their_names() -> None:
         ("pusch", "push"),
         ("Reach", "reach"),
         ("draweropen", "drawer-open"),
-        ("window", "window-close"),
+        ("windowclose", "window-close"),
     ],
 )
 def test_an_unknown_name_gets_the_nearest_and_the_list(wrong: str, right: str) -> None:

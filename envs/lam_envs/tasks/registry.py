@@ -21,6 +21,13 @@ _BUILT_IN = {
     "push": "lam_envs.tasks.push:Push",
     "drawer-open": "lam_envs.tasks.drawer_open:DrawerOpen",
     "window-close": "lam_envs.tasks.window_close:WindowClose",
+    "pick-place": "lam_envs.tasks.pick_place:PickPlace",
+    "door-open": "lam_envs.tasks.door_open:DoorOpen",
+    "drawer-close": "lam_envs.tasks.drawer_close:DrawerClose",
+    "button-press-topdown": "lam_envs.tasks.button_press_topdown:ButtonPressTopdown",
+    "peg-insert-side": "lam_envs.tasks.peg_insert_side:PegInsertSide",
+    "window-open": "lam_envs.tasks.window_open:WindowOpen",
+    "peg-unplug-side": "lam_envs.tasks.peg_unplug_side:PegUnplugSide",
 }
 
 
