@@ -370,6 +370,9 @@ class RunConfig:
     video: int = 0
     """Videos of a success and of a failure that are written for each task, at most."""
 
+    references: bool = False
+    """Also make the reference runs that bounds and learning-speed transfer need, or find them."""
+
     allow_repeats: bool = False
     """Allow a task to come more than once in the stream."""
 

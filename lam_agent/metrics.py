@@ -102,6 +102,25 @@ def auc(matrix: SuccessMatrix, learning_areas: Sequence[float] | None) -> float 
     return _mean(np.array([np.mean(curve) for curve in curves]))
 
 
+def learning_area(
+    steps: Sequence[float], success: Sequence[float], start: float, max_steps: int
+) -> float:
+    """Return the mean height of a learning curve over an experience, in [0, 1].
+
+    The curve is linear between its points and stays at the last one where training stopped early.
+    "AUC", Wolczyk et al. 2021 (Continual World); "FWT_k", Liu et al. 2023 (LIBERO).
+
+    Args:
+        steps: Gradient steps of the points, increasing.
+        success: Validation success there.
+        start: Success before the first step.
+        max_steps: Gradient steps of the experience.
+    """
+    ends = [0.0, *steps, float(max(max_steps, *steps))]
+    heights = [start, *success, success[-1]]
+    return float(np.trapezoid(heights, ends) / ends[-1])
+
+
 def normalised_forgetting(matrix: SuccessMatrix) -> float | None:
     """Return forgetting / mean_j success[j, j], so that better policies are not punished.
 

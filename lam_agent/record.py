@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from lam_agent.demonstration_folder import demonstration_source
 from lam_agent.errors import ResultsError
 from lam_agent.evaluate import Evaluation
 from lam_agent.intervals import compute_intervals
-from lam_agent.metrics import compute_metrics
+from lam_agent.metrics import compute_metrics, learning_area
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.results import Cost, Results, WallTime
 from lam_agent.seeding import start_seeds
@@ -123,7 +124,7 @@ class RunRecord:
             seed=self.config.seed,
             protocol=self.protocol,
             matrix=self.matrix,
-            metrics=compute_metrics(self.matrix),
+            metrics=compute_metrics(self.matrix, self._learning_areas()),
             intervals=compute_intervals(self.matrix, tasks=self.config.tasks),
             cost=Cost(
                 wall_time_s=WallTime(**seconds),
@@ -140,6 +141,7 @@ class RunRecord:
                     "task": self.config.tasks[position],
                     "instruction": make_task(self.config.tasks[position]).instruction,
                     "learning": curve,
+                    "learning_area": self._learning_area(position),
                 }
                 for position, curve in self.learning.items()
             ),
@@ -147,6 +149,22 @@ class RunRecord:
             finished=finished,
             videos=tuple(self.videos),
         )
+
+    def _learning_area(self, position: int) -> float | None:
+        """Return the area under an experience's learning curve; it starts at the test success."""
+        curve = self.learning[position]
+        start = float(self.matrix.success[position, position])
+        if self.config.strategy == "joint" or math.isnan(start) or not curve:
+            return None
+        steps, success = [row["step"] for row in curve], [row["success"] for row in curve]
+        return learning_area(steps, success, start, self.config.max_steps)
+
+    def _learning_areas(self) -> list[float] | None:
+        """Return the areas of all experiences; None where one is missing."""
+        if len(self.learning) < len(self.config.tasks):
+            return None
+        areas = [self._learning_area(position) for position in range(len(self.config.tasks))]
+        return None if None in areas else [area for area in areas if area is not None]
 
     def load(self, results: Results) -> None:
         """Take over what an earlier part of the run measured.
@@ -202,7 +220,7 @@ def save_policy(
         policy,
         tasks={task: make_task(task).instruction for task in learned},
         success_row=record.success_row(position + 1),
-        protocol=record.protocol,
+        protocol={**record.protocol, "threads": torch.get_num_threads()},
         seeds={"seed": config.seed, "split": "test"},
         parity_observations=_observations(learned[-1], config),
         parity_task=learned[-1],

@@ -6,13 +6,20 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from lam_agent.config import RunConfig
 from lam_agent.errors import ConfigError, Interrupted, LamAgentError, RunFolderError
 from lam_envs.errors import LamEnvsError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from lam_agent.interrupts import Interrupts
+    from lam_agent.results import Results
+    from lam_agent.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,7 @@ def _check_unchanged(saved: RunConfig, asked: RunConfig) -> None:
         device=saved.device,
         video=saved.video,
         logger=saved.logger,
+        references=saved.references,
         task_stream=_without_new_tasks(saved, asked),
     )
     for name in saved.__dataclass_fields__:
@@ -114,6 +122,7 @@ def execute(arguments: RunArguments) -> None:
         from lam_agent.demonstration_folder import check_demonstrations
 
         check_demonstrations(arguments.settings)
+        from lam_agent.references import with_references
         from lam_agent.runner import Runner
 
     from lam_agent.interrupts import Interrupts
@@ -133,10 +142,25 @@ def execute(arguments: RunArguments) -> None:
                 folder.discard()  # The corrected command may name the same folder.
             raise
         try:
-            runner.run()
+            results = runner.run()
+            if arguments.settings.references:
+                _make_references(arguments.settings, console, interrupts)
+            runner.show(with_references(results, arguments.settings))
         except Interrupted as stop:
             stop.add_note(f"lam-agent run --resume {folder.path}")
             raise
+
+
+def _make_references(config: RunConfig, console: Console, interrupts: Interrupts) -> None:
+    """Make the reference runs that the cache lacks."""
+    from lam_agent.references import make_references
+    from lam_agent.runner import Runner
+
+    def run(reference: RunConfig, folder: RunFolder, is_resumed: bool) -> Results:
+        with folder.locked():
+            return Runner(reference, folder, console, interrupts, resume=is_resumed).run()
+
+    make_references(config, run, lambda words: console.print(words, soft_wrap=True))
 
 
 def command(arguments: Sequence[str]) -> None:

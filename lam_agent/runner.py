@@ -121,12 +121,15 @@ class Runner:
                 self.rows.fill(self.position + 1, self.policy)
                 self._save()
         self._write_videos()
-        results = self._write_results(finished=True)
+        return self._write_results(finished=True)
+
+    def show(self, results: Results) -> None:
+        """Write the final results and print them, with where everything is."""
+        self._write_files(results)
         print_results(results, self.console)
         last = self.folder.checkpoint(len(self.tasks) - 1, self.tasks[-1])
         self.progress.say(f"Results: {self.folder.results} and {self.folder.report}")
         self.progress.say(f"Checkpoint: {pretrained_folder(last)}")
-        return results
 
     def _make_strategy(self) -> AdaptationStrategy:
         train = self.config.train
@@ -264,9 +267,13 @@ class Runner:
 
     def _write_results(self, *, finished: bool) -> Results:
         results = self.record.results(finished=finished)
+        self._write_files(results)
+        return results
+
+    def _write_files(self, results: Results) -> None:
+        """Write results and report."""
         write_results(self.folder.results, results)
         write_text_atomically(self.folder.report, render_markdown(results))
-        return results
 
     def _resume(self) -> None:
         """Load what the folder holds: weights, plugins and the rows that were measured."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -24,17 +24,17 @@ class EvalArguments:
     tasks: TaskStream | None = None
     """Tasks, separated by commas; none: those that the checkpoint learned."""
 
-    episodes: int = 50
-    """Test episodes for each task; the starts of the first ones do not depend on it."""
+    episodes: int | None = None
+    """Test episodes for each task; none: as many as when the checkpoint was saved."""
 
-    horizon: int = 200
-    """Control steps of an episode."""
+    horizon: int | None = None
+    """Control steps of an episode; none: as many as when the checkpoint was saved."""
 
     device: DeviceName = "auto"
     """Device of the policy."""
 
     threads: int | None = None
-    """CPU threads; none: all cores that this process may use."""
+    """CPU threads; none: as many as when the checkpoint was saved, whose success then repeats."""
 
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Print JSON instead of a table."""
@@ -43,9 +43,11 @@ class EvalArguments:
 def command(arguments: Sequence[str]) -> None:
     """Evaluate a checkpoint and print its success."""
     asked = tyro.cli(EvalArguments, args=list(arguments), prog="lam-agent eval")
-    for name in ("episodes", "horizon"):
-        if getattr(asked, name) < 1:
-            raise ConfigError(f"{name} is {getattr(asked, name)}; it must be at least 1.")
+    for name in ("episodes", "horizon", "threads"):
+        value = getattr(asked, name)
+        if value is not None and value < 1:
+            raise ConfigError(f"{name} is {value}; it must be at least 1.")
+    import torch
     from rich.console import Console
     from rich.table import Table
 
@@ -63,34 +65,50 @@ def command(arguments: Sequence[str]) -> None:
     policy, contract = load_pretrained(
         resolve_checkpoint(asked.checkpoint), resolve_device(asked.device)
     )
-    rows = []
+    protocol = contract.protocol
+    episodes = asked.episodes or int(protocol.get("episodes", 50))
+    horizon = asked.horizon or int(protocol.get("horizon", 200))
+    threads = asked.threads or protocol.get("threads")
+    if threads:
+        torch.set_num_threads(threads)
+    recorded = dict(zip(contract.success_row.task, contract.success_row.success, strict=True))
+    is_same = (episodes, horizon) == (protocol.get("episodes"), protocol.get("horizon"))
+    rows: list[dict[str, Any]] = []
     for task in asked.tasks or tuple(contract.tasks):
         with progress.phase(f"evaluating {task}") as update:
             result = evaluate(
                 policy,
                 task,
-                episodes=asked.episodes,
+                episodes=episodes,
                 split="test",
-                horizon=asked.horizon,
-                threads=asked.threads,
+                horizon=horizon,
+                threads=threads,
                 progress=update,
             )
-        low, high = wilson_interval(int(result.is_success.sum()), asked.episodes)
+        low, high = wilson_interval(int(result.is_success.sum()), episodes)
         rows.append(
             {
                 "task": task,
                 "success": result.success_rate,
                 "interval": [low, high],
                 "success_at_end": float(result.is_success_at_end.float().mean()),
-                "episodes": asked.episodes,
+                "episodes": episodes,
+                "horizon": horizon,
+                "recorded": recorded.get(task) if is_same else None,
             }
         )
     if asked.json:
         print(json.dumps(rows, indent=2))
         return
-    table = Table("task", "success", "95 % interval", "at the last step", "episodes")
+    table = Table("task", "success", "95 % interval", "at the last step", "episodes", "when saved")
     for row in rows:
-        interval = f"{row['interval'][0]:.0%} – {row['interval'][1]:.0%}"  # type: ignore[index]
-        cells = (f"{row['success']:.0%}", interval, f"{row['success_at_end']:.0%}")
-        table.add_row(str(row["task"]), *cells, str(row["episodes"]))
+        low, high = row["interval"]
+        table.add_row(
+            str(row["task"]),
+            f"{row['success']:.0%}",
+            f"{low:.0%} – {high:.0%}",
+            f"{row['success_at_end']:.0%}",
+            str(row["episodes"]),
+            "–" if row["recorded"] is None else f"{row['recorded']:.0%}",
+        )
     progress.console.print(table)

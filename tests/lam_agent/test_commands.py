@@ -52,8 +52,7 @@ def test_collect_says_what_it_made_and_where(tmp_path: Path, capsys: Capture) ->
 
 
 def test_eval_measures_what_the_run_measured(tiny_run: TinyRun, capsys: Capture) -> None:
-    sizes = ["--episodes", "2", "--horizon", "24", "--threads", "1", "--json"]
-    assert main(["eval", str(tiny_run[0]), *sizes]) == 0
+    assert main(["eval", str(tiny_run[0]), "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     results = json.loads((tiny_run[0] / "results.json").read_text(encoding="utf-8"))
     assert [row["task"] for row in rows] == ["reach", "push"]
@@ -61,6 +60,7 @@ def test_eval_measures_what_the_run_measured(tiny_run: TinyRun, capsys: Capture)
     assert [row["success_at_end"] for row in rows] == results["success_at_end"][-1]
     for row in rows:
         low, high = row["interval"]
+        assert row["recorded"] == row["success"] and row["horizon"] == 24
         assert row["episodes"] == 2 and 0 <= low <= row["success"] <= high <= 1
 
 

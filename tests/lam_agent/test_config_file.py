@@ -33,6 +33,7 @@ CHANGED = RunConfig(
     threads=3,
     video=2,
     allow_repeats=True,
+    references=True,
     stream=StreamConfig(order_seed=5),
     eval=EvalConfig(episodes=4, horizon=90, validation_episodes=5, full_matrix=True),
     collect=CollectConfig(noise_std=0.125, batch=5, cache_dir=Path("some where/é")),

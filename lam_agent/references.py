@@ -1,0 +1,171 @@
+"""Reference runs: each task alone, all jointly, and the naive strategy, under one protocol.
+
+They give the bounds of a run, its forward transfer by learning speed, and are kept in the cache
+under a hash of all that shapes them, so that every strategy of a protocol shares them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lam_agent import __version__
+from lam_agent.checkpoint import resolve_checkpoint
+from lam_agent.config import ReplayConfig, RunConfig, StreamConfig, to_plain
+from lam_agent.demonstration_folder import demonstration_source
+from lam_agent.demonstrations import content_key, default_cache_dir
+from lam_agent.errors import ResultsError
+from lam_agent.files import file_digest
+from lam_agent.metrics import compute_metrics
+from lam_agent.results import Results, read_results
+from lam_agent.run_folder import RunFolder
+
+RunStream = Callable[[RunConfig, RunFolder, bool], Results]
+"""Runs a configuration in a folder, new or to go on with, and returns its results."""
+
+
+def reference_configs(config: RunConfig) -> dict[str, RunConfig]:
+    """Return the configuration of each reference run by name.
+
+    Returns:
+        `single_task:<task>` for each task, `joint`, and `naive`.
+    """
+    plain = replace(
+        config,
+        strategy="naive",
+        allow_repeats=True,
+        output_dir=None,
+        video=0,
+        logger=(),
+        references=False,
+        replay=ReplayConfig(),
+        ewc=type(config.ewc)(),
+    )
+    distinct = tuple(dict.fromkeys(config.tasks))
+    in_order = replace(plain, stream=StreamConfig(), task_stream=config.tasks)
+    configs = {
+        f"single_task:{task}": replace(in_order, task_stream=(task,), allow_repeats=False)
+        for task in sorted(distinct)
+    }
+    if len(config.tasks) > 1:
+        # Those who learn all at once do not care for the order.
+        configs["joint"] = replace(
+            in_order,
+            strategy="joint",
+            task_stream=tuple(sorted(distinct)),
+            allow_repeats=False,
+        )
+        configs["naive"] = in_order
+    return configs
+
+
+def reference_folder(config: RunConfig) -> RunFolder:
+    """Return where the cache keeps a reference run."""
+    plain = to_plain(config)
+    for name in ("output_dir", "device", "threads", "video", "logger", "references", "collect"):
+        del plain[name]
+    del plain["demonstrations_path"], plain["policy"]["init"]
+    tasks = dict.fromkeys(config.tasks)
+    content = {
+        "config": plain,
+        "init": _weights_digest(config.policy.init),
+        "demonstrations": [content_key(task, config) for task in tasks],
+        "source": demonstration_source(config),
+        "version": __version__,
+    }
+    text = json.dumps(content, sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:24]
+    cache = config.collect.cache_dir
+    root = (cache if cache else default_cache_dir().parent) / "references"
+    return RunFolder(root / f"{digest}_{config.strategy}_{'-'.join(config.tasks)}"[:120])
+
+
+def make_references(config: RunConfig, run: RunStream, say: Callable[[str], None]) -> None:
+    """Make the reference runs that are not in the cache, or go on with them.
+
+    Args:
+        config: The run's configuration.
+        run: Runs a stream in a folder.
+        say: Told what is being made.
+    """
+    for name, reference in reference_configs(config).items():
+        folder = reference_folder(reference)
+        if _finished(folder) is not None:
+            continue
+        is_new = not folder.config.is_file()
+        say(f"Reference run {name.replace(':', ' ')}: {folder.path}")
+        if is_new:
+            folder.path.mkdir(parents=True, exist_ok=True)
+            folder.write_config(reference)
+        run(reference, folder, not is_new)
+
+
+def with_references(results: Results, config: RunConfig) -> Results:
+    """Return results with the bounds and the metrics that the cached reference runs give.
+
+    Args:
+        results: Results of the run.
+        config: Its configuration.
+    """
+    found: dict[str, Results] = {}
+    for name, reference in reference_configs(config).items():
+        kept = _finished(reference_folder(reference))
+        if kept is not None:
+            found[name] = kept
+    alone = [found.get(f"single_task:{task}") for task in results.tasks]
+    single = None
+    if all(item is not None for item in alone):
+        measured = [item for item in alone if item is not None]
+        single = {
+            "success": [float(item.matrix.success[1, 0]) for item in measured],
+            "episodes": int(measured[0].matrix.episodes[1, 0]),
+            "area": [item.per_task[0].get("learning_area") for item in measured],
+        }
+    joint, naive = found.get("joint"), found.get("naive")
+    references: dict[str, Mapping[str, Any] | None] = {
+        "single_task": single,
+        "joint": None if joint is None else _last_row(joint, results.tasks),
+        "naive": None
+        if naive is None
+        else {name: naive.metrics[name] for name in ("average_success", "forgetting")},
+    }
+    metrics = compute_metrics(
+        results.matrix,
+        _areas(results.per_task, len(results.tasks)),
+        _areas([item.per_task[0] for item in alone if item], len(results.tasks)),
+    )
+    return replace(results, references=references, metrics=metrics)
+
+
+def _areas(entries: Sequence[Mapping[str, Any]], count: int) -> list[float] | None:
+    """Return the area under the learning curve of each entry; None where one is missing."""
+    areas = [entry.get("learning_area") for entry in entries]
+    measured = [float(area) for area in areas if area is not None]
+    return measured if len(measured) == count else None
+
+
+def _last_row(results: Results, tasks: tuple[str, ...]) -> dict[str, Any]:
+    """Return the success after the last experience, in the order of a stream."""
+    row = dict(zip(results.tasks, results.matrix.success[-1].tolist(), strict=True))
+    episodes = int(results.matrix.episodes[-1, 0])
+    return {"success": [row[task] for task in tasks], "episodes": episodes}
+
+
+def _finished(folder: RunFolder) -> Results | None:
+    """Return the results of a reference run that is finished and whole."""
+    try:
+        results = read_results(folder.results)
+    except ResultsError:
+        return None
+    return results if results.finished else None
+
+
+def _weights_digest(init: str) -> str:
+    """Return what tells initial weights apart."""
+    if init == "none":
+        return init
+    return file_digest(resolve_checkpoint(Path(init)) / "model.safetensors")
