@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from lam_agent.config import RunConfig, to_plain
+from lam_agent.errors import LamAgentError
 from lam_agent.loggers.protocol import FanOut, Logger
 
 
@@ -21,15 +23,26 @@ def make_loggers(config: RunConfig, folder: Path, *, position: int = 0, step: in
         MissingExtraError: The package of a logger is not installed.
         LoggerError: A logger cannot start.
     """
-    max_steps = config.max_steps
     loggers: list[Logger] = []
-    if "tensorboard" in config.logger:
+    folders = [folder / name for name in config.logger if not (folder / name).exists()]
+    try:
+        for name in config.logger:
+            loggers.append(_make(name, config, folder, position, step))
+    except LamAgentError:
+        FanOut(loggers).close()
+        for made in folders:  # A refused run leaves nothing behind.
+            shutil.rmtree(made, ignore_errors=True)
+        raise
+    return FanOut(loggers)
+
+
+def _make(name: str, config: RunConfig, folder: Path, position: int, step: int) -> Logger:
+    """Make one logger; its library is loaded only here."""
+    max_steps = config.max_steps
+    if name == "tensorboard":
         from lam_agent.loggers.tensorboard_logger import TensorBoardLogger
 
-        last_step = position * max_steps + step
-        loggers.append(TensorBoardLogger(folder / "tensorboard", max_steps, last_step))
-    if "wandb" in config.logger:
-        from lam_agent.loggers.wandb_logger import WandbLogger
+        return TensorBoardLogger(folder / name, max_steps, position * max_steps + step)
+    from lam_agent.loggers.wandb_logger import WandbLogger
 
-        loggers.append(WandbLogger(folder, to_plain(config), max_steps))
-    return FanOut(loggers)
+    return WandbLogger(folder, to_plain(config), max_steps)

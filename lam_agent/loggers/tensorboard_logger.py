@@ -10,6 +10,9 @@ from lam_agent.errors import MissingExtraError
 from lam_agent.loggers.protocol import LogValue
 from lam_agent.loggers.rows import picture, scalars, stream_step
 
+_FLUSH_S = 5
+"""Seconds of rows that a killed process loses, at most."""
+
 
 class TensorBoardLogger:
     """Writes TensorBoard's event files.
@@ -35,7 +38,7 @@ class TensorBoardLogger:
         self._max_steps = max_steps
         self._is_new = not any(folder.glob("events.*"))
         purge_step = None if self._is_new else last_step + 1
-        self._writer = SummaryWriter(str(folder), purge_step=purge_step)
+        self._writer = SummaryWriter(str(folder), purge_step=purge_step, flush_secs=_FLUSH_S)
 
     def write(self, kind: str, **values: LogValue) -> None:
         """Write the numbers of a row, or a picture.

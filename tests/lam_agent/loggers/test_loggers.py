@@ -5,6 +5,7 @@ import json
 import logging
 import struct
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +15,11 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from lam_agent.__main__ import main
 from lam_agent.config import RunConfig, TrainConfig
 from lam_agent.errors import LoggerError, MissingExtraError
 from lam_agent.loggers import FanOut, make_loggers
+from lam_agent.run import parse
 
 Check = Callable[[object], str]
 
@@ -147,6 +150,7 @@ def test_wandb_writes_offline_and_goes_on_with_the_same_run(tmp_path: Path) -> N
     loggers = make_loggers(config, folder)
     write_rows(loggers, 0, "reach", 0.5)
     loggers.close()
+    time.sleep(1.1)  # wandb names its folders by the second.
     loggers = make_loggers(config, folder, position=1)
     write_rows(loggers, 1, "push", 0.25)
     loggers.close()
@@ -168,8 +172,9 @@ def test_wandb_that_cannot_start_is_told_in_one_sentence(
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", "sideways")
     with pytest.raises(LoggerError, match="cannot start in mode 'sideways'") as caught:
-        make_loggers(replace(CONFIG, logger=("wandb",)), tmp_path)
+        make_loggers(replace(CONFIG, logger=("tensorboard", "wandb")), tmp_path / "run")
     assert "WANDB_MODE=offline" in check_sentence(caught.value)
+    assert not list(tmp_path.glob("run/*"))
 
 
 # All --------------------------------------------------------------------------------------------
@@ -180,6 +185,15 @@ def test_by_default_there_are_none(tmp_path: Path) -> None:
     write_rows(loggers, 0, "reach", 0.5)
     loggers.close()
     assert not list(tmp_path.iterdir())
+
+
+def test_loggers_are_named_with_commas_and_a_near_miss_is_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert parse(["--logger", "tensorboard, wandb"]).settings.logger == ("tensorboard", "wandb")
+    assert main(["run", "--logger", "tensorbord"]) == 2
+    words = "no logger 'tensorbord' (did you mean 'tensorboard'?); the loggers are tensorboard, wan"
+    assert words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
