@@ -22,6 +22,13 @@ BUILT_IN = (
     "peg-insert-side",
     "window-open",
     "peg-unplug-side",
+    "hammer",
+    "push-wall",
+    "faucet-close",
+    "push-back",
+    "stick-pull",
+    "handle-press-side",
+    "shelf-place",
 )
 
 

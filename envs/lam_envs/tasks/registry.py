@@ -28,6 +28,13 @@ _BUILT_IN = {
     "peg-insert-side": "lam_envs.tasks.peg_insert_side:PegInsertSide",
     "window-open": "lam_envs.tasks.window_open:WindowOpen",
     "peg-unplug-side": "lam_envs.tasks.peg_unplug_side:PegUnplugSide",
+    "hammer": "lam_envs.tasks.hammer:Hammer",
+    "push-wall": "lam_envs.tasks.push_wall:PushWall",
+    "faucet-close": "lam_envs.tasks.faucet_close:FaucetClose",
+    "push-back": "lam_envs.tasks.push_back:PushBack",
+    "stick-pull": "lam_envs.tasks.stick_pull:StickPull",
+    "handle-press-side": "lam_envs.tasks.handle_press_side:HandlePressSide",
+    "shelf-place": "lam_envs.tasks.shelf_place:ShelfPlace",
 }
 
 
