@@ -57,12 +57,14 @@ def read_scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
 def wandb_records(content: bytes) -> Iterator[bytes]:
     """Yield the records of a .wandb file: LevelDB's log format behind a header of 7 bytes."""
     place, record = 7, b""
-    while place < len(content):
+    while place + 7 <= len(content):
         rest = BLOCK - place % BLOCK
         if rest < 7:  # A block ends in zeros where no header fits.
             place += rest
             continue
         _, length, kind = struct.unpack_from("<IHB", content, place)
+        if place + 7 + length > len(content):
+            return  # It is being written.
         record += content[place + 7 : place + 7 + length]
         place += 7 + length
         if kind in (1, 4):  # Whole, or the last part; 2 and 3 are a first and a middle part.
@@ -70,22 +72,19 @@ def wandb_records(content: bytes) -> Iterator[bytes]:
             record = b""
 
 
-def read_wandb(folder: Path) -> list[dict[str, Any]]:
-    """Return the rows of all offline parts of a run, in the order of their time."""
+def read_wandb(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a .wandb file, once wandb's own process has written the last one."""
     from wandb.proto.wandb_internal_pb2 import Record
 
-    rows = []
-    for path in sorted(folder.glob("wandb/offline-run-*/run-*.wandb")):
-        for content in wandb_records(path.read_bytes()):
-            record = Record()
-            record.ParseFromString(content)
-            if record.HasField("history"):
-                items = record.history.item
-                names = (item.key or ".".join(item.nested_key) for item in items)
-                rows.append(
-                    dict(zip(names, (json.loads(i.value_json) for i in items), strict=True))
-                )
-    return rows
+    deadline = time.monotonic() + 30
+    records: list[Any] = []
+    while not (records and records[-1].HasField("exit")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+        records = [Record.FromString(content) for content in wandb_records(path.read_bytes())]
+    return [
+        {item.key or ".".join(item.nested_key): json.loads(item.value_json) for item in items}
+        for items in (record.history.item for record in records if record.HasField("history"))
+    ]
 
 
 # TensorBoard ------------------------------------------------------------------------------------
@@ -157,7 +156,8 @@ def test_wandb_writes_offline_and_goes_on_with_the_same_run(tmp_path: Path) -> N
     identity = (folder / "wandb/run_id.txt").read_text(encoding="utf-8")
     parts = list(folder.glob("wandb/offline-run-*"))
     assert parts and all(part.name.endswith(f"-{identity}") for part in parts)
-    rows = read_wandb(folder)
+    files = sorted(folder.glob("wandb/offline-run-*/run-*.wandb"))
+    rows = [row for file in files for row in read_wandb(file)]
     losses = [(row["stream_step"], row["training/loss"]) for row in rows if "training/loss" in row]
     assert losses == [(1, 0.5), (51, 0.5 / 51), (101, 0.25), (151, 0.25 / 51)]
     cells = [row["stream_step"] for row in rows if "evaluation/success/1_push" in row]
