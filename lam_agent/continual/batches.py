@@ -61,7 +61,7 @@ class Frames:
             tracked=self.tracked[index],
             actions=self.actions[index],
             is_inside=self.is_inside[index],
-            bag=self.bag,
+            bag=self.bag.clone(),
         )
 
     def tensors(self) -> dict[str, torch.Tensor]:

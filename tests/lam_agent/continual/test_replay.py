@@ -187,3 +187,14 @@ def test_the_buffer_survives_a_file(make_frames: MakeFrames, generator: torch.Ge
     for found, expected in zip(loaded.buffer.tasks, plugin.buffer.tasks, strict=True):
         for name, tensor in expected.tensors().items():
             assert torch.equal(found.tensors()[name], tensor), name
+
+
+def test_two_visits_of_one_task_share_no_memory(
+    make_frames: MakeFrames, generator: torch.Generator
+) -> None:
+    plugin = ReplayPlugin(ReplayBuffer(10**6), 0.5)
+    frames = make_frames(4, seed=0, mark=0.0)
+    for _ in range(2):
+        plugin.buffer.add(frames, generator)
+    addresses = [tensor.data_ptr() for tensor in plugin.state().values()]
+    assert len(set(addresses)) == len(addresses) > 10
