@@ -30,7 +30,7 @@ TaskStream = Annotated[
         str_from_instance=lambda value: [",".join(value)],
     ),
 ]
-"""Tasks that the command line separates by commas."""
+"""Tasks and named task streams that the command line separates by commas."""
 
 LOGGERS = ("tensorboard", "wandb")
 
@@ -344,7 +344,7 @@ class RunConfig:
     """Adapt a visual-action policy to a stream of tasks and measure what it forgets."""
 
     task_stream: TaskStream = ("reach", "push")
-    """Tasks in the order in which they are learned, separated by commas."""
+    """Tasks in the order in which they are learned, or named streams (cw10, cw20, mt10)."""
 
     strategy: StrategyName = "replay"
     """Continual-learning strategy."""
@@ -407,16 +407,15 @@ class RunConfig:
         return self.train.max_steps * (len(self.task_stream) if self.strategy == "joint" else 1)
 
     def __post_init__(self) -> None:
-        from lam_envs.tasks.registry import check_task_name, nearest
+        from lam_envs.tasks.registry import nearest
 
+        self._resolve_stream()
         _require(
             len(self.task_stream) >= 1,
             "task-stream",
             ",".join(self.task_stream),
             "one task or more",
         )
-        for name in self.task_stream:
-            check_task_name(name)
         repeated = [name for name in self.task_stream if self.task_stream.count(name) > 1]
         if repeated and not self.allow_repeats:
             raise ConfigError(
@@ -438,6 +437,14 @@ class RunConfig:
                     f"there is no logger {name!r}{nearest(name, LOGGERS)}; "
                     f"the loggers are {', '.join(LOGGERS)}."
                 )
+
+    def _resolve_stream(self) -> None:
+        """Put the tasks of named streams into the stream; one that repeats tasks may do so."""
+        from lam_envs.streams import has_repeats, resolve_stream
+
+        if any(has_repeats(name) for name in self.task_stream):
+            object.__setattr__(self, "allow_repeats", True)
+        object.__setattr__(self, "task_stream", resolve_stream(self.task_stream))
 
 
 def to_plain(value: Any) -> Any:

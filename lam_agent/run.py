@@ -87,8 +87,9 @@ def _check_unchanged(saved: RunConfig, asked: RunConfig) -> None:
         references=saved.references,
         task_stream=_without_new_tasks(saved, asked),
     )
+    # Whether a task may come again is no result: an appended one may.
     for name in saved.__dataclass_fields__:
-        if getattr(same, name) != getattr(saved, name):
+        if name != "allow_repeats" and getattr(same, name) != getattr(saved, name):
             raise ConfigError(
                 f"--resume cannot change {name.replace('_', '-')} from {getattr(saved, name)!r} to "
                 f"{getattr(asked, name)!r}; leave the flag away or start a new run."

@@ -17,7 +17,7 @@ class CollectArguments:
     """Collect the demonstrations of tasks into the cache that `run` reads."""
 
     tasks: TaskStream
-    """Tasks, separated by commas."""
+    """Tasks or named streams, separated by commas."""
 
     demonstrations: int = RunConfig.demonstrations
     """Demonstration episodes for each task."""
@@ -42,9 +42,11 @@ class CollectArguments:
 
 def command(arguments: Sequence[str]) -> None:
     """Collect demonstrations and say where they are."""
+    from lam_envs.streams import resolve_stream
+
     asked = tyro.cli(CollectArguments, args=list(arguments), prog="lam-agent collect")
     base = RunConfig(
-        task_stream=tuple(dict.fromkeys(asked.tasks)),
+        task_stream=tuple(dict.fromkeys(resolve_stream(asked.tasks))),
         seed=asked.seed,
         demonstrations=asked.demonstrations,
         threads=asked.threads,

@@ -22,7 +22,7 @@ class EvalArguments:
     """A checkpoint, or a run, of which the last checkpoint is taken."""
 
     tasks: TaskStream | None = None
-    """Tasks, separated by commas; none: those that the checkpoint learned."""
+    """Tasks or named streams, separated by commas; none: those that the checkpoint learned."""
 
     episodes: int | None = None
     """Test episodes for each task; none: as many as when the checkpoint was saved."""
@@ -51,10 +51,9 @@ def command(arguments: Sequence[str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from lam_envs.tasks.registry import check_task_name
+    from lam_envs.streams import resolve_stream
 
-    for task in asked.tasks or ():
-        check_task_name(task)
+    tasks = tuple(dict.fromkeys(resolve_stream(asked.tasks or ())))
     from lam_agent.checkpoint import load_pretrained, resolve_checkpoint
     from lam_agent.evaluate import evaluate
     from lam_agent.intervals import wilson_interval
@@ -74,7 +73,7 @@ def command(arguments: Sequence[str]) -> None:
     recorded = dict(zip(contract.success_row.task, contract.success_row.success, strict=True))
     is_same = (episodes, horizon) == (protocol.get("episodes"), protocol.get("horizon"))
     rows: list[dict[str, Any]] = []
-    for task in asked.tasks or tuple(contract.tasks):
+    for task in tasks or tuple(contract.tasks):
         with progress.phase(f"evaluating {task}") as update:
             result = evaluate(
                 policy,

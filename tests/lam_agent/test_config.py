@@ -22,6 +22,7 @@ from lam_agent.config import (
 )
 from lam_agent.errors import ConfigError
 from lam_envs.errors import UnknownTaskError
+from lam_envs.streams import STREAMS
 from lam_envs.tasks.registry import task_names
 
 Check = Callable[[object], str]
@@ -132,7 +133,7 @@ def test_an_unknown_task_is_told_with_the_nearest_and_the_list(check_sentence: C
         RunConfig(task_stream=("reach", "puhs"))
     words = check_sentence(caught.value)
     assert "'puhs' (did you mean 'push'?)" in words
-    assert words.endswith(f"the tasks are {', '.join(task_names())}.")
+    assert f"the tasks are {', '.join(task_names())};" in words
 
 
 def test_an_unknown_strategy_is_told_with_the_nearest_and_the_list(check_sentence: Check) -> None:
@@ -161,6 +162,17 @@ def test_repeats_need_to_be_allowed(check_sentence: Check) -> None:
     check_sentence(caught.value)
     config = RunConfig(task_stream=("reach", "push", "reach"), allow_repeats=True)
     assert config.task_stream == ("reach", "push", "reach")
+
+
+def test_named_streams_stand_for_their_tasks(check_sentence: Check) -> None:
+    config = RunConfig(task_stream=("cw10", "reach"))
+    assert config.task_stream == (*STREAMS["cw10"], "reach") and not config.allow_repeats
+    twice = RunConfig(task_stream=("cw20",))
+    assert twice.task_stream == STREAMS["cw20"] and twice.allow_repeats
+    assert RunConfig(**{name: getattr(twice, name) for name in to_plain(twice)}) == twice
+    with pytest.raises(ConfigError, match="'push' more than once") as caught:
+        RunConfig(task_stream=("cw10", "push"))
+    check_sentence(caught.value)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

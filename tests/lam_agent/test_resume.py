@@ -17,7 +17,11 @@ from typing import Any
 import pytest
 
 from lam_agent.__main__ import main
+from lam_agent.config import RunConfig
 from lam_agent.continual.snapshot import load_snapshot
+from lam_agent.run import parse
+from lam_agent.run_folder import dump_config
+from lam_envs.streams import STREAMS
 
 TinyRun = tuple[Path, str]
 RunCommand = Callable[..., list[str]]
@@ -240,3 +244,10 @@ def test_a_stream_that_does_not_begin_alike_is_refused(
 ) -> None:
     assert main(["run", "--resume", str(tiny_run[0]), "--task-stream", stream]) == 2
     assert part in check_sentence(capsys.readouterr().err.removesuffix("\n"))
+
+
+def test_a_stream_may_grow_by_tasks_that_come_again(tmp_path: Path) -> None:
+    config = dump_config(RunConfig(task_stream=("cw10",)))
+    (tmp_path / "config.yaml").write_text(config, encoding="utf-8")
+    settings = parse(["--resume", str(tmp_path), "--task-stream", "cw20"]).settings
+    assert settings.task_stream == STREAMS["cw20"] and settings.allow_repeats

@@ -1,0 +1,71 @@
+"""Task streams that have a name: data, and how names become tasks. Loads neither torch nor MuJoCo.
+
+`cw10` and `cw20` are Continual World's (Wołczyk et al. 2021, https://arxiv.org/abs/2105.10919),
+`mt10` is the order of Meta-World's MT10 (Yu et al. 2019, https://arxiv.org/abs/1910.10897).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from lam_envs.errors import UnknownTaskError
+from lam_envs.tasks.registry import nearest, task_names
+
+_CW10 = (
+    "hammer",
+    "push-wall",
+    "faucet-close",
+    "push-back",
+    "stick-pull",
+    "handle-press-side",
+    "push",
+    "shelf-place",
+    "window-close",
+    "peg-unplug-side",
+)
+
+_MT10 = (
+    "reach",
+    "push",
+    "pick-place",
+    "door-open",
+    "drawer-open",
+    "drawer-close",
+    "button-press-topdown",
+    "peg-insert-side",
+    "window-open",
+    "window-close",
+)
+
+STREAMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"cw10": _CW10, "cw20": _CW10 * 2, "mt10": _MT10}
+)
+"""Name of a stream -> its tasks in order."""
+
+
+def resolve_stream(names: Iterable[str]) -> tuple[str, ...]:
+    """Put the tasks of a stream where its name stands.
+
+    Args:
+        names: Names of tasks and of streams, in any mixture.
+
+    Raises:
+        UnknownTaskError: A name is neither; with the nearest name and the lists of all.
+    """
+    tasks = task_names()
+    resolved: list[str] = []
+    for name in names:
+        if name not in STREAMS and name not in tasks:
+            raise UnknownTaskError(
+                f"there is no task {name!r}{nearest(name, (*tasks, *STREAMS))}; "
+                f"the tasks are {', '.join(tasks)}; the task streams are {', '.join(STREAMS)}."
+            )
+        resolved.extend(STREAMS.get(name, (name,)))
+    return tuple(resolved)
+
+
+def has_repeats(name: str) -> bool:
+    """Say whether a name is that of a stream in which a task comes more than once."""
+    tasks = STREAMS.get(name, ())
+    return len(set(tasks)) < len(tasks)

@@ -1,0 +1,36 @@
+"""Named task streams: what they hold, and how names become tasks."""
+
+import pytest
+
+from lam_envs.errors import UnknownTaskError
+from lam_envs.streams import STREAMS, has_repeats, resolve_stream
+from lam_envs.tasks.registry import task_names
+
+
+def test_every_stream_holds_ten_tasks_that_there_are() -> None:
+    assert list(STREAMS) == ["cw10", "cw20", "mt10"]
+    for name, tasks in STREAMS.items():
+        assert len(set(tasks)) == 10, name
+        assert set(tasks) <= set(task_names()), name
+        assert name not in task_names()
+
+
+def test_continual_world_comes_once_or_twice() -> None:
+    assert STREAMS["cw10"][0] == "hammer" and STREAMS["cw10"][-1] == "peg-unplug-side"
+    assert STREAMS["cw20"] == STREAMS["cw10"] * 2
+    assert [name for name in (*STREAMS, "push") if has_repeats(name)] == ["cw20"]
+
+
+def test_names_of_streams_and_of_tasks_mix() -> None:
+    assert resolve_stream(["reach", "cw10", "reach"]) == ("reach", *STREAMS["cw10"], "reach")
+    assert resolve_stream(STREAMS["mt10"]) == STREAMS["mt10"]
+    assert resolve_stream([]) == ()
+
+
+@pytest.mark.parametrize(("wrong", "right"), [("cw1", "cw10"), ("puhs", "push"), ("MT10", "mt10")])
+def test_an_unknown_name_gets_the_nearest_and_the_lists(wrong: str, right: str) -> None:
+    with pytest.raises(UnknownTaskError) as caught:
+        resolve_stream(["push", wrong])
+    message = str(caught.value)
+    assert f"there is no task {wrong!r} (did you mean {right!r}?); the tasks are reach" in message
+    assert message.endswith("the task streams are cw10, cw20, mt10.")
