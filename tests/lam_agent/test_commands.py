@@ -6,10 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from lam_agent import __version__
 from lam_agent.__main__ import main
+from lam_agent.commands.pictures import save_pictures
 from lam_agent.system import package_versions
+from lam_envs.streams import STREAMS
 from lam_envs.tasks.registry import make_task, task_names
 
 TinyRun = tuple[Path, str]
@@ -24,8 +27,39 @@ def test_list_tasks_names_every_task_with_its_instruction(capsys: Capture) -> No
     assert [task["name"] for task in tasks] == list(task_names())
     assert all(task["instruction"] == make_task(task["name"]).instruction for task in tasks)
     assert main(["list-tasks"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == list(task_names())
+    tasks_part, streams_part = capsys.readouterr().out.split("\n\n")
+    assert [line.split()[0] for line in tasks_part.splitlines()] == list(task_names())
+    title, *streams = streams_part.splitlines()
+    assert title == "Task streams:"
+    assert [line.split() for line in streams] == [[k, ",".join(v)] for k, v in STREAMS.items()]
+
+
+def test_pictures_of_tasks_fill_a_folder_and_a_sheet(tmp_path: Path) -> None:
+    sheet = save_pictures(["push", "drawer-open", "reach", "window-close"], tmp_path / "new")
+    assert sheet == tmp_path / "new" / "sheet.png"
+    files = {path.name for path in sheet.parent.iterdir()}
+    assert len(files) == 9 and {"push_front.png", "push_wrist.png", "sheet.png"} <= files
+    with Image.open(sheet.parent / "push_wrist.png") as picture:
+        assert picture.size == (256, 256)
+    with Image.open(sheet) as whole:
+        assert whole.size == (3 * 2 * 256, 2 * (256 + 16))
+
+
+def test_list_tasks_writes_pictures_of_every_task(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def save(tasks: tuple[str, ...], folder: Path) -> Path:
+        asked.extend((tasks, folder))
+        return folder / "sheet.png"
+
+    monkeypatch.setattr("lam_agent.commands.pictures.save_pictures", save)
+    assert main(["list-tasks", "--pictures", str(tmp_path)]) == 0
+    assert asked == [task_names(), tmp_path]
+    assert capsys.readouterr().out.endswith(f"Pictures: {tmp_path / 'sheet.png'}\n")
+    assert main(["list-tasks", "--json", "--pictures", str(tmp_path)]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == len(task_names())
 
 
 def test_collect_fills_the_cache_that_run_reads(
