@@ -71,8 +71,9 @@ def main() -> None:
         folder = RunFolder.create(config)
         runner = Runner(config, folder, Console(quiet=True), Interrupts())
         first = random_frames(5000, config, 0)
-        runner.visits = runner.strategy.visits = {0: first, 1: first}  # type: ignore[assignment]
-        (plugin,) = runner.plugins
+        adaptation = runner.adaptation
+        adaptation.fill({0: first, 1: first}, 0)
+        (plugin,) = adaptation.plugins
         buffer: ReplayBuffer = plugin.buffer
         buffer.add(first, torch_generator(0, "buffer"))
         times: list[float] = []
@@ -80,19 +81,19 @@ def main() -> None:
         def stop(step: int) -> None:
             times.append(time.perf_counter())
             if step == asked.steps + 20:
-                runner.strategy.stop_training()
+                adaptation.strategy.stop_training()
 
-        runner.strategy.on_step = stop
-        runner.validation.every = asked.steps + 20
-        runner.validation.validate = lambda: 1.0
+        adaptation.strategy.on_step = stop
+        adaptation.validation.every = asked.steps + 20
+        adaptation.validation.validate = lambda: 1.0
         experience = list(make_benchmark([first, first]).train_stream)[1]
-        runner.position = 1
-        runner.strategy.train(experience, eval_streams=[])
+        adaptation.position = 1
+        adaptation.strategy.train(experience, eval_streams=[])
         step_s = (times[-1] - times[20]) / (len(times) - 21)
-        tensors, numbers = capture_training(runner.strategy)
-        snapshot_s = timed(lambda: runner._save_snapshot(tensors, numbers, False))
+        tensors, numbers = capture_training(adaptation.strategy)
+        snapshot_s = timed(lambda: adaptation._save_snapshot(tensors, numbers, False))
         end_tensors = {**tensors, **plugin.state()}
-        end_s = timed(lambda: runner._save_snapshot(end_tensors, numbers, True))
+        end_s = timed(lambda: adaptation._save_snapshot(end_tensors, numbers, True))
         results_s = timed(lambda: runner._write_results(finished=False))
     train = config.train
     training_s = step_s * train.max_steps

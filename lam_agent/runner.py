@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
 
 import torch
 from rich.console import Console
 
+from lam_agent.adaptation import Adaptation
 from lam_agent.config import RunConfig
 from lam_agent.continual.batches import Frames
-from lam_agent.continual.capture import capture_model, capture_training, restore_model
-from lam_agent.continual.plugins import ValidationPlugin
-from lam_agent.continual.snapshot import Snapshot, save_snapshot
-from lam_agent.continual.strategy import AdaptationStrategy, make_plugins
 from lam_agent.continual.stream import make_benchmark
-from lam_agent.continual.training_state import load_plugins, plugin_tensors
 from lam_agent.demonstration_folder import check_demonstrations
 from lam_agent.demonstrations import load_demonstrations
 from lam_agent.episodes import EpisodeSet
-from lam_agent.evaluate import evaluate
 from lam_agent.files import write_text_atomically
 from lam_agent.interrupts import Interrupts
 from lam_agent.loggers import FanOut, make_loggers
@@ -34,8 +28,6 @@ from lam_agent.resume import ResumePoint, find_resume_point
 from lam_agent.rows import RowEvaluator, initial_policy
 from lam_agent.run_folder import RunFolder
 from lam_agent.system import describe_system, keep_freed_memory, resolve_device
-from lam_agent.types import Progress as ProgressCall
-from lam_agent.types import no_progress
 from lam_agent.video import encode_png, write_videos
 from lam_envs.tasks.registry import make_task
 
@@ -75,12 +67,10 @@ class Runner:
         if threads is not None:
             torch.set_num_threads(threads)
         self.policy = initial_policy(config, self.device)
-        self.visits: dict[int, Frames] = {}
-        self.plugins = make_plugins(config)
-        self.position = 0
-        self._update: ProgressCall = no_progress
-        self.strategy = self._make_strategy()
         self.record = RunRecord(config, self.policy)
+        self.adaptation = Adaptation(
+            config, folder, self.policy, self.record, self.logger, self.progress, interrupts
+        )
         self.rows = RowEvaluator(
             config, folder, self.record, self.logger, self.progress, self.device
         )
@@ -114,12 +104,13 @@ class Runner:
             self.rows.fill(row, self.policy if row == 0 and not self.point.latest else None)
         if done < len(self.tasks):
             self._write_results(finished=False)
-            benchmark = make_benchmark([self.visits[i] for i in range(len(self.tasks))])
+            visits = self.adaptation.visits
+            benchmark = make_benchmark([visits[i] for i in range(len(self.tasks))])
             for experience in list(benchmark.train_stream)[max(done, self.config.first_position) :]:
-                self.position = experience.current_experience
-                self._adapt(experience)
-                self.rows.fill(self.position + 1, self.policy)
-                self._save()
+                self.adaptation.adapt(experience)
+                position = experience.current_experience
+                self.rows.fill(position + 1, self.policy)
+                self._save(position)
         self._write_videos()
         return self._write_results(finished=True)
 
@@ -131,28 +122,10 @@ class Runner:
         self.progress.say(f"Results: {self.folder.results} and {self.folder.report}")
         self.progress.say(f"Checkpoint: {pretrained_folder(last)}")
 
-    def _make_strategy(self) -> AdaptationStrategy:
-        train = self.config.train
-        self.validation = ValidationPlugin(
-            self._validate,
-            every=train.validate_every,
-            patience=train.patience,
-            max_steps=self.config.max_steps,
-            average_decay=train.average_decay,
-            report=self._report_validation,
-        )
-        return AdaptationStrategy(
-            policy=self.policy,
-            config=self.config,
-            visits=self.visits,
-            validation=self.validation,
-            plugins=self.plugins,
-            on_step=self._after_step,
-        )
-
     def _collect(self) -> None:
         """Collect or load the demonstrations of every task."""
         episodes: dict[str, EpisodeSet] = {}
+        visits: dict[int, Frames] = {}
         for position, task in enumerate(self.tasks):
             if task not in episodes:
                 start = time.monotonic()
@@ -175,77 +148,18 @@ class Runner:
                     )
             instruction = make_task(task).instruction
             chunk_length = self.config.policy.chunk_length
-            self.visits[position] = Frames.from_episodes(episodes[task], instruction, chunk_length)
+            visits[position] = Frames.from_episodes(episodes[task], instruction, chunk_length)
         self.record.demonstration_bytes = sum(item.num_bytes for item in episodes.values())
-        # Who keeps all data has it filled anew from the same episodes.
         first = max(self.record.experiences_done, self.config.first_position)
-        for plugin in self.plugins:
-            if hasattr(plugin, "earlier"):
-                plugin.earlier[:] = [self.visits[i] for i in range(first)]
+        self.adaptation.fill(visits, first)
 
-    def _adapt(self, experience: Any) -> None:
-        """Train on one experience, or on what is left of it."""
-        task = self.tasks[self.position]
-        trained, training = self.point.trained, self.point.training
-        if trained is not None and trained.position == self.position:
-            self.record.learning[self.position] = trained.numbers["curve"]
-            return
-        if training is not None and training.position == self.position:
-            self.strategy.resume_from = (training.tensors, training.numbers)
-        start = time.monotonic()
-        with self.record.timed("adapt"), self.progress.phase(f"adapting to {task}") as update:
-            self._update = update
-            with self.interrupts.deferred():
-                self.strategy.train(experience, eval_streams=[])
-                tensors, numbers = capture_model(self.strategy)
-                tensors |= plugin_tensors(self.plugins)
-                self._save_snapshot(tensors, {**numbers, "curve": self.validation.curve}, True)
-        self.record.learning[self.position] = curve = self.validation.curve
-        steps, success = int(curve[-1]["step"]), max(row["success"] for row in curve)
-        self.progress.say(
-            f"Adapted to {task} in {steps} steps ({time.monotonic() - start:.0f} s); "
-            f"validation success {success:.0%}."
-        )
-
-    def _after_step(self, step: int) -> None:
-        """Log, save and stop between two gradient steps."""
-        train, task = self.config.train, self.tasks[self.position]
-        self._update(step / self.config.max_steps, f"adapting to {task}, step {step}")
-        if step % train.log_every == 0:
-            self.logger.write(
-                "training",
-                position=self.position,
-                task=task,
-                step=step,
-                loss=self.strategy.take_losses(),
-                learning_rate=float(self.strategy.optimizer.param_groups[0]["lr"]),
-            )
-        if step % train.save_every == 0 or self.interrupts.is_pending:
-            self._save_snapshot(*capture_training(self.strategy), False)
-        self.interrupts.check()
-
-    def _save_snapshot(
-        self, tensors: dict[str, torch.Tensor], numbers: dict[str, Any], is_trained: bool
-    ) -> None:
-        """Write where the run stands."""
-        self.logger.sync()
-        checkpoint = self.folder.checkpoint(self.position, self.tasks[self.position])
-        seconds = self.record.seconds_so_far()
-        log_bytes = self.logger.num_bytes
-        save_snapshot(
-            checkpoint,
-            Snapshot(self.position, is_trained, log_bytes, numbers, seconds, tensors),
-        )
-
-    def _save(self) -> None:
-        """Save the checkpoint and the results so far."""
-        checkpoint = self.folder.checkpoint(self.position, self.tasks[self.position])
-        save_policy(checkpoint, self.policy, self.record, self.position)
+    def _save(self, position: int) -> None:
+        """Save the checkpoint of an experience and the results so far."""
+        checkpoint = self.folder.checkpoint(position, self.tasks[position])
+        save_policy(checkpoint, self.policy, self.record, position)
         self.folder.point_last_at(checkpoint)
-        self.record.experiences_done = self.position + 1
-        self.record.replay_bytes = sum(
-            plugin.buffer.num_bytes for plugin in self.plugins if hasattr(plugin, "buffer")
-        )
+        self.record.experiences_done = position + 1
+        self.record.replay_bytes = self.adaptation.replay_bytes
         self._write_results(finished=False)
 
     def _write_videos(self) -> None:
@@ -281,15 +195,13 @@ class Runner:
         self.point = find_resume_point(self.folder, self.tasks, self.config.first_position)
         if self.point.results is not None:
             self.record.load(self.point.results)
-        latest, trained = self.point.latest, self.point.trained
+        self.adaptation.restore(self.point)
+        latest = self.point.latest
         if latest is not None:
             self.record.load_seconds(latest.seconds)
             self.logger.cut(latest.log_bytes)
         else:
             self.logger.cut(0)
-        if trained is not None:
-            restore_model(self.strategy, trained.tensors, trained.numbers)
-            load_plugins(self.plugins, trained.tensors, self.strategy.device)
         words = f"after {self.record.experiences_done} of {len(self.tasks)} experiences"
         if self.point.training is not None:
             step = self.point.training.numbers["clock"]["train_exp_iterations"]
@@ -302,26 +214,3 @@ class Runner:
         position = training.position if training else self.record.experiences_done
         step = training.numbers["clock"]["train_exp_iterations"] if training else 0
         return make_loggers(self.config, self.folder.path, position=position, step=step)
-
-    def _validate(self) -> float:
-        """Measure success on the validation starts of what is learned now."""
-        config = self.config
-        first = 0 if config.strategy == "joint" else self.position
-        rates = [
-            evaluate(
-                self.policy,
-                task,
-                episodes=config.eval.validation_episodes,
-                split="validation",
-                horizon=config.eval.horizon,
-                threads=config.threads,
-            ).success_rate
-            for task in dict.fromkeys(self.tasks[first : self.position + 1])
-        ]
-        return sum(rates) / len(rates)
-
-    def _report_validation(self, step: int, loss: float, success: float) -> None:
-        task = self.tasks[self.position]
-        self.logger.write(
-            "validation", position=self.position, task=task, step=step, loss=loss, success=success
-        )

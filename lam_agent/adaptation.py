@@ -1,0 +1,178 @@
+"""Adapting to one experience: train, log, save between gradient steps, go on where it broke off."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import torch
+
+from lam_agent.config import RunConfig
+from lam_agent.continual.batches import Frames
+from lam_agent.continual.capture import capture_model, capture_training, restore_model
+from lam_agent.continual.plugins import ValidationPlugin
+from lam_agent.continual.snapshot import Snapshot, save_snapshot
+from lam_agent.continual.strategy import AdaptationStrategy, make_plugins
+from lam_agent.continual.training_state import load_plugins, plugin_tensors
+from lam_agent.evaluate import evaluate
+from lam_agent.interrupts import Interrupts
+from lam_agent.logs import MetricLogger
+from lam_agent.policy.policy import VisualActionPolicy
+from lam_agent.progress import RunProgress
+from lam_agent.record import RunRecord
+from lam_agent.resume import ResumePoint
+from lam_agent.run_folder import RunFolder
+from lam_agent.types import Progress as ProgressCall
+from lam_agent.types import no_progress
+
+
+class Adaptation:
+    """Trains the policy of a run on one experience after the other.
+
+    Args:
+        config: The run's configuration.
+        folder: The run folder, where snapshots are written.
+        policy: The policy; it is trained in place.
+        record: Where learning curves and seconds are kept.
+        logger: Where losses and validations are logged.
+        progress: Where it is shown.
+        interrupts: Says when a signal asks to stop.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        folder: RunFolder,
+        policy: VisualActionPolicy,
+        record: RunRecord,
+        logger: MetricLogger,
+        progress: RunProgress,
+        interrupts: Interrupts,
+    ) -> None:
+        self.config = config
+        self.tasks = config.tasks
+        self.folder = folder
+        self.policy = policy
+        self.record = record
+        self.logger = logger
+        self.progress = progress
+        self.interrupts = interrupts
+        self.visits: dict[int, Frames] = {}
+        self.plugins = make_plugins(config)
+        self.position = 0
+        self.point = ResumePoint()
+        self._update: ProgressCall = no_progress
+        train = config.train
+        self.validation = ValidationPlugin(
+            self._validate,
+            every=train.validate_every,
+            patience=train.patience,
+            max_steps=config.max_steps,
+            average_decay=train.average_decay,
+            report=self._report_validation,
+        )
+        self.strategy = AdaptationStrategy(
+            policy=policy,
+            config=config,
+            visits=self.visits,
+            validation=self.validation,
+            plugins=self.plugins,
+            on_step=self._after_step,
+        )
+
+    @property
+    def replay_bytes(self) -> int:
+        """Return the bytes that replay buffers hold."""
+        return sum(plugin.buffer.num_bytes for plugin in self.plugins if hasattr(plugin, "buffer"))
+
+    def restore(self, point: ResumePoint) -> None:
+        """Load the weights, plugins and clock of the last experience that is trained."""
+        self.point = point
+        if point.trained is not None:
+            restore_model(self.strategy, point.trained.tensors, point.trained.numbers)
+            load_plugins(self.plugins, point.trained.tensors, self.strategy.device)
+
+    def fill(self, visits: dict[int, Frames], first: int) -> None:
+        """Take the frames of each visit; who keeps all data gets those before `first` anew."""
+        self.visits.update(visits)
+        for plugin in self.plugins:
+            if hasattr(plugin, "earlier"):
+                plugin.earlier[:] = [visits[i] for i in range(first)]
+
+    def adapt(self, experience: Any) -> None:
+        """Train on one experience, or on what is left of it."""
+        self.position = experience.current_experience
+        task = self.tasks[self.position]
+        trained, training = self.point.trained, self.point.training
+        if trained is not None and trained.position == self.position:
+            self.record.learning[self.position] = trained.numbers["curve"]
+            return
+        if training is not None and training.position == self.position:
+            self.strategy.resume_from = (training.tensors, training.numbers)
+        start = time.monotonic()
+        with self.record.timed("adapt"), self.progress.phase(f"adapting to {task}") as update:
+            self._update = update
+            with self.interrupts.deferred():
+                self.strategy.train(experience, eval_streams=[])
+                tensors, numbers = capture_model(self.strategy)
+                tensors |= plugin_tensors(self.plugins)
+                self._save_snapshot(tensors, {**numbers, "curve": self.validation.curve}, True)
+        self.record.learning[self.position] = curve = self.validation.curve
+        steps, success = int(curve[-1]["step"]), max(row["success"] for row in curve)
+        self.progress.say(
+            f"Adapted to {task} in {steps} steps ({time.monotonic() - start:.0f} s); "
+            f"validation success {success:.0%}."
+        )
+
+    def _after_step(self, step: int) -> None:
+        """Log, save and stop between two gradient steps."""
+        train, task = self.config.train, self.tasks[self.position]
+        self._update(step / self.config.max_steps, f"adapting to {task}, step {step}")
+        if step % train.log_every == 0:
+            self.logger.write(
+                "training",
+                position=self.position,
+                task=task,
+                step=step,
+                loss=self.strategy.take_losses(),
+                learning_rate=float(self.strategy.optimizer.param_groups[0]["lr"]),
+            )
+        if step % train.save_every == 0 or self.interrupts.is_pending:
+            self._save_snapshot(*capture_training(self.strategy), False)
+        self.interrupts.check()
+
+    def _save_snapshot(
+        self, tensors: dict[str, torch.Tensor], numbers: dict[str, Any], is_trained: bool
+    ) -> None:
+        """Write where the run stands."""
+        self.logger.sync()
+        checkpoint = self.folder.checkpoint(self.position, self.tasks[self.position])
+        seconds = self.record.seconds_so_far()
+        log_bytes = self.logger.num_bytes
+        save_snapshot(
+            checkpoint,
+            Snapshot(self.position, is_trained, log_bytes, numbers, seconds, tensors),
+        )
+
+    def _validate(self) -> float:
+        """Measure success on the validation starts of what is learned now."""
+        config = self.config
+        first = 0 if config.strategy == "joint" else self.position
+        rates = [
+            evaluate(
+                self.policy,
+                task,
+                episodes=config.eval.validation_episodes,
+                split="validation",
+                horizon=config.eval.horizon,
+                threads=config.threads,
+            ).success_rate
+            for task in dict.fromkeys(self.tasks[first : self.position + 1])
+        ]
+        return sum(rates) / len(rates)
+
+    def _report_validation(self, step: int, loss: float, success: float) -> None:
+        task = self.tasks[self.position]
+        self.logger.write(
+            "validation", position=self.position, task=task, step=step, loss=loss, success=success
+        )
