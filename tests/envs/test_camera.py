@@ -10,6 +10,9 @@ from lam_envs.tasks.registry import make_task, task_names
 
 Images = dict[str, torch.Tensor]
 
+OUT_OF_FRAME = ("stick-pull",)
+"""Tasks whose goal the front camera does not show: it is beside and below its frame."""
+
 
 def start(task: str, seeds: list[int], num_threads: int = 2, image_size: int = 64) -> BatchedEnv:
     """Make worlds, reset them, and let the experts act for a few steps."""
@@ -83,8 +86,8 @@ def test_pictures_are_neither_black_nor_saturated(task: str) -> None:
 def test_the_goal_marker_is_seen_where_a_task_shows_it(task: str) -> None:
     env = start(task, list(range(16)))
     count = shows_marker(env.images()["front"]).flatten(1).sum(1)
-    if make_task(task).shows_goal:
-        assert int(count.min()) >= 4, count
+    if make_task(task).shows_goal and task not in OUT_OF_FRAME:
+        assert int(count.min()) >= 3, count  # That of push-wall looks over the wall.
     else:
         assert int(count.max()) == 0, count
 
