@@ -70,7 +70,7 @@ class Hammer(Task):
             margin=0.2,
             sigmoid="long_tail",
         )
-        is_lifted = head[:, 2] > 0.02
+        is_lifted = (head[:, 2] > 0.02).to(head.dtype)
         in_place = 0.1 * is_lifted + 0.9 * in_place
         reward = (2.0 * grasped + 6.0 * in_place) * upright
         is_driven = worlds.joint("NailSlideJoint") > _DRIVEN_M
