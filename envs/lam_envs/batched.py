@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,17 +13,18 @@ import torch
 
 from lam_envs.camera import CameraRenderer
 from lam_envs.errors import InvalidActionError, InvalidResetError, InvalidSettingError
+from lam_envs.instability import OnUnstable, check_on_unstable, unstable_error
 from lam_envs.scene import CAMERAS, load_model
 from lam_envs.sim.native import NativeSim
 from lam_envs.sim.protocol import BatchSim
 from lam_envs.tasks.base import Task
 from lam_envs.tasks.registry import make_task
-from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tasks.sawyer import NUM_SUBSTEPS, SawyerWorlds
 
 Engine = Literal["native", "warp"]
 
 CONTROL_DT_S = 0.0125
-"""Seconds between two actions (80 Hz)."""
+"""Seconds between two actions (80 Hz) of Meta-World's tasks; another task may say otherwise."""
 
 ACTION_SIZE = 4
 
@@ -36,7 +38,9 @@ class StepResult:
         reward: Dense reward in [0, 10], shape (num_envs,).
         is_success: Whether the task's predicate holds now, shape (num_envs,), bool.
         terminated: Always False: Meta-World's tasks do not end, shape (num_envs,), bool.
-        truncated: Whether the horizon is reached, shape (num_envs,), bool.
+        truncated: Whether the horizon is reached, or the episode was dropped, (num_envs,), bool.
+        is_unstable: Whether the episode was dropped because the physics broke in it, at this step
+            or before, shape (num_envs,), bool; its reward and success are 0 and False.
     """
 
     state: torch.Tensor
@@ -44,6 +48,7 @@ class StepResult:
     is_success: torch.Tensor
     terminated: torch.Tensor
     truncated: torch.Tensor
+    is_unstable: torch.Tensor
 
 
 def available_cores() -> int:
@@ -75,6 +80,30 @@ def check_cameras(cameras: Sequence[str]) -> None:
             )
 
 
+def check_drivable(task: Task, timestep: float) -> None:
+    """Refuse a task with other actions, cameras or another control rate than it can get.
+
+    Args:
+        task: The task.
+        timestep: Seconds of a physics step of its scene.
+
+    Raises:
+        InvalidSettingError: Naming the task and what does not fit.
+    """
+    check_cameras(task.cameras)
+    if task.action_size != ACTION_SIZE:
+        raise InvalidSettingError(
+            f"{task.name} has action_size {task.action_size}; the Sawyer arm takes {ACTION_SIZE}: "
+            "hand displacement xyz and finger effort."
+        )
+    actual = timestep * NUM_SUBSTEPS
+    if not math.isclose(actual, task.control_dt, rel_tol=1e-6):
+        raise InvalidSettingError(
+            f"{task.name} has control_dt {task.control_dt} s, but {NUM_SUBSTEPS} physics steps of "
+            f"its scene are {actual:g} s; change control_dt, or the timestep in {task.model_file}."
+        )
+
+
 class BatchedEnv:
     """`num_envs` worlds of one task, stepped together.
 
@@ -89,10 +118,13 @@ class BatchedEnv:
         horizon: Control steps after which `truncated` is True.
         engine: Physics engine.
         num_threads: Threads for physics and cameras; None for all cores.
+        on_unstable: What happens when the physics of a world breaks: `raise` an error, or `drop`
+            its episode, which then stands still until it is reset, and go on with the others.
 
     Raises:
         UnknownTaskError: No task has this name.
         InvalidSettingError: A number is out of its range, or a camera is unknown.
+        LamEnvsError: The task or its scene cannot be loaded.
     """
 
     def __init__(
@@ -105,7 +137,9 @@ class BatchedEnv:
         horizon: int = 200,
         engine: Engine = "native",
         num_threads: int | None = None,
+        on_unstable: OnUnstable = "raise",
     ) -> None:
+        check_on_unstable(on_unstable)
         check_counts(
             num_envs=num_envs, image_size=image_size, horizon=horizon, num_threads=num_threads
         )
@@ -116,11 +150,14 @@ class BatchedEnv:
         self.image_size = image_size
         self.horizon = horizon
         self.num_threads = num_threads or available_cores()
+        self.on_unstable = on_unstable
         self.model = load_model(self.task.model_file)
+        check_drivable(self.task, float(self.model.opt.timestep))
         self.sim = self._make_sim(engine)
         self.worlds = SawyerWorlds(self.sim, self.task)
         self._renderers: dict[tuple[tuple[str, ...], int], CameraRenderer] = {}
         self._needs_reset = torch.ones(num_envs, dtype=torch.bool, device=self.sim.device)
+        self._is_dropped = torch.zeros(num_envs, dtype=torch.bool, device=self.sim.device)
         self._steps = torch.zeros(num_envs, dtype=torch.int64, device=self.sim.device)
         size = len(self.task.reset_low)
         self._vectors = torch.zeros(num_envs, size, dtype=self.sim.dtype, device=self.sim.device)
@@ -155,6 +192,7 @@ class BatchedEnv:
 
         Raises:
             InvalidResetError: Wrong shapes, NaN, or both or none of seeds and reset_vectors.
+            UnstableSimulationError: A world broke while its hand settled.
         """
         if mask is None:
             mask = torch.ones(self.num_envs, dtype=torch.bool, device=self.device)
@@ -193,10 +231,12 @@ class BatchedEnv:
         self._state = torch.where(mask[:, None], state, self._state)
         self._steps[mask] = 0
         self._needs_reset[mask] = False
+        self._is_dropped[mask] = False
+        self._drop_unstable()
         return self._state
 
     def step(self, actions: torch.Tensor) -> StepResult:
-        """Advance all worlds by one control step of 12.5 ms.
+        """Advance all worlds by one control step of `task.control_dt` seconds.
 
         Args:
             actions: Hand displacement xyz (1 is 1 cm) and gripper effort (1 closes), shape
@@ -205,7 +245,7 @@ class BatchedEnv:
         Raises:
             InvalidActionError: Wrong shape, NaN or infinity.
             InvalidResetError: A world was never reset.
-            UnstableSimulationError: A world became NaN.
+            UnstableSimulationError: A world became NaN or lost contacts; it needs a reset.
         """
         if tuple(actions.shape) != (self.num_envs, ACTION_SIZE):
             raise InvalidActionError(
@@ -222,14 +262,17 @@ class BatchedEnv:
             raise InvalidResetError("step was called before reset; reset every world first.")
         actions = actions.clamp(-1.0, 1.0)
         self._state = self.worlds.step(actions)
-        outcome = self.task.evaluate(self.worlds, self._state, actions)
         self._steps += 1
+        self._drop_unstable()
+        outcome = self.task.evaluate(self.worlds, self._state, actions)
+        dropped = self._is_dropped
         return StepResult(
             state=self._state,
-            reward=outcome.reward,
-            is_success=outcome.is_success,
+            reward=outcome.reward.masked_fill(dropped, 0.0),
+            is_success=outcome.is_success & ~dropped,
             terminated=torch.zeros_like(outcome.is_success),
-            truncated=self._steps >= self.horizon,
+            truncated=(self._steps >= self.horizon) | dropped,
+            is_unstable=dropped.clone(),
         )
 
     def proprioception(self) -> torch.Tensor:
@@ -274,6 +317,19 @@ class BatchedEnv:
     def tracked_positions(self) -> torch.Tensor:
         """Return object and goal position, shape (num_envs, 6), float32, metres."""
         return self.task.tracked_positions(self._state).to(torch.float32)
+
+    def _drop_unstable(self) -> None:
+        """Leave the episodes of broken worlds out, or raise the error that names one."""
+        reasons = self.sim.take_unstable()
+        if not reasons:
+            return
+        broken = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
+        broken[list(reasons)] = True
+        self._state = torch.where(broken[:, None], self.worlds.park(broken), self._state)
+        if self.on_unstable == "raise":
+            self._needs_reset |= broken
+            raise unstable_error(self.task.name, reasons, self._steps)
+        self._is_dropped |= broken
 
     def _make_sim(self, engine: Engine) -> BatchSim:
         if engine == "native":

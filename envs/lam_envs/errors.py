@@ -11,6 +11,14 @@ class UnknownTaskError(LamEnvsError, ValueError):
     """A task name that no registered task has."""
 
 
+class TaskLoadError(LamEnvsError, RuntimeError):
+    """A task of another package that cannot be imported, is incomplete, or whose name is taken."""
+
+
+class StreamFitError(LamEnvsError, ValueError):
+    """Tasks of one stream with different action spaces, cameras or control rates."""
+
+
 class SceneError(LamEnvsError, RuntimeError):
     """A scene that cannot be loaded or lacks a body, joint, site or camera."""
 

@@ -1,4 +1,4 @@
-"""Load a Meta-World scene: MJCF of the installed package, goal marker, our two cameras.
+"""Load a scene: MJCF, goal marker, our two cameras, and what the Sawyer arm needs.
 
 The marker and the cameras do not touch the physics: parity tests compare it with the original.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 
 import mujoco
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lam_envs.errors import SceneError
+from lam_envs.mjcf import read_spec, scene_path
 
 GOAL_MARKER = "goal_marker"
 """Name of the green sphere that shows a task's goal to the cameras."""
@@ -28,6 +28,12 @@ CAMERAS = ("front", "wrist")
 _WELD_DATA = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 5.0)
 """First eleven numbers of the weld between mocap and hand, as Meta-World writes them."""
 
+_NEEDED = {
+    mujoco.mjtObj.mjOBJ_BODY: ("mocap", "hand", "rightclaw", "leftclaw"),
+    mujoco.mjtObj.mjOBJ_SITE: ("rightEndEffector", "leftEndEffector"),
+}
+"""What the control of the arm and its state read."""
+
 _FRONT_CAMERA_POS = (0.62, 0.24, 0.62)
 _FRONT_CAMERA_TARGET = (0.0, 0.71, 0.13)
 _FRONT_CAMERA_FOVY_DEG = 37.0
@@ -37,27 +43,6 @@ _WRIST_CAMERA_POS = (-0.06, 0.0, 0.11)
 _WRIST_CAMERA_TARGET = (0.09, 0.0, 0.0)
 _WRIST_CAMERA_UP = (-1.0, 0.0, 0.0)
 _WRIST_CAMERA_FOVY_DEG = 85.0
-
-
-def asset_path(model_file: str) -> Path:
-    """Return the path of an MJCF file of the installed metaworld package.
-
-    Args:
-        model_file: Path below its `assets` folder, such as `sawyer_xyz/sawyer_push_v3.xml`.
-
-    Raises:
-        SceneError: metaworld has no such file.
-    """
-    # The package is found, not imported: importing it loads a window system's library.
-    package = find_spec("metaworld")
-    for root in (package.submodule_search_locations or ()) if package else ():
-        path = Path(root) / "assets" / model_file
-        if path.is_file():
-            return path
-    raise SceneError(
-        f"the scene {model_file!r} is not in the installed metaworld package; install it with "
-        "`pip install metaworld==3.0.0`."
-    )
 
 
 def _look_at(
@@ -84,10 +69,7 @@ def _add_cameras(spec: mujoco.MjSpec) -> None:
     )
     hand = spec.body("hand")
     if hand is None:
-        raise SceneError(
-            "the scene has no body 'hand'; a scene for lam_envs needs Meta-World's Sawyer arm "
-            "(objects/assets/xyz_base.xml)."
-        )
+        return  # `_check_arm` says so.
     hand.add_camera(
         name="wrist",
         pos=_WRIST_CAMERA_POS,
@@ -107,11 +89,11 @@ def load_model(model_file: str) -> mujoco.MjModel:
         The compiled model. It is cached and shared: treat it as read-only.
 
     Raises:
-        SceneError: The file is missing, or MuJoCo cannot compile it.
+        SceneError: The file is missing, MuJoCo cannot compile it, or it lacks the Sawyer arm.
     """
-    path = Path(model_file) if Path(model_file).is_absolute() else asset_path(model_file)
+    path = scene_path(model_file)
     try:
-        spec = mujoco.MjSpec.from_file(str(path))
+        spec = read_spec(path)
         spec.worldbody.add_geom(
             name=GOAL_MARKER,
             type=mujoco.mjtGeom.mjGEOM_SPHERE,
@@ -125,11 +107,32 @@ def load_model(model_file: str) -> mujoco.MjModel:
         _add_cameras(spec)
         model = spec.compile()
     except ValueError as error:
-        raise SceneError(f"MuJoCo cannot compile the scene {path}: {error}") from error
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise SceneError(f"MuJoCo cannot compile the scene {path} ({reason}); mend it.") from error
+    _check_arm(model, path)
     welds = model.eq_type == int(mujoco.mjtEq.mjEQ_WELD)
     model.eq_data[welds] = 0.0
     model.eq_data[welds, : len(_WELD_DATA)] = _WELD_DATA
     return model
+
+
+def _check_arm(model: mujoco.MjModel, path: Path) -> None:
+    """Refuse a scene without the parts of the Sawyer arm that control and state need."""
+    for kind, names in _NEEDED.items():
+        for name in names:
+            if mujoco.mj_name2id(model, int(kind), name) < 0:
+                word = kind.name.removeprefix("mjOBJ_").lower()
+                raise SceneError(
+                    f"the scene {path} has no {word} {name!r}; include Meta-World's Sawyer arm "
+                    "(../objects/assets/xyz_base.xml) in its worldbody."
+                )
+    if model.nmocap < 1 or model.body_mocapid[model.body("mocap").id] < 0:
+        raise SceneError(f"the body 'mocap' of the scene {path} must have mocap=\"true\".")
+    if model.nu != 2:
+        raise SceneError(
+            f"the scene {path} has {model.nu} actuators; it must have two, which close the right "
+            "and the left finger (see docs/tasks.md)."
+        )
 
 
 def name_to_id(model: mujoco.MjModel, kind: mujoco.mjtObj, name: str) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from lam_envs.errors import UnknownTaskError
-from lam_envs.tasks.registry import nearest, task_names
+from lam_envs.tasks.registry import check_task_name, nearest, task_names
 
 _CW10 = (
     "hammer",
@@ -52,6 +52,7 @@ def resolve_stream(names: Iterable[str]) -> tuple[str, ...]:
 
     Raises:
         UnknownTaskError: A name is neither; with the nearest name and the lists of all.
+        TaskLoadError: Two packages bring a task of this name.
     """
     tasks = task_names()
     resolved: list[str] = []
@@ -61,6 +62,8 @@ def resolve_stream(names: Iterable[str]) -> tuple[str, ...]:
                 f"there is no task {name!r}{nearest(name, (*tasks, *STREAMS))}; "
                 f"the tasks are {', '.join(tasks)}; the task streams are {', '.join(STREAMS)}."
             )
+        if name not in STREAMS:
+            check_task_name(name)
         resolved.extend(STREAMS.get(name, (name,)))
     return tuple(resolved)
 

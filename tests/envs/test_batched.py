@@ -152,6 +152,7 @@ def test_actions_are_clipped(push: BatchedEnv) -> None:
         ({"horizon": 0}, "horizon is 0; it must be at least 1"),
         ({"num_threads": 0}, "num_threads is 0; it must be at least 1"),
         ({"cameras": ("front", "side")}, "no camera 'side'; the cameras are front, wrist"),
+        ({"on_unstable": "ignore"}, "on_unstable is 'ignore'; it must be raise or drop"),
         ({"engine": "bullet"}, "no engine 'bullet'; the engines are native and warp"),
     ],
 )
@@ -227,8 +228,49 @@ def test_an_unstable_world_is_named_and_can_be_reset(
     push: BatchedEnv, value: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # MuJoCo writes its warnings to MUJOCO_LOG.TXT.
+    push.step(NO_ACTION)
     push.sim.field("qvel")[1, 3] = value
-    with pytest.raises(UnstableSimulationError, match=r"world 1 .*reset that world"):
+    words = "world 1 of push became unstable in control step 2 .*MuJoCo's warning BAD.*reset that"
+    with pytest.raises(UnstableSimulationError, match=words):
+        push.step(NO_ACTION)
+    with pytest.raises(InvalidResetError, match="reset every world first"):
         push.step(NO_ACTION)
     push.reset(torch.tensor([False, True, False]), seeds=[1])
     assert bool(push.step(NO_ACTION).state.isfinite().all())
+
+
+@pytest.mark.parametrize("field", ["qvel", "qpos", "mocap_pos"])
+def test_an_unstable_world_is_dropped_and_the_others_go_on(
+    push: BatchedEnv, field: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # MuJoCo writes its warnings to MUJOCO_LOG.TXT.
+    env = BatchedEnv("push", 3, cameras=(), num_threads=1, on_unstable="drop")
+    env.reset(seeds=[0, 1, 2])
+    for step, actions in enumerate(random_actions(12, 3)):
+        if step in (4, 8):  # The second time, its episode is dropped already.
+            env.sim.field(field)[1].fill_(torch.nan)
+        result, expected = env.step(actions), push.step(actions)
+        assert result.is_unstable.tolist() == [False, step >= 4, False]
+        assert result.truncated.tolist() == [False, step >= 4, False]
+        assert bool(result.state.isfinite().all())
+        assert not bool(result.is_success[1]) and (step < 4 or float(result.reward[1]) == 0)
+        for name in ("state", "reward", "is_success"):
+            assert torch.equal(getattr(result, name)[[0, 2]], getattr(expected, name)[[0, 2]])
+    # A reset gives the world a new life.
+    mask = torch.tensor([False, True, False])
+    assert torch.equal(env.reset(mask, seeds=[7])[1], push.reset(mask, seeds=[7])[1])
+    result, expected = env.step(NO_ACTION), push.step(NO_ACTION)
+    assert torch.equal(result.state, expected.state) and not result.is_unstable.any()
+
+
+def test_a_start_that_does_not_settle_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    class Far(Reach):
+        hand_init_pos = (1e9, 0.6, 0.2)
+
+    env = BatchedEnv(Far(), 2, cameras=(), on_unstable="drop")
+    with pytest.raises(UnstableSimulationError, match="hand of reach does not come to rest"):
+        env.reset(seeds=[0, 1])

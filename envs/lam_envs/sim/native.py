@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from mujoco.batch import Batch, SimulationError
 
-from lam_envs.errors import UnstableSimulationError
+from lam_envs.instability import where_not_finite
 from lam_envs.sim.protocol import DERIVED_FIELDS, STATE_FIELDS
 
 _POSITIONS = int(mujoco.mjtStage.mjSTAGE_POS)
@@ -45,6 +45,7 @@ class NativeSim:
         self._body_pos = _as_tensor(self._batch.expand("body_pos"))
         # The last two axes are the kind of warning, and what MuJoCo noted with it and its count.
         self._warnings = self._batch.warning
+        self._unstable: dict[int, str] = {}
 
     def field(self, name: str) -> torch.Tensor:
         return self._fields[name]
@@ -66,24 +67,25 @@ class NativeSim:
         stage = _POSITIONS if refresh else _NOTHING
         try:
             self._batch.step(ids, nstep=num_substeps, stage=stage)
-        except SimulationError as error:
-            world = int(error.ids[0])
-            raise UnstableSimulationError(
-                f"MuJoCo stopped in world {world} ({self._batch.error(world)}); "
-                "reset that world or lower the actions that led there."
-            ) from error
-        if self._warnings[:, :, 1].any():
-            self._raise_warning()
+        except SimulationError as error:  # The other worlds are through.
+            for world in error.ids.tolist():
+                self._unstable[world] = f"MuJoCo's error {self._batch.error(world)}"
+        self._note_unstable()
+
+    def take_unstable(self) -> dict[int, str]:
+        unstable, self._unstable = self._unstable, {}
+        return unstable
 
     def forward(self, mask: torch.Tensor | None = None) -> None:
         self._batch.forward(None if mask is None else mask.numpy(), stage=_POSITIONS)
 
-    def _raise_warning(self) -> None:
-        """Turn MuJoCo's counted warnings (NaN state, full buffers) into an error."""
-        world, kind = (int(i[0]) for i in np.nonzero(self._warnings[:, :, 1]))
-        self._warnings[...] = 0
-        name = mujoco.mjtWarning(kind).name.removeprefix("mjWARN_")
-        raise UnstableSimulationError(
-            f"world {world} is unstable (MuJoCo warning {name}); reset that world or lower the "
-            "actions that led there."
-        )
+    def _note_unstable(self) -> None:
+        """Keep the worlds that MuJoCo warned of (bad numbers, full buffers) or that hold NaN."""
+        if self._warnings[:, :, 1].any():
+            # MuJoCo has put a world with bad numbers back to the model's defaults.
+            for world, kind in np.argwhere(self._warnings[:, :, 1]).tolist():
+                name = mujoco.mjtWarning(kind).name.removeprefix("mjWARN_")
+                self._unstable.setdefault(world, f"MuJoCo's warning {name}")
+            self._warnings[...] = 0
+        for world in where_not_finite(self._fields["qpos"], self._fields["qvel"]):
+            self._unstable.setdefault(world, "NaN or infinity in its state")

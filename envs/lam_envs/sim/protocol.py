@@ -77,9 +77,15 @@ class BatchSim(Protocol):
             num_substeps: Number of physics steps of `model.opt.timestep` seconds.
             refresh: True computes the derived fields at the new state. False leaves them one
                 physics step behind it, which is what MuJoCo's `mj_step` does.
+        """
+        ...
 
-        Raises:
-            UnstableSimulationError: A world became NaN or overflowed a buffer.
+    def take_unstable(self) -> dict[int, str]:
+        """Return the worlds that broke since the last call, and forget them.
+
+        Returns:
+            World -> what happened: NaN or infinity in its state, a full buffer, a warning of
+            MuJoCo. What the world holds from there on means nothing until it is reset.
         """
         ...
 

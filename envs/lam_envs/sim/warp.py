@@ -12,7 +12,7 @@ import mujoco
 import numpy as np
 import torch
 
-from lam_envs.errors import UnstableSimulationError
+from lam_envs.instability import where_not_finite
 from lam_envs.scene import copy_model
 from lam_envs.sim.protocol import DERIVED_FIELDS, STATE_FIELDS
 from lam_envs.warp_runtime import mujoco_warp, wp
@@ -47,7 +47,7 @@ class WarpSim:
         self.num_worlds = num_worlds
         self.dtype = torch.float32
         self._warp_device = wp.get_device(device)
-        self._num_steps = 0
+        self._unstable: dict[int, str] = {}
         with wp.ScopedDevice(self._warp_device):
             physics = _physics_model(model)
             self._model = mujoco_warp.put_model(physics, batch_sizes={"body_pos": num_worlds})
@@ -94,8 +94,11 @@ class WarpSim:
             if refresh:
                 wp.capture_launch(self._pose_graph)
         self._restore_others(mask, kept)
-        self._num_steps += num_substeps
-        self._check_stable()
+        self._note_unstable()
+
+    def take_unstable(self) -> dict[int, str]:
+        unstable, self._unstable = self._unstable, {}
+        return unstable
 
     def forward(self, mask: torch.Tensor | None = None) -> None:
         self._static.place(self._fields["geom_xpos"], self._body_pos)
@@ -140,22 +143,20 @@ class WarpSim:
     def _changing(self) -> list[torch.Tensor]:
         return [*self._integration, *(self._fields[name] for name in DERIVED_FIELDS)]
 
-    def _check_stable(self) -> None:
-        """Raise for a world that became NaN or lost contacts or constraints."""
-        is_finite = self._fields["qpos"].isfinite().all(1) & self._fields["qvel"].isfinite().all(1)
+    def _note_unstable(self) -> None:
+        """Keep the worlds that hold NaN or have lost contacts or constraints."""
         has_lost = (self._overflow & ~int(_HARMLESS)) != 0
-        is_bad = ~is_finite | has_lost
-        if not bool(is_bad.any()):
-            return
-        world = int(is_bad.nonzero()[0])
-        flags = _OVERFLOWS(int(self._overflow[world])) & ~_HARMLESS
-        self._clear_scratch()
-        what = f"a full buffer ({flags.name})" if flags else "NaN or infinity in its state"
-        raise UnstableSimulationError(
-            f"world {world} has {what} after physics step {self._num_steps}; reset that world or "
-            f"lower the actions that led there (each world has room for {MAX_CONTACTS} contacts "
-            f"and {MAX_CONSTRAINTS} constraint rows)."
-        )
+        for world in has_lost.nonzero()[:, 0].tolist():
+            flags = _OVERFLOWS(int(self._overflow[world])) & ~_HARMLESS
+            self._unstable.setdefault(
+                world,
+                f"a full buffer, {flags.name}, of the {MAX_CONTACTS} contacts and "
+                f"{MAX_CONSTRAINTS} constraint rows that a world has room for",
+            )
+        for world in where_not_finite(self._fields["qpos"], self._fields["qvel"]):
+            self._unstable.setdefault(world, "NaN or infinity in its state")
+        if self._unstable:
+            self._clear_scratch()
 
     def _clear_scratch(self) -> None:
         """Remove NaN and infinity outside of the states: rows of old constraints are read again."""

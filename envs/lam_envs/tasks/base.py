@@ -48,6 +48,9 @@ class Task(ABC):
         settles_with_draw: Whether the settled start depends on the reset vector.
         hand_low: Lower bounds of the commanded hand position.
         hand_high: Upper bounds of the commanded hand position.
+        action_size: Entries of an action.
+        control_dt: Seconds between two actions: five physics steps of the scene.
+        cameras: Cameras that show the task. The tasks of a stream share these last three.
     """
 
     name: ClassVar[str]
@@ -62,6 +65,9 @@ class Task(ABC):
     goal_high: ClassVar[Vector3] = (0.5, 1.0, 0.5)
     shows_goal: ClassVar[bool] = False
     settles_with_draw: ClassVar[bool] = False
+    action_size: ClassVar[int] = 4
+    control_dt: ClassVar[float] = 0.0125
+    cameras: ClassVar[tuple[str, ...]] = ("front", "wrist")
 
     def is_valid_reset(self, vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         """Say which reset vectors, shape (N, k), the task accepts; the others are drawn anew."""

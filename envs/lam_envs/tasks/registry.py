@@ -6,12 +6,14 @@ import difflib
 from collections.abc import Iterable
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from lam_envs.errors import UnknownTaskError
+from lam_envs.errors import TaskLoadError, UnknownTaskError
 
 if TYPE_CHECKING:
     from lam_envs.tasks.base import Task
+
+_TaskT = TypeVar("_TaskT", bound="type[Task]")
 
 ENTRY_POINT_GROUP = "lam_envs.tasks"
 """Group in which other packages name their tasks: `my-task = "my_package.my_task:MyTask"`."""
@@ -38,15 +40,35 @@ _BUILT_IN = {
 }
 
 
-def _targets() -> dict[str, str]:
-    """Return task name -> `module:class`, built-in tasks first."""
-    found = {point.name: point.value for point in entry_points(group=ENTRY_POINT_GROUP)}
-    return {**_BUILT_IN, **{name: value for name, value in found.items() if name not in _BUILT_IN}}
+_REGISTERED: dict[str, type[Task]] = {}
+"""Tasks that `register_task` added."""
+
+
+def register_task(cls: _TaskT) -> _TaskT:
+    """Add a task class under its `name`, and its Gymnasium id; a decorator, too.
+
+    Args:
+        cls: The class of the task.
+
+    Returns:
+        The same class.
+
+    Raises:
+        TaskLoadError: The class is no complete task, or its name is taken.
+    """
+    from lam_envs.registration import register_envs
+    from lam_envs.tasks.loading import check_task_class  # Imports torch, as the class did.
+
+    check_task_class(cls)
+    _check_free(cls.name, f"{cls.__module__}:{cls.__qualname__}")
+    _REGISTERED[cls.name] = cls
+    register_envs()
+    return cls
 
 
 def task_names() -> tuple[str, ...]:
-    """Return the names of all tasks."""
-    return tuple(_targets())
+    """Return the names of all tasks, built-in ones first."""
+    return tuple(dict.fromkeys((*_BUILT_IN, *_REGISTERED, *_entry_points())))
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
@@ -56,16 +78,19 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
 
 
 def check_task_name(name: str) -> None:
-    """Refuse a name that no task has.
+    """Refuse a name that no task has, or that an installed package has taken a second time.
 
     Raises:
         UnknownTaskError: With the nearest name and the list of all.
+        TaskLoadError: Naming those who share the name.
     """
     names = task_names()
     if name not in names:
         raise UnknownTaskError(
             f"there is no task {name!r}{nearest(name, names)}; the tasks are {', '.join(names)}."
         )
+    for target in _entry_points().get(name, ()):
+        _check_free(name, target)
 
 
 def make_task(name: str) -> Task:
@@ -73,8 +98,52 @@ def make_task(name: str) -> Task:
 
     Raises:
         UnknownTaskError: No task has this name.
+        TaskLoadError: Its package cannot be loaded, or its class is no complete task.
     """
     check_task_name(name)
-    module, _, attribute = _targets()[name].partition(":")
-    task: Task = getattr(import_module(module), attribute)()
-    return task
+    if name in _BUILT_IN:
+        module, _, attribute = _BUILT_IN[name].partition(":")
+        task: Task = getattr(import_module(module), attribute)()
+        return task
+    if name in _REGISTERED:
+        return _REGISTERED[name]()
+    from lam_envs.tasks.loading import check_task_class, load_task_class
+
+    who = f"the entry point {name!r} of the group {ENTRY_POINT_GROUP}"
+    cls = load_task_class(_entry_points()[name][0], who)
+    check_task_class(cls)
+    if cls.name != name:
+        raise TaskLoadError(f"{who} names a task with the name {cls.name!r}; make them the same.")
+    return cls()
+
+
+def _entry_points() -> dict[str, tuple[str, ...]]:
+    """Return task name -> the `module:class` of each installed package that brings it."""
+    found: dict[str, dict[str, None]] = {}
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        found.setdefault(point.name, {})[point.value] = None
+    return {name: tuple(targets) for name, targets in found.items()}
+
+
+def _check_free(name: str, target: str) -> None:
+    """Refuse a name that a stream, or a task other than `target`, has.
+
+    Args:
+        name: Name of a task.
+        target: `module:class` of the task that asks for it.
+    """
+    from lam_envs.streams import STREAMS
+
+    owners = [*_entry_points().get(name, ())]
+    if name in _BUILT_IN:
+        owners.append(_BUILT_IN[name])
+    if name in _REGISTERED:
+        owners.append(f"{_REGISTERED[name].__module__}:{_REGISTERED[name].__qualname__}")
+    if name in STREAMS:
+        owners.append("the task stream of that name")
+    taken = [owner for owner in owners if owner != target]
+    if taken:
+        raise TaskLoadError(
+            f"the task {target} cannot have the name {name!r}, which {taken[0]} has; "
+            "choose another name, or remove one of the two."
+        )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import mujoco
 import torch
 
+from lam_envs.errors import UnstableSimulationError
 from lam_envs.scene import name_to_id
 from lam_envs.sim.protocol import BatchSim
 
@@ -200,6 +201,18 @@ class SawyerWorlds:
         self._previous_frame = frame
         return state.clamp(self._state_low, self._state_high)
 
+    def park(self, mask: torch.Tensor) -> torch.Tensor:
+        """Put the masked worlds, whose physics broke, where all numbers are finite again.
+
+        Returns:
+            State of all worlds, shape (N, 39); that of the masked ones means nothing.
+        """
+        self.sim.reset(mask)
+        self.sim.forward(mask)
+        frame = self._frame()
+        self._previous_frame[mask] = frame[mask]
+        return torch.cat((frame, self._previous_frame, self.start.target_pos), 1)
+
     # Parts -------------------------------------------------------------------------------------
 
     def _settle(self, mask: torch.Tensor) -> None:
@@ -214,6 +227,7 @@ class SawyerWorlds:
             kept = self.sim.get_state()
             self.sim.reset(first)
             self._hold_still(first, SETTLE_STEPS * NUM_SUBSTEPS - 1)
+            self._check_settled()
             self._settled_state = self.sim.get_state()[0].clone()
             self.sim.set_state(first, kept[0])
         self.sim.set_state(mask, self._settled_state)
@@ -225,6 +239,14 @@ class SawyerWorlds:
         self.sim.field("mocap_quat")[mask, self._mocap_id] = self._mocap_quat
         self._set_fingers(mask, torch.tensor(-1.0))
         self.sim.step(mask, num_substeps=num_substeps, refresh=False)
+
+    def _check_settled(self) -> None:
+        """Raise if the start that all episodes would share is broken."""
+        for reason in self.sim.take_unstable().values():
+            raise UnstableSimulationError(
+                f"the hand of {self.task.name} does not come to rest at its start ({reason}); "
+                f"change hand_init_pos or the scene {self.task.model_file}."
+            )
 
     def _set_fingers(self, rows: torch.Tensor | slice, effort: torch.Tensor) -> None:
         ctrl = self.sim.field("ctrl")
