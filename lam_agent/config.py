@@ -121,7 +121,7 @@ class CollectConfig:
     steps_after_success: int = 20
     """Control steps that are kept after the first success."""
 
-    look_every: int = 2
+    look_every: int = 4
     """Control steps between two looks of the cameras; actions are kept for every step."""
 
     batch: int = 64
@@ -352,7 +352,7 @@ class RunConfig:
     seed: int = 0
     """Seed of demonstrations, weights and training."""
 
-    demonstrations: int = 150
+    demonstrations: int = 300
     """Demonstration episodes for each task."""
 
     demonstrations_path: Path | None = None
