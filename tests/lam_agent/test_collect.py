@@ -167,7 +167,7 @@ def test_looks_are_what_the_cameras_see_at_those_steps(clean: EpisodeSet) -> Non
     length = lengths(clean)[2]
     start = int(clean.episode_start[2])
     is_of = (clean.look_step >= start) & (clean.look_step < start + length)
-    assert (clean.look_step[is_of] - start).tolist() == list(range(0, length, 4))
+    assert (clean.look_step[is_of] - start).tolist() == list(range(0, length, clean.look_every))
     env = BatchedEnv("reach", 1, image_size=32, num_threads=1)
     env.reset(seeds=start_seeds("reach", "demonstration", 3, seed=0)[2:])
     for frame in is_of.nonzero()[:4, 0].tolist():
@@ -175,7 +175,7 @@ def test_looks_are_what_the_cameras_see_at_those_steps(clean: EpisodeSet) -> Non
             assert torch.equal(images[0], clean.images[camera][frame])
         assert torch.equal(env.proprioception()[0], clean.proprioception[frame])
         assert torch.equal(env.tracked_positions()[0], clean.tracked[frame])
-        for step in range(2):
+        for step in range(clean.look_every):
             env.step(clean.actions[int(clean.look_step[frame]) + step][None])
 
 
