@@ -21,6 +21,10 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "make Minari datasets of demonstrations",
     ),
     "list-tasks": ("lam_agent.commands.list_tasks", "print the tasks"),
+    "report": (
+        "lam_agent.commands.report",
+        "draw the report of a run again, or compare several runs",
+    ),
     "info": (
         "lam_agent.commands.info",
         "print the environment, or what a checkpoint or a run holds",

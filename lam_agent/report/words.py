@@ -124,6 +124,19 @@ def cell_words(rate: float, episodes: float) -> tuple[str, str, str]:
     return f"{100 * rate:.1f} %", f"{successes}/{count}", f"[{100 * low:.1f}, {100 * high:.1f}]"
 
 
+def rate_words(rate: float | None, interval: Interval | None) -> str:
+    """Return a mean success rate in words, with its interval where there is one."""
+    if rate is None:
+        return NOT_MEASURED
+    bounds = f" [{100 * interval[0]:z.1f}, {100 * interval[1]:z.1f}]" if interval else ""
+    return f"{100 * rate:z.1f} %{bounds}"
+
+
+def measured_words(value: float, layout: str) -> str:
+    """Return a measured value in a layout such as `{:.1%}`; NaN is not measured."""
+    return NOT_MEASURED if math.isnan(value) else layout.format(value)
+
+
 def number_words(value: float | None) -> str:
     """Return the value of a metric in words."""
     return NOT_MEASURED if value is None else f"{value:z.3f}"

@@ -1,0 +1,186 @@
+"""Several runs beside each other: which may be compared, and seeds of one strategy together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lam_agent.errors import ResultsError
+from lam_agent.intervals import MIN_SEEDS, Interval, aggregate_over_seeds, wilson_interval
+from lam_agent.metrics import MATRIX_METRICS, Metric
+from lam_agent.report.curves import seen_metrics, seen_values
+from lam_agent.report.words import value_words
+from lam_agent.results import Results, read_results
+from lam_agent.success_matrix import FloatArray, SuccessMatrix
+
+_OF_ONE_RUN = frozenset({"demonstration_seed", "unstable_episodes"})
+"""Entries of the protocol that follow from the seed or from what happened in the run."""
+
+_SAMPLES = 1000
+"""Draws of the bootstrap over seeds: enough for two digits, and a page in seconds."""
+
+_MISSING = object()
+
+Measured = tuple[float | None, Interval | None]
+"""A value and its interval, each None where there is none."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is compared: where its results lie, a short name, and the results."""
+
+    path: Path
+    name: str
+    results: Results
+
+
+@dataclass(frozen=True)
+class Series:
+    """One column of a comparison: a run, or all seeds of a strategy.
+
+    Attributes:
+        title: Its strategy.
+        note: Its seeds, and the run's name where there is one.
+        metrics: Value and interval of each metric.
+        finals: Success on each task after the last experience.
+        seen: Row -> mean success over the tasks seen so far.
+        rates: Success matrix, or its mean over the seeds, shape (T+1, T).
+        matrix: The success matrix of the one run; None for several.
+    """
+
+    title: str
+    note: str
+    metrics: Mapping[str, Measured]
+    finals: Sequence[Measured]
+    seen: Mapping[str, Measured]
+    rates: FloatArray
+    matrix: SuccessMatrix | None
+
+
+def load_runs(paths: Sequence[Path]) -> list[Run]:
+    """Read runs and check that they may stand beside each other.
+
+    Raises:
+        ResultsError: One cannot be read, is named twice, or differs in its tasks or protocol.
+    """
+    runs: list[Run] = []
+    for path in paths:
+        if any(path.resolve() == run.path.resolve() for run in runs):
+            raise ResultsError(f"{path} is named twice; name each run once.")
+        folder = path.resolve().parent.name
+        runs.append(
+            Run(path, folder if path.name == "results.json" else path.stem, read_results(path))
+        )
+    for run in runs[1:]:
+        _check_alike(runs[0], run)
+    return runs
+
+
+def _check_alike(one: Run, other: Run) -> None:
+    """Refuse two runs that measured different things; name the first difference."""
+    first: dict[str, Any] = {"tasks": list(one.results.tasks), **one.results.protocol}
+    second: dict[str, Any] = {"tasks": list(other.results.tasks), **other.results.protocol}
+    for key in dict.fromkeys((*first, *second)):
+        if key in _OF_ONE_RUN or first.get(key, _MISSING) == second.get(key, _MISSING):
+            continue
+        words = [
+            value_words(content[key]) if key in content else "missing"
+            for content in (first, second)
+        ]
+        name = "tasks" if key == "tasks" else f"protocol.{key}"
+        raise ResultsError(
+            f"{name} is {words[0]} in {one.path} but {words[1]} in {other.path}; compare runs of "
+            "the same tasks and protocol."
+        )
+
+
+def make_series(runs: Sequence[Run]) -> list[Series]:
+    """Return the columns: one for each strategy with enough seeds, one for each other run.
+
+    A strategy with two runs of one seed is not put together: they differ in more than the seed.
+    """
+    series = []
+    for strategy in dict.fromkeys(run.results.strategy for run in runs):
+        members = [run for run in runs if run.results.strategy == strategy]
+        seeds = {run.results.seed for run in members}
+        if len(members) >= MIN_SEEDS and len(seeds) == len(members):
+            series.append(_of_seeds(members))
+        else:
+            series += [_of_run(run) for run in members]
+    return series
+
+
+def _of_run(run: Run) -> Series:
+    """Return the column of one run."""
+    results = run.results
+    matrix = results.matrix
+    return Series(
+        results.strategy,
+        f"seed {results.seed} · {run.name}",
+        {name: (value, results.intervals.get(name)) for name, value in results.metrics.items()},
+        [_cell(matrix, column) for column in range(matrix.num_tasks)],
+        seen_values(results),
+        matrix.success,
+        matrix,
+    )
+
+
+def _cell(matrix: SuccessMatrix, column: int) -> Measured:
+    """Return the success on a task after the last experience with Wilson's interval."""
+    rate, count = float(matrix.success[-1, column]), float(matrix.episodes[-1, column])
+    if math.isnan(rate):
+        return None, None
+    return rate, wilson_interval(round(rate * count), round(count))
+
+
+def _of_seeds(runs: Sequence[Run]) -> Series:
+    """Return the column of all seeds of a strategy: hierarchical bootstrap, seeds then episodes."""
+    runs = sorted(runs, key=lambda run: run.results.seed)
+    tasks = runs[0].results.tasks
+    num_tasks = len(tasks)
+    finals: dict[str, Metric] = {
+        f"final {column}": partial(_final, column) for column in range(num_tasks)
+    }
+    seen = {f"seen {row}": metric for row, metric in seen_metrics(num_tasks).items()}
+    matrices = [run.results.matrix for run in runs]
+    aggregates = aggregate_over_seeds(
+        matrices, {**MATRIX_METRICS, **finals, **seen}, samples=_SAMPLES, tasks=tasks
+    )
+    measured: dict[str, Measured] = {
+        name: (None, None) if item is None else (item.mean, item.interval)
+        for name, item in aggregates.items()
+    }
+    others = [name for name in runs[0].results.metrics if name not in MATRIX_METRICS]
+    return Series(
+        runs[0].results.strategy,
+        f"{len(runs)} seeds: {', '.join(str(run.results.seed) for run in runs)}",
+        {
+            **{name: measured[name] for name in MATRIX_METRICS},
+            **{
+                name: (_mean([run.results.metrics.get(name) for run in runs]), None)
+                for name in others
+            },
+        },
+        [measured[name] for name in finals],
+        {str(row): measured[f"seen {row}"] for row in range(1, num_tasks + 1)},
+        np.mean([matrix.success for matrix in matrices], axis=0),
+        None,
+    )
+
+
+def _final(column: int, matrix: SuccessMatrix) -> float | None:
+    """Return the success on one task after the last experience."""
+    rate = float(matrix.success[-1, column])
+    return None if math.isnan(rate) else rate
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Return the mean, or None where one is missing."""
+    known = [value for value in values if value is not None]
+    return math.fsum(known) / len(known) if len(known) == len(values) else None

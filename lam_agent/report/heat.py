@@ -1,0 +1,96 @@
+"""Success matrices as tables with coloured cells."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from lam_agent.report.colours import heat_style
+from lam_agent.report.words import NOT_EVALUATED, cell_words, column_labels, row_labels
+from lam_agent.results import Results
+from lam_agent.success_matrix import FloatArray
+
+
+@dataclass(frozen=True)
+class HeatCell:
+    """One cell of a table of success rates.
+
+    Attributes:
+        rate: The percentage, or a dash where it was not evaluated.
+        interval: Its interval.
+        counts: Successes of episodes.
+        style: Colours as CSS variables; empty where it was not evaluated.
+        is_learned: Whether the row is that right after the task was learned.
+    """
+
+    rate: str
+    interval: str = ""
+    counts: str = ""
+    style: str = ""
+    is_learned: bool = False
+
+
+@dataclass(frozen=True)
+class HeatTable:
+    """A table of success rates.
+
+    Attributes:
+        columns: Label of each column.
+        rows: Label and cells of each row.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[HeatCell]]]
+
+    @property
+    def is_wide(self) -> bool:
+        """Say whether it needs small type."""
+        return len(self.columns) > 6
+
+
+def matrix_table(results: Results, rates: FloatArray) -> HeatTable:
+    """Return one matrix of a run, shape (T+1, T), as a table."""
+    rows = []
+    for row, label in enumerate(row_labels(results.tasks)):
+        cells = [
+            episode_cell(float(rate), float(count), is_learned=row == column + 1)
+            for column, (rate, count) in enumerate(
+                zip(rates[row], results.matrix.episodes[row], strict=True)
+            )
+        ]
+        rows.append((label, cells))
+    return HeatTable(column_labels(results.tasks), rows)
+
+
+def mean_table(tasks: Sequence[str], rates: FloatArray) -> HeatTable:
+    """Return a mean matrix over seeds, shape (T+1, T), as a table without intervals."""
+    rows = [
+        (
+            label,
+            [mean_cell(float(rate), row == column + 1) for column, rate in enumerate(rates[row])],
+        )
+        for row, label in enumerate(row_labels(tasks))
+    ]
+    return HeatTable(column_labels(tasks), rows)
+
+
+def episode_cell(rate: float, count: float, *, is_learned: bool = False) -> HeatCell:
+    """Return the cell of a success rate over episodes, with Wilson's interval."""
+    if math.isnan(rate):
+        return HeatCell(NOT_EVALUATED, is_learned=is_learned)
+    percent, counts, interval = cell_words(rate, count)
+    return HeatCell(percent, interval, counts, heat_style(rate), is_learned)
+
+
+def mean_cell(rate: float, is_learned: bool = False, interval: str = "") -> HeatCell:
+    """Return the cell of a mean success rate."""
+    if math.isnan(rate):
+        return HeatCell(NOT_EVALUATED, is_learned=is_learned)
+    return HeatCell(f"{100 * rate:.1f} %", interval, "", heat_style(rate), is_learned)
+
+
+def legend() -> Iterator[tuple[str, str]]:
+    """Return label and colours of the steps of the scale."""
+    for percent in range(0, 101, 20):
+        yield f"{percent}", heat_style(percent / 100)
