@@ -15,7 +15,9 @@ from lam_agent.config import CollectConfig
 from lam_agent.episodes import EpisodeSet
 from lam_agent.seeding import child_seed, start_seeds
 from lam_agent.types import Progress, Teacher, no_progress
-from lam_envs.batched import ACTION_SIZE, CONTROL_DT_S, BatchedEnv
+from lam_envs.batched import ACTION_SIZE, BatchedEnv
+from lam_envs.errors import UnstableSimulationError
+from lam_envs.instability import OnUnstable
 
 
 @dataclass
@@ -28,6 +30,7 @@ class _Recording:
     look_step: list[int]
     actions: list[torch.Tensor]
     success_step: int | None = None
+    is_unstable: bool = False
 
 
 def _episode_noise(
@@ -57,6 +60,7 @@ def collect_episodes(
     image_size: int,
     horizon: int,
     threads: int | None = None,
+    on_unstable: OnUnstable = "raise",
     progress: Progress = no_progress,
 ) -> EpisodeSet:
     """Roll out a teacher and record what the cameras see and what it would do.
@@ -70,13 +74,24 @@ def collect_episodes(
         image_size: Height and width of the images, pixels.
         horizon: Control steps after which an episode ends without success.
         threads: CPU threads; None for all cores.
+        on_unstable: `raise`, or `drop`: episodes whose physics breaks are left out and counted.
         progress: Called after each look.
 
     Returns:
         The episodes, in the order of their seeds.
+
+    Raises:
+        UnstableSimulationError: An episode broke, or with `drop` all of them.
     """
     num_worlds = min(config.batch, episodes)
-    env = BatchedEnv(task, num_worlds, image_size=image_size, horizon=horizon, num_threads=threads)
+    env = BatchedEnv(
+        task,
+        num_worlds,
+        image_size=image_size,
+        horizon=horizon,
+        num_threads=threads,
+        on_unstable=on_unstable,
+    )
     seeds = start_seeds(task, "demonstration", episodes, seed=seed)
     noise = torch.zeros(num_worlds, horizon, ACTION_SIZE)
     episode_of = torch.arange(num_worlds)
@@ -110,9 +125,10 @@ def collect_episodes(
             step_of[world] += 1
             if recording.success_step is None and bool(result.is_success[world]):
                 recording.success_step = int(step_of[world])
-            end = horizon
+            recording.is_unstable |= bool(result.is_unstable[world])
+            end = 0 if recording.is_unstable else horizon
             if recording.success_step is not None:
-                end = min(horizon, recording.success_step + config.steps_after_success)
+                end = min(end, recording.success_step + config.steps_after_success)
             # Episodes end at a look, so that all worlds look at the same steps.
             is_look_next = int(step_of[world]) % config.look_every == 0
             finished[world] = int(step_of[world]) >= (end if is_look_next else horizon)
@@ -129,7 +145,13 @@ def collect_episodes(
         if bool(restarted.any()):
             env.reset(restarted, seeds=[seeds[int(e)] for e in episode_of[restarted]])
     progress(1.0, f"collected {task}")
-    return _join(task, [recordings[i] for i in range(episodes)], env.cameras, config.look_every)
+    stable = [recordings[i] for i in range(episodes) if not recordings[i].is_unstable]
+    if not stable:
+        raise UnstableSimulationError(
+            f"all {episodes} demonstrations of {task} became unstable; mend its scene or its "
+            "expert."
+        )
+    return _join(env, stable, config.look_every, episodes - len(stable))
 
 
 def _record_look(
@@ -152,7 +174,7 @@ def _record_look(
 
 
 def _join(
-    task: str, recordings: list[_Recording], cameras: tuple[str, ...], look_every: int
+    env: BatchedEnv, recordings: list[_Recording], look_every: int, num_unstable: int
 ) -> EpisodeSet:
     """Concatenate recordings into contiguous tensors."""
     lengths = torch.tensor([len(recording.actions) for recording in recordings])
@@ -163,10 +185,10 @@ def _join(
         for step in recording.look_step
     ]
     return EpisodeSet(
-        task=task,
+        task=env.task.name,
         images={
             camera: torch.stack([image for r in recordings for image in r.images[camera]])
-            for camera in cameras
+            for camera in env.cameras
         },
         proprioception=torch.stack([row for r in recordings for row in r.proprioception]),
         tracked=torch.stack([row for r in recordings for row in r.tracked]),
@@ -175,5 +197,6 @@ def _join(
         episode_start=episode_start,
         is_success=torch.tensor([r.success_step is not None for r in recordings]),
         look_every=look_every,
-        control_dt=CONTROL_DT_S,
+        control_dt=env.task.control_dt,
+        num_unstable=num_unstable,
     )

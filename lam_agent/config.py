@@ -15,37 +15,16 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from lam_agent.errors import ConfigError
+from lam_agent.options import ModuleNames, comma_list
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 
-TaskStream = Annotated[
-    tuple[str, ...],
-    tyro.constructors.PrimitiveConstructorSpec(
-        nargs=1,
-        metavar="TASK,TASK,…",
-        instance_from_str=lambda words: tuple(
-            name.strip() for name in words[0].split(",") if name.strip()
-        ),
-        is_instance=lambda value: isinstance(value, tuple),
-        str_from_instance=lambda value: [",".join(value)],
-    ),
-]
+TaskStream = Annotated[tuple[str, ...], comma_list("TASK,TASK,…")]
 """Tasks and named task streams that the command line separates by commas."""
 
 LOGGERS = ("tensorboard", "wandb")
 
-LoggerNames = Annotated[
-    tuple[str, ...],
-    tyro.constructors.PrimitiveConstructorSpec(
-        nargs=1,
-        metavar="LOGGER,…",
-        instance_from_str=lambda words: tuple(
-            dict.fromkeys(name.strip() for name in words[0].split(",") if name.strip())
-        ),
-        is_instance=lambda value: isinstance(value, tuple),
-        str_from_instance=lambda value: [",".join(value)],
-    ),
-]
+LoggerNames = Annotated[tuple[str, ...], comma_list("LOGGER,…", is_distinct=True)]
 """Loggers that the command line separates by commas."""
 
 STRATEGIES = ("naive", "replay", "ewc", "cumulative", "joint")
@@ -76,6 +55,14 @@ def _require_finite(section: object, prefix: str) -> None:
         if isinstance(value, float):
             name = f"{prefix}{item.name.replace('_', '-')}"
             _require(math.isfinite(value), name, value, "a finite number")
+
+
+@dataclass(frozen=True)
+class SimConfig:
+    """The simulation."""
+
+    on_unstable: Literal["raise", "drop"] = "raise"
+    """Where a world's physics breaks: stop, or leave the demonstration out and fail the test."""
 
 
 @dataclass(frozen=True)
@@ -379,6 +366,10 @@ class RunConfig:
     logger: LoggerNames = ()
     """Loggers beside metrics.jsonl: tensorboard, wandb, or both, separated by a comma."""
 
+    imports: ModuleNames = ()
+    """Modules that register tasks of one's own; the flag may be given several times."""
+
+    sim: SimConfig = field(default_factory=SimConfig)
     stream: StreamConfig = field(default_factory=StreamConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
     collect: CollectConfig = field(default_factory=CollectConfig)
@@ -407,8 +398,10 @@ class RunConfig:
         return self.train.max_steps * (len(self.task_stream) if self.strategy == "joint" else 1)
 
     def __post_init__(self) -> None:
+        from lam_envs.tasks.importing import import_tasks
         from lam_envs.tasks.registry import nearest
 
+        import_tasks(self.imports)
         self._resolve_stream()
         _require(
             len(self.task_stream) >= 1,

@@ -10,9 +10,8 @@ from lam_agent.config import RunConfig
 from lam_agent.episodes import EpisodeSet
 from lam_agent.errors import ConfigError, EpisodeError
 from lam_agent.files import file_digest
-from lam_envs.batched import CONTROL_DT_S
 from lam_envs.scene import CAMERAS
-from lam_envs.tasks.registry import nearest
+from lam_envs.tasks.registry import make_task, nearest
 
 SUFFIX = ".safetensors"
 
@@ -103,9 +102,10 @@ def _check_fit(path: Path, episodes: EpisodeSet, task: str, config: RunConfig) -
             f"{path} holds episodes of {episodes.task!r}; it must hold those of {task!r}; "
             "give the file the name of its task."
         )
-    if not math.isclose(episodes.control_dt, CONTROL_DT_S, rel_tol=1e-6):
+    control_dt = make_task(task).control_dt
+    if not math.isclose(episodes.control_dt, control_dt, rel_tol=1e-6):
         raise EpisodeError(
-            f"{path} has a control_dt of {episodes.control_dt} s; it must be {CONTROL_DT_S} s; "
+            f"{path} has a control_dt of {episodes.control_dt} s; it must be {control_dt} s; "
             "record the actions at that rate."
         )
     if set(episodes.images) != set(CAMERAS):

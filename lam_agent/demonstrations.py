@@ -18,6 +18,9 @@ from lam_agent.files import file_digest, write_text_atomically
 from lam_agent.system import package_versions
 from lam_agent.teachers.scripted import scripted_teacher
 from lam_agent.types import Progress, no_progress
+from lam_envs.scene import model_digest
+from lam_envs.tasks.loading import source_files
+from lam_envs.tasks.registry import make_task
 
 _LOG = logging.getLogger(__name__)
 _SHAPING_PACKAGES = ("lam_agent", "mujoco", "mujoco-warp", "metaworld", "numpy")
@@ -39,6 +42,18 @@ def _source_digest() -> str:
     return digest.hexdigest()
 
 
+def _task_digest(name: str) -> str | None:
+    """Return a digest of the code and the scene of a task of one's own; None for ours."""
+    task = make_task(name)
+    files = source_files(task)
+    if not files:
+        return None
+    digest = hashlib.sha256(model_digest(task.model_file).encode())
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
 def content_key(task: str, config: RunConfig) -> str:
     """Return the key of a task's demonstrations: equal keys mean equal episodes."""
     settings = to_plain(config.collect)
@@ -54,6 +69,7 @@ def content_key(task: str, config: RunConfig) -> str:
         "image_size": config.policy.image_size,
         "collect": settings,
         "source": _source_digest(),
+        "task_source": _task_digest(task),
         "versions": {name: versions[name] for name in _SHAPING_PACKAGES},
     }
     text = json.dumps(content, sort_keys=True)
@@ -64,6 +80,12 @@ def demonstration_file(task: str, config: RunConfig) -> Path:
     """Return where the cache keeps a task's demonstrations."""
     folder = config.collect.cache_dir or default_cache_dir()
     return folder / f"{task}_{content_key(task, config)}.safetensors"
+
+
+def unstable_words(task: str, episodes: EpisodeSet) -> str:
+    """Return how many demonstrations were left out because their physics broke."""
+    asked = episodes.num_episodes + episodes.num_unstable
+    return f"{episodes.num_unstable} of {asked} demonstrations of {task} became unstable: left out."
 
 
 def load_demonstrations(
@@ -85,7 +107,10 @@ def load_demonstrations(
         try:
             if not seal.is_file() or seal.read_text(encoding="utf-8") != file_digest(path):
                 raise EpisodeError(f"{path} is damaged: its SHA-256 differs.")
-            return EpisodeSet.load(path), True
+            kept = EpisodeSet.load(path)
+            # With `raise` they are collected anew, to say which episode breaks and when.
+            if not kept.num_unstable or config.sim.on_unstable == "drop":
+                return kept, True
         except EpisodeError as error:
             _LOG.warning("%s The demonstrations of %s are collected anew.", error, task)
     episodes = collect_episodes(
@@ -97,6 +122,7 @@ def load_demonstrations(
         image_size=config.policy.image_size,
         horizon=config.eval.horizon,
         threads=config.threads,
+        on_unstable=config.sim.on_unstable,
         progress=progress,
     )
     episodes.save(path)

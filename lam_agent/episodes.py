@@ -36,6 +36,7 @@ class EpisodeSet:
         look_every: Control steps between two looks; the first step of an episode has one.
         control_dt: Seconds between two actions.
         has_tracked: Whether `tracked` was measured; if not, it is zeros.
+        num_unstable: Episodes that were left out because their physics broke.
     """
 
     task: str
@@ -49,6 +50,7 @@ class EpisodeSet:
     look_every: int
     control_dt: float
     has_tracked: bool = True
+    num_unstable: int = 0
 
     def __post_init__(self) -> None:
         frames, steps = len(self.look_step), len(self.actions)
@@ -140,6 +142,7 @@ class EpisodeSet:
             "look_every": self.look_every,
             "control_dt": self.control_dt,
             "has_tracked": self.has_tracked,
+            "num_unstable": self.num_unstable,
             **(extra or {}),
         }
         tensors = {name: tensor.contiguous() for name, tensor in self._tensors().items()}
@@ -172,6 +175,7 @@ class EpisodeSet:
                 look_every=header["look_every"],
                 control_dt=header["control_dt"],
                 has_tracked=header.get("has_tracked", True),
+                num_unstable=header.get("num_unstable", 0),
                 **tensors,
             )
         except (KeyError, TypeError) as error:

@@ -17,6 +17,7 @@ from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.seeding import Split, start_seeds
 from lam_agent.types import Progress, no_progress
 from lam_envs.batched import BatchedEnv
+from lam_envs.instability import OnUnstable
 from lam_envs.tasks.registry import make_task
 
 MAX_BATCH = 64
@@ -32,12 +33,19 @@ class Evaluation:
         is_success: Whether the predicate held at any step, shape (E,), bool.
         is_success_at_end: Whether it held at the last step, shape (E,), bool.
         reward: Sum of the dense reward of each episode, shape (E,).
+        is_unstable: Whether its physics broke, which counts as a failure, shape (E,), bool.
     """
 
     task: str
     is_success: torch.Tensor
     is_success_at_end: torch.Tensor
     reward: torch.Tensor
+    is_unstable: torch.Tensor
+
+    @property
+    def num_unstable(self) -> int:
+        """Episodes that failed because their physics broke."""
+        return int(self.is_unstable.sum())
 
     @property
     def success_rate(self) -> float:
@@ -52,10 +60,22 @@ def instruction_bag(task: str) -> torch.Tensor:
 
 @lru_cache(maxsize=8)
 def _worlds(
-    task: str, num_envs: int, image_size: int, horizon: int, threads: int | None
+    task: str,
+    num_envs: int,
+    image_size: int,
+    horizon: int,
+    threads: int | None,
+    on_unstable: OnUnstable,
 ) -> BatchedEnv:
     """Keep the environments of an evaluation: making their cameras takes a while."""
-    return BatchedEnv(task, num_envs, image_size=image_size, horizon=horizon, num_threads=threads)
+    return BatchedEnv(
+        task,
+        num_envs,
+        image_size=image_size,
+        horizon=horizon,
+        num_threads=threads,
+        on_unstable=on_unstable,
+    )
 
 
 def evaluate(
@@ -66,6 +86,7 @@ def evaluate(
     split: Split,
     horizon: int,
     threads: int | None = None,
+    on_unstable: OnUnstable = "raise",
     progress: Progress = no_progress,
 ) -> Evaluation:
     """Measure a policy's success on a task.
@@ -77,18 +98,19 @@ def evaluate(
         split: Which start states.
         horizon: Control steps of every episode.
         threads: CPU threads of the simulation; the result does not depend on it.
+        on_unstable: `raise`, or `drop`: an episode whose physics breaks counts as failed.
         progress: Called after each look.
     """
     seeds = start_seeds(task, split, episodes)
+    size, num_envs = policy.config.image_size, min(episodes, MAX_BATCH)
     parts = []
     for first in range(0, episodes, MAX_BATCH):
         batch = seeds[first : first + MAX_BATCH]
-        env = _worlds(task, min(episodes, MAX_BATCH), policy.config.image_size, horizon, threads)
+        env = _worlds(task, num_envs, size, horizon, threads, on_unstable)
         filled = batch + batch[:1] * (env.num_envs - len(batch))  # The batch size is fixed.
         part = _roll_out(policy, env, filled, first / episodes, len(batch) / episodes, progress)
         parts.append([values[: len(batch)] for values in part])
-    any_step, at_end, reward = (torch.cat(values) for values in zip(*parts, strict=True))
-    return Evaluation(task, any_step, at_end, reward)
+    return Evaluation(task, *(torch.cat(values) for values in zip(*parts, strict=True)))
 
 
 def _roll_out(
@@ -99,11 +121,12 @@ def _roll_out(
     share: float,
     progress: Progress,
 ) -> list[torch.Tensor]:
-    """Run one batch of episodes; return success at any step, at the end, and summed reward."""
+    """Run one batch of episodes; return what an `Evaluation` holds of them, in its order."""
     bag = bag_of_words(env.task.instruction)
     env.reset(seeds=seeds)
     is_success = torch.zeros(env.num_envs, dtype=torch.bool)
     at_end = torch.zeros(env.num_envs, dtype=torch.bool)
+    is_unstable = torch.zeros(env.num_envs, dtype=torch.bool)
     reward = torch.zeros(env.num_envs, dtype=torch.float64)
     chunk = torch.empty(0)
     for step in range(env.horizon):
@@ -115,5 +138,6 @@ def _roll_out(
         result = env.step(chunk[:, offset])
         at_end = result.is_success
         is_success |= at_end
+        is_unstable = result.is_unstable
         reward += result.reward
-    return [is_success, at_end, reward]
+    return [is_success & ~is_unstable, at_end, reward, is_unstable]

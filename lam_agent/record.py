@@ -29,6 +29,12 @@ from lam_envs.tasks.registry import make_task
 
 _PARITY_OBSERVATIONS = 4
 
+_ON_UNSTABLE = {
+    "raise": "the run stops",
+    "drop": "a test episode fails, a demonstration is left out",
+}
+"""What happens to an episode whose physics breaks, in words."""
+
 
 def pretrained_folder(checkpoint: Path) -> Path:
     """Return the folder of a checkpoint that a controller loads."""
@@ -50,11 +56,14 @@ class RunRecord:
         self.matrix = SuccessMatrix.empty(len(config.tasks))
         self.learning: dict[int, list[dict[str, float]]] = {}
         self.last_evaluations: dict[str, Evaluation] = {}
+        self.unstable_demonstrations: dict[str, int] = {}
+        self.unstable_tests = 0
         self.seconds = {"collect": 0.0, "adapt": 0.0, "evaluate": 0.0}
         self.demonstration_bytes = 0
         self.replay_bytes = 0
         self.experiences_done = 0
         self.videos: list[dict[str, Any]] = []
+        self._unstable_before = 0
         self._peak_before = 0.0
         self._seconds_before = 0.0
         self._start = time.monotonic()
@@ -70,6 +79,7 @@ class RunRecord:
             episodes=len(evaluation.is_success),
         )
         self.last_evaluations[evaluation.task] = evaluation
+        self.unstable_tests += evaluation.num_unstable
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
@@ -103,7 +113,7 @@ class RunRecord:
         return {
             "episodes": config.eval.episodes,
             "horizon": config.eval.horizon,
-            "control_dt_s": 0.0125,
+            "control_dt_s": make_task(config.tasks[0]).control_dt,
             "success": "predicate holds at any step of the horizon",
             "validation_episodes": config.eval.validation_episodes,
             "demonstrations": config.demonstrations,
@@ -113,6 +123,12 @@ class RunRecord:
             "full_matrix": config.eval.full_matrix,
             "image_size": config.policy.image_size,
             "policy_init": Path(config.policy.init).name,
+            "on_unstable": _ON_UNSTABLE[config.sim.on_unstable],
+            "unstable_episodes": {
+                "demonstrations": sum(self.unstable_demonstrations.values())
+                or self._unstable_before,
+                "test": self.unstable_tests,
+            },
         }
 
     def results(self, *, finished: bool) -> Results:
@@ -189,6 +205,9 @@ class RunRecord:
             ) from error
         times = results.cost.wall_time_s
         self.load_seconds({item.name: getattr(times, item.name) for item in fields(times)})
+        unstable = results.protocol.get("unstable_episodes", {})
+        self.unstable_tests = unstable.get("test", 0)
+        self._unstable_before = unstable.get("demonstrations", 0)
         self.replay_bytes = results.cost.replay_bytes
         self.demonstration_bytes = results.cost.demonstration_bytes
         self.videos = [dict(video) for video in results.videos]

@@ -68,7 +68,7 @@ def reference_folder(config: RunConfig) -> RunFolder:
     plain = to_plain(config)
     for name in ("output_dir", "device", "threads", "video", "logger", "references", "collect"):
         del plain[name]
-    del plain["demonstrations_path"], plain["policy"]["init"]
+    del plain["demonstrations_path"], plain["policy"]["init"], plain["imports"]
     tasks = dict.fromkeys(config.tasks)
     content = {
         "config": plain,

@@ -12,6 +12,7 @@ import tyro
 
 from lam_agent.config import RunConfig
 from lam_agent.errors import ConfigError, Interrupted, LamAgentError, RunFolderError
+from lam_agent.options import merge_imports
 from lam_envs.errors import LamEnvsError
 
 if TYPE_CHECKING:
@@ -58,9 +59,10 @@ def parse(arguments: Sequence[str]) -> RunArguments:
             )
     prog = "lam-agent run"
     if not config:
-        return tyro.cli(RunArguments, args=list(arguments), prog=prog)
+        return tyro.cli(RunArguments, args=merge_imports(arguments), prog=prog)
     given = RunArguments(read_config(config), config, resume)
-    parsed = tyro.cli(RunArguments, default=given, args=list(arguments), prog=prog)
+    words = merge_imports(arguments, given.settings.imports)
+    parsed = tyro.cli(RunArguments, default=given, args=words, prog=prog)
     if resume:
         _check_unchanged(given.settings, parsed.settings)
     return parsed
@@ -85,6 +87,8 @@ def _check_unchanged(saved: RunConfig, asked: RunConfig) -> None:
         video=saved.video,
         logger=saved.logger,
         references=saved.references,
+        imports=saved.imports,  # More modules may bring the tasks that are appended.
+        sim=saved.sim,  # A run that an unstable world stopped may go on without it.
         task_stream=_without_new_tasks(saved, asked),
     )
     # Whether a task may come again is no result: an appended one may.
@@ -123,6 +127,9 @@ def execute(arguments: RunArguments) -> None:
         from lam_agent.demonstration_folder import check_demonstrations
 
         check_demonstrations(arguments.settings)
+        from lam_envs.stream_fit import check_stream_fit
+
+        check_stream_fit(arguments.settings.tasks)
         from lam_agent.references import with_references
         from lam_agent.runner import Runner
 

@@ -13,7 +13,7 @@ from lam_agent.config import RunConfig
 from lam_agent.continual.batches import Frames
 from lam_agent.continual.stream import make_benchmark
 from lam_agent.demonstration_folder import check_demonstrations
-from lam_agent.demonstrations import load_demonstrations
+from lam_agent.demonstrations import load_demonstrations, unstable_words
 from lam_agent.episodes import EpisodeSet
 from lam_agent.files import write_text_atomically
 from lam_agent.interrupts import Interrupts
@@ -141,6 +141,9 @@ class Runner:
                     f"({float(episodes[task].is_success.float().mean()):.0%} succeed) "
                     f"in {seconds:.0f} s."
                 )
+                self.record.unstable_demonstrations[task] = episodes[task].num_unstable
+                if episodes[task].num_unstable:
+                    self.progress.say(unstable_words(task, episodes[task]))
                 for camera, images in episodes[task].images.items():
                     picture = encode_png(images[0].numpy())
                     self.logger.write_once(

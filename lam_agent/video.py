@@ -19,11 +19,12 @@ from lam_agent.policy.instruction import bag_of_words
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.seeding import start_seeds
 from lam_agent.types import Progress, no_progress
-from lam_envs.batched import CONTROL_DT_S, BatchedEnv
+from lam_envs.batched import BatchedEnv
+from lam_envs.tasks.registry import make_task
 
 _VIDEO_SIZE = 256
 _FRAME_EVERY = 4
-"""Control steps between two frames: 20 frames a second in real time."""
+"""Control steps between two frames: at 80 Hz, 20 frames a second in real time."""
 
 
 def write_videos(
@@ -58,7 +59,8 @@ def write_videos(
     for done, (task, word, episode) in enumerate(chosen):
         progress(done / len(chosen), f"writing the video of {task}, {word}")
         path = folder / f"{task}_{word}_{episode:03d}{suffix}"
-        _write(path, record_episode(policy, task, episode, config))
+        frames_per_second = 1.0 / (make_task(task).control_dt * _FRAME_EVERY)
+        _write(path, record_episode(policy, task, episode, config), frames_per_second)
         written.append(
             {
                 "task": task,
@@ -84,6 +86,7 @@ def record_episode(
         image_size=policy.config.image_size,
         horizon=config.eval.horizon,
         num_threads=config.threads,
+        on_unstable=config.sim.on_unstable,
     )
     bag = bag_of_words(env.task.instruction)
     env.reset(seeds=start_seeds(task, "test", episode + 1)[episode:])
@@ -97,7 +100,8 @@ def record_episode(
         if step % _FRAME_EVERY == 0:
             views = env.images(image_size=_VIDEO_SIZE)
             frames.append(torch.cat([views[camera][0] for camera in env.cameras], 1).numpy())
-        env.step(chunk[:, offset])
+        if bool(env.step(chunk[:, offset]).is_unstable):
+            break  # There is nothing more to see.
     return np.stack(frames)
 
 
@@ -106,9 +110,8 @@ def encode_png(image: npt.NDArray[np.uint8]) -> str:
     return base64.b64encode(iio.imwrite("<bytes>", image, extension=".png")).decode("ascii")
 
 
-def _write(path: Path, frames: npt.NDArray[np.uint8]) -> None:
-    """Write frames as a video in real time."""
-    rate = 1.0 / (CONTROL_DT_S * _FRAME_EVERY)
+def _write(path: Path, frames: npt.NDArray[np.uint8], rate: float) -> None:
+    """Write frames as a video of `rate` frames a second."""
     if path.suffix == ".mp4":
         iio.imwrite(path, frames, fps=rate, codec="libx264", macro_block_size=16)
     else:

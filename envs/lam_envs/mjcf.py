@@ -44,8 +44,8 @@ def scene_path(model_file: str | Path) -> Path:
         if path.is_file():
             return path
         raise SceneError(
-            f"the scene {path} is missing; name an MJCF file in model_file, for one beside the "
-            "task's file Path(__file__).with_name(...)."
+            f"the scene {path} is missing; name an MJCF file in model_file, such as "
+            "str(Path(__file__).with_name('scene.xml')) for one beside the task's file."
         )
     assets = assets_folder()
     if assets is not None and (assets / path).is_file():

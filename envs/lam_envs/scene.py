@@ -6,6 +6,7 @@ The marker and the cameras do not touch the physics: parity tests compare it wit
 from __future__ import annotations
 
 import copy
+import hashlib
 from functools import lru_cache
 from pathlib import Path
 
@@ -148,6 +149,14 @@ def name_to_id(model: mujoco.MjModel, kind: mujoco.mjtObj, name: str) -> int:
             f"the scene has no {word} named {name!r}; name one that its MJCF file has."
         )
     return index
+
+
+def model_digest(model_file: str) -> str:
+    """Return the SHA-256 of a compiled scene: of its MJCF, all it includes, meshes and textures."""
+    model = load_model(model_file)
+    content = np.empty(mujoco.mj_sizeModel(model), np.uint8)
+    mujoco.mj_saveModel(model, None, content)
+    return hashlib.sha256(content.tobytes()).hexdigest()
 
 
 def copy_model(model: mujoco.MjModel) -> mujoco.MjModel:

@@ -48,8 +48,8 @@ from lam_agent.errors import CheckpointError
 from lam_agent.files import folder_atomically, save_tensors
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.system import package_versions
-from lam_envs.batched import CONTROL_DT_S
 from lam_envs.errors import LamEnvsError
+from lam_envs.tasks.registry import make_task
 
 __all__ = ["load_initial_weights", "load_pretrained", "resolve_checkpoint", "save_pretrained"]
 
@@ -195,7 +195,7 @@ def _describe(
         tasks=dict(tasks),
         observation=observation,
         actions=describe_actions(),
-        control_dt=CONTROL_DT_S,
+        control_dt=make_task(parity_task).control_dt,
         chunk_length=config.chunk_length,
         execute_length=config.execute_length,
         versions=package_versions(),

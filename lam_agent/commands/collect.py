@@ -8,8 +8,9 @@ from pathlib import Path
 
 import tyro
 
-from lam_agent.config import CollectConfig, RunConfig, TaskStream
+from lam_agent.config import CollectConfig, RunConfig, SimConfig, TaskStream
 from lam_agent.errors import ConfigError
+from lam_agent.options import ModuleNames, merge_imports
 
 
 @dataclass(frozen=True)
@@ -37,19 +38,27 @@ class CollectArguments:
     threads: int | None = None
     """CPU threads; none: all cores that this process may use."""
 
+    imports: ModuleNames = ()
+    """Modules that register tasks of one's own; the flag may be given several times."""
+
+    sim: SimConfig = field(default_factory=SimConfig)
     collect: CollectConfig = field(default_factory=CollectConfig)
 
 
 def command(arguments: Sequence[str]) -> None:
     """Collect demonstrations and say where they are."""
     from lam_envs.streams import resolve_stream
+    from lam_envs.tasks.importing import import_tasks
 
-    asked = tyro.cli(CollectArguments, args=list(arguments), prog="lam-agent collect")
+    asked = tyro.cli(CollectArguments, args=merge_imports(arguments), prog="lam-agent collect")
+    import_tasks(asked.imports)
     base = RunConfig(
         task_stream=tuple(dict.fromkeys(resolve_stream(asked.tasks))),
         seed=asked.seed,
         demonstrations=asked.demonstrations,
         threads=asked.threads,
+        imports=asked.imports,
+        sim=asked.sim,
         collect=asked.collect,
     )
     config = replace(
@@ -61,7 +70,7 @@ def command(arguments: Sequence[str]) -> None:
         _check_free(asked.output, config.task_stream)
     from rich.console import Console
 
-    from lam_agent.demonstrations import demonstration_file, load_demonstrations
+    from lam_agent.demonstrations import demonstration_file, load_demonstrations, unstable_words
     from lam_agent.progress import RunProgress
 
     progress = RunProgress(Console())
@@ -78,6 +87,8 @@ def command(arguments: Sequence[str]) -> None:
             f"{float(episodes.is_success.float().mean()):.0%} succeed; "
             f"{path}"
         )
+        if episodes.num_unstable:
+            progress.say(unstable_words(task, episodes))
 
 
 def _check_free(folder: Path, tasks: tuple[str, ...]) -> None:

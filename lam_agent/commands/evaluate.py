@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
-from lam_agent.config import DeviceName, TaskStream
+from lam_agent.config import DeviceName, SimConfig, TaskStream
 from lam_agent.errors import ConfigError
+from lam_agent.options import ModuleNames, merge_imports
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,15 @@ class EvalArguments:
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Print JSON instead of a table."""
 
+    imports: ModuleNames = ()
+    """Modules that register tasks of one's own; the flag may be given several times."""
+
+    sim: SimConfig = field(default_factory=SimConfig)
+
 
 def command(arguments: Sequence[str]) -> None:
     """Evaluate a checkpoint and print its success."""
-    asked = tyro.cli(EvalArguments, args=list(arguments), prog="lam-agent eval")
+    asked = tyro.cli(EvalArguments, args=merge_imports(arguments), prog="lam-agent eval")
     for name in ("episodes", "horizon", "threads"):
         value = getattr(asked, name)
         if value is not None and value < 1:
@@ -52,7 +59,9 @@ def command(arguments: Sequence[str]) -> None:
     from rich.table import Table
 
     from lam_envs.streams import resolve_stream
+    from lam_envs.tasks.importing import import_tasks
 
+    import_tasks(asked.imports)
     tasks = tuple(dict.fromkeys(resolve_stream(asked.tasks or ())))
     from lam_agent.checkpoint import load_pretrained, resolve_checkpoint
     from lam_agent.evaluate import evaluate
@@ -64,6 +73,7 @@ def command(arguments: Sequence[str]) -> None:
     policy, contract = load_pretrained(
         resolve_checkpoint(asked.checkpoint), resolve_device(asked.device)
     )
+    _check_rate(contract.control_dt, tasks or tuple(contract.tasks))
     protocol = contract.protocol
     episodes = asked.episodes or int(protocol.get("episodes", 50))
     horizon = asked.horizon or int(protocol.get("horizon", 200))
@@ -82,6 +92,7 @@ def command(arguments: Sequence[str]) -> None:
                 split="test",
                 horizon=horizon,
                 threads=threads,
+                on_unstable=asked.sim.on_unstable,
                 progress=update,
             )
         low, high = wilson_interval(int(result.is_success.sum()), episodes)
@@ -94,6 +105,7 @@ def command(arguments: Sequence[str]) -> None:
                 "episodes": episodes,
                 "horizon": horizon,
                 "recorded": recorded.get(task) if is_same else None,
+                "unstable_episodes": result.num_unstable,
             }
         )
     if asked.json:
@@ -111,3 +123,22 @@ def command(arguments: Sequence[str]) -> None:
             "–" if row["recorded"] is None else f"{row['recorded']:.0%}",
         )
     progress.console.print(table)
+    for row in rows:
+        if row["unstable_episodes"]:
+            progress.say(
+                f"{row['unstable_episodes']} of {row['episodes']} episodes of {row['task']} became "
+                "unstable and count as failed."
+            )
+
+
+def _check_rate(control_dt: float, tasks: tuple[str, ...]) -> None:
+    """Refuse a task with another control rate than the policy's."""
+    from lam_envs.tasks.registry import make_task
+
+    for task in tasks:
+        other = make_task(task).control_dt
+        if not math.isclose(other, control_dt, rel_tol=1e-6):
+            raise ConfigError(
+                f"the policy acts every {control_dt} s, but {task} every {other} s; name tasks of "
+                "the same control_dt."
+            )

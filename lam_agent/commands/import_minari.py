@@ -9,6 +9,7 @@ from pathlib import Path
 import tyro
 
 from lam_agent.errors import ConfigError
+from lam_agent.options import ModuleNames, merge_imports
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,16 @@ class ImportArguments:
     look_every: int | None = None
     """Keep every n-th observation; none: all."""
 
+    imports: ModuleNames = ()
+    """Modules that register tasks of one's own; the flag may be given several times."""
+
 
 def command(arguments: Sequence[str]) -> None:
     """Import a dataset and say where its demonstrations are."""
-    asked = tyro.cli(ImportArguments, args=list(arguments), prog="lam-agent import-minari")
+    from lam_envs.tasks.importing import import_tasks
+
+    asked = tyro.cli(ImportArguments, args=merge_imports(arguments), prog="lam-agent import-minari")
+    import_tasks(asked.imports)
     path = asked.output / f"{asked.task}.safetensors"
     if path.exists():
         raise ConfigError(f"{path} exists already; remove it or choose another --output.")

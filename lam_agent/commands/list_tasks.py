@@ -10,6 +10,8 @@ from typing import Annotated
 
 import tyro
 
+from lam_agent.options import ModuleNames, merge_imports
+
 
 @dataclass(frozen=True)
 class ListArguments:
@@ -21,13 +23,18 @@ class ListArguments:
     pictures: Path | None = None
     """Folder for pictures of both cameras at the start of each task, and a sheet of all."""
 
+    imports: ModuleNames = ()
+    """Modules that register tasks of one's own; the flag may be given several times."""
+
 
 def command(arguments: Sequence[str]) -> None:
     """Print the tasks."""
-    asked = tyro.cli(ListArguments, args=list(arguments), prog="lam-agent list-tasks")
+    asked = tyro.cli(ListArguments, args=merge_imports(arguments), prog="lam-agent list-tasks")
     from lam_envs.streams import STREAMS
+    from lam_envs.tasks.importing import import_tasks
     from lam_envs.tasks.registry import make_task, task_names
 
+    import_tasks(asked.imports)
     tasks = [{"name": name, "instruction": make_task(name).instruction} for name in task_names()]
     if asked.json:
         print(json.dumps(tasks, indent=2))

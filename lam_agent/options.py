@@ -1,0 +1,66 @@
+"""Options of the command line that hold lists: separated by commas, `--import` also repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated
+
+import tyro
+
+_IMPORT = "--import"
+
+
+def split_commas(words: str) -> tuple[str, ...]:
+    """Return what stands between commas, without empty entries."""
+    return tuple(word.strip() for word in words.split(",") if word.strip())
+
+
+def comma_list(
+    metavar: str, *, is_distinct: bool = False
+) -> tyro.constructors.PrimitiveConstructorSpec[tuple[str, ...]]:
+    """Return how tyro reads and shows a list that is separated by commas.
+
+    Args:
+        metavar: What its help shows.
+        is_distinct: Whether entries that come again are left out.
+    """
+
+    def read(words: list[str]) -> tuple[str, ...]:
+        entries = split_commas(words[0])
+        return tuple(dict.fromkeys(entries)) if is_distinct else entries
+
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=metavar,
+        instance_from_str=read,
+        is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=lambda value: [",".join(value)],
+    )
+
+
+ModuleNames = Annotated[
+    tuple[str, ...],
+    comma_list("MODULE,…", is_distinct=True),
+    tyro.conf.arg(name="import"),
+]
+"""Modules that register tasks of one's own; the flag is `--import`."""
+
+
+def merge_imports(arguments: Sequence[str], given: Iterable[str] = ()) -> list[str]:
+    """Make one flag of all `--import` flags, of which a parser would take the last only.
+
+    Args:
+        arguments: The command's arguments.
+        given: Modules that come first, such as those of a saved configuration.
+    """
+    modules, others = list(given), []
+    words = list(arguments)
+    while words:
+        word = words.pop(0)
+        if word == _IMPORT and words and not words[0].startswith("-"):
+            modules.extend(split_commas(words.pop(0)))
+        elif word.startswith(f"{_IMPORT}="):
+            modules.extend(split_commas(word.partition("=")[2]))
+        else:
+            others.append(word)
+    return [*others, _IMPORT, ",".join(dict.fromkeys(modules))] if modules else others
