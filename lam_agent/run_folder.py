@@ -32,7 +32,7 @@ class RunFolder:
         self.environment = path / "environment.json"
         self.metrics = path / "metrics.jsonl"
         self.results = path / "results.json"
-        self.report = path / "report.md"
+        self.report = path / "report.html"
         self.videos = path / "videos"
         self.checkpoints = path / "checkpoints"
         self._made = [path]

@@ -21,8 +21,8 @@ from lam_agent.loggers import FanOut, make_loggers
 from lam_agent.logs import MetricLogger
 from lam_agent.progress import RunProgress
 from lam_agent.record import RunRecord, pretrained_folder, save_policy
-from lam_agent.report.markdown import render_markdown
 from lam_agent.report.terminal import print_results
+from lam_agent.report.write import write_report
 from lam_agent.results import Results, write_results
 from lam_agent.resume import ResumePoint, find_resume_point
 from lam_agent.rows import RowEvaluator, initial_policy
@@ -190,7 +190,7 @@ class Runner:
     def _write_files(self, results: Results) -> None:
         """Write results and report."""
         write_results(self.folder.results, results)
-        write_text_atomically(self.folder.report, render_markdown(results))
+        write_report(self.folder.path)
 
     def _resume(self) -> None:
         """Load what the folder holds: weights, plugins and the rows that were measured."""

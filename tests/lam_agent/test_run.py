@@ -69,7 +69,7 @@ def test_results_have_the_stable_keys_and_every_cell(tiny_run: TinyRun) -> None:
     parts = [seconds[name] for name in ("collect", "adapt", "evaluate")]
     assert all(part > 0 for part in parts) and sum(parts) < seconds["total"]
     assert 0 < cost["replay_bytes"] <= 500_000
-    assert cost["demonstration_bytes"] > 2 * 4 * 12 * 2 * 32 * 32 * 3
+    assert cost["demonstration_bytes"] > 2 * 4 * 6 * 2 * 32 * 32 * 3
     assert 0 < cost["trainable_parameters"] == cost["total_parameters"]
     assert 100 < cost["peak_memory_mb"] < 4096
     assert results["versions"] == package_versions()
@@ -79,9 +79,12 @@ def test_results_have_the_stable_keys_and_every_cell(tiny_run: TinyRun) -> None:
 def test_the_folder_holds_everything_and_no_half_written_file(tiny_run: TinyRun) -> None:
     folder, _ = tiny_run
     names = {path.name for path in folder.iterdir()}
-    files = {"config.yaml", "environment.json", "metrics.jsonl", "results.json", "report.md"}
-    assert names == files | {"checkpoints", "videos"}
+    files = {"config.yaml", "environment.json", "metrics.jsonl", "results.json"}
+    reports = {"report.md", "report.html"}
+    assert names == files | reports | {"checkpoints", "videos"}
     assert "reach" in (folder / "report.md").read_text(encoding="utf-8")
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "average success" in page and "videos/" in page and "data:image/png" in page
     environment = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
     assert environment["versions"] == package_versions() and environment["threads"] == 1
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
