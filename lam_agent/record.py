@@ -123,8 +123,8 @@ class RunRecord:
             "full_matrix": config.eval.full_matrix,
             "image_size": config.policy.image_size,
             "policy_init": Path(config.policy.init).name,
-            "on_unstable": _ON_UNSTABLE[config.sim.on_unstable],
             "unstable_episodes": {
+                "rule": _ON_UNSTABLE[config.sim.on_unstable],
                 "demonstrations": sum(self.unstable_demonstrations.values())
                 or self._unstable_before,
                 "test": self.unstable_tests,

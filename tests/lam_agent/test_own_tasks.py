@@ -71,7 +71,8 @@ def test_the_documents_commands(
     assert (status, error) == (0, "")
     results = read_results(tmp_path / "run" / "results.json")
     assert results.tasks == ("reach", "slide-block")
-    assert results.protocol["unstable_episodes"] == {"demonstrations": 0, "test": 0}
+    unstable = {"rule": "the run stops", "demonstrations": 0, "test": 0}
+    assert results.protocol["unstable_episodes"] == unstable
     saved = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert saved["imports"] == ["my_tasks"]
 
