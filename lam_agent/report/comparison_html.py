@@ -47,6 +47,7 @@ def render_comparison(runs: Sequence[Run]) -> str:
     return render_page(
         "comparison.html.j2",
         labels=labels,
+        strategies=list(dict.fromkeys(item.title for item in series)),
         series=[(item.title, item.note, _style(index), index) for index, item in enumerate(series)],
         has_seeds=any(item.matrix is None for item in series),
         metrics=_metrics(series),

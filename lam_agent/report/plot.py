@@ -169,9 +169,10 @@ def stream_axis(num_tasks: int, label: str) -> Axis:
 
 def count_axis(high: float, label: str) -> Axis:
     """Return an axis of counts from 0 to at least `high` with round ticks."""
-    step = _round_up(max(high, 1.0) / 4)
+    high = max(high, 1.0)
+    step = _round_up(high / 4)
     ticks = [(step * index, f"{step * index:,g}") for index in range(int(high / step) + 1)]
-    return Axis(0.0, max(high, 1.0) * 1.02, ticks, label=label)
+    return Axis(0.0, high * 1.02, ticks, label=label)
 
 
 def log_axis(values: Sequence[float]) -> Axis:

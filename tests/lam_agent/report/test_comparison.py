@@ -1,0 +1,135 @@
+"""Comparisons: which runs may stand beside each other, and how seeds are put together."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lam_agent.errors import ResultsError
+from lam_agent.intervals import aggregate_over_seeds
+from lam_agent.report.comparison import load_runs, make_series
+from lam_agent.report.comparison_html import render_comparison
+from lam_agent.results import Results, write_results
+
+MakeResults = Callable[..., Results]
+Save = Callable[..., Path]
+TASKS = ("reach", "push")
+
+
+@pytest.fixture
+def save(tmp_path: Path, make_results: MakeResults) -> Save:
+    """Write the results of a run and return their path."""
+
+    def write(name: str, seed: int = 0, strategy: str = "replay", **changes: Any) -> Path:
+        path = tmp_path / name / "results.json"
+        path.parent.mkdir()
+        tasks = changes.pop("tasks", TASKS)
+        write_results(path, make_results(tasks, seed, strategy=strategy, **changes))
+        return path
+
+    return write
+
+
+def test_three_seeds_of_a_strategy_are_one_column(save: Save, take_apart: Any) -> None:
+    paths = [save(f"run{seed}", seed) for seed in (2, 0, 1)] + [save("alone", 0, "naive")]
+    runs = load_runs(paths)
+    seeds, alone = make_series(runs)
+    assert (seeds.title, seeds.note) == ("replay", "3 seeds: 0, 1, 2")
+    assert (alone.title, alone.note) == ("naive", "seed 0 · alone")
+    matrices = [run.results.matrix for run in sorted(runs[:3], key=lambda run: run.results.seed)]
+    wanted = aggregate_over_seeds(matrices, tasks=TASKS)["average_success"]
+    assert wanted is not None and wanted.interval is not None
+    mean, interval = seeds.metrics["average_success"]
+    assert mean == pytest.approx(wanted.mean)
+    assert interval == pytest.approx(wanted.interval, abs=0.03)
+    means = np.mean([matrix.success for matrix in matrices], axis=0)
+    assert [value for value, _ in seeds.finals] == pytest.approx(means[-1].tolist())
+    assert seeds.seen["1"][0] == pytest.approx(means[1, 0])
+    page = take_apart(render_comparison(runs))
+    assert page.row("average success")[0].startswith(f"{mean:.3f} [")
+    assert page.row("push")[0].startswith(f"{100 * means[-1, 1]:.1f} %")
+    assert page.row("alone") == [
+        *("naive", "0", "yes"),
+        f"{runs[3].results.metrics['average_success']:.3f}",
+        f"{runs[3].results.metrics['forgetting']:z.3f}",
+        *("410.5", "63,998,976", "412,345"),
+    ]
+    assert "hierarchical bootstrap" in page.text
+
+
+def test_two_seeds_and_two_runs_of_one_seed_stay_apart(save: Save) -> None:
+    two = make_series(load_runs([save("a", 0), save("b", 1)]))
+    assert [item.note for item in two] == ["seed 0 · a", "seed 1 · b"]
+    twice = [save("c", 0, "ewc"), save("d", 0, "ewc"), save("e", 1, "ewc"), save("f", 2, "ewc")]
+    assert len(make_series(load_runs(twice))) == 4
+
+
+def test_a_run_that_is_not_finished_may_stand_beside_others(save: Save, take_apart: Any) -> None:
+    paths = [save("a", 0), save("b", 1, finished=False, experiences_done=1)]
+    page = take_apart(render_comparison(load_runs(paths)))
+    assert page.row("b")[2] == "no, 1 of 2 experiences"
+
+
+def test_seeds_and_accidents_may_differ_in_the_protocol(save: Save, results: Results) -> None:
+    paths = [
+        save(
+            f"run{seed}",
+            seed,
+            protocol={
+                **results.protocol,
+                "demonstration_seed": seed,
+                "unstable_episodes": {"test": seed},
+            },
+        )
+        for seed in (0, 1)
+    ]
+    assert len(load_runs(paths)) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"tasks": ("push", "reach")}, "tasks is reach, push in .* but push, reach in "),
+        ({"horizon": 100}, "protocol.horizon is 200 in .* but 100 in "),
+        ({"splits": ["test"]}, "protocol.splits is missing in .* but test in "),
+        ({"starts": None}, "protocol.starts is 11, 12 in .* but – in "),
+    ],
+)
+def test_runs_that_measured_different_things_are_refused(
+    save: Save,
+    results: Results,
+    changes: dict[str, Any],
+    words: str,
+    check_sentence: Callable[[object], str],
+) -> None:
+    fields = changes if "tasks" in changes else {"protocol": {**results.protocol, **changes}}
+    paths = [save("one"), save("same", 1), save("other", 2, **fields)]
+    with pytest.raises(ResultsError, match=words) as caught:
+        load_runs(paths)
+    sentence = check_sentence(caught.value)
+    assert str(paths[0]) in sentence and str(paths[2]) in sentence and str(paths[1]) not in sentence
+
+
+def test_a_run_that_is_named_twice_is_refused(save: Save) -> None:
+    path = save("one")
+    with pytest.raises(ResultsError, match="named twice"):
+        load_runs([path, path.parent / ".." / "one" / "results.json"])
+
+
+def test_no_name_is_markup_and_the_page_is_the_same_again(save: Save, take_apart: Any) -> None:
+    name = "<script>alert(1)</script>"
+    paths = [save("a", 0, name, tasks=(name, "push")), save("b", 1, name, tasks=(name, "push"))]
+    text = render_comparison(load_runs(paths))
+    assert not take_apart(text).all_of("script")
+    assert "http" not in text.replace("http-equiv", "")
+    assert render_comparison(load_runs(paths)) == text
+
+
+def test_more_runs_than_colours_still_have_lines_of_their_own(save: Save) -> None:
+    runs = load_runs([save(f"run{index}", 0, f"strategy{index}") for index in range(9)])
+    text = render_comparison(runs)
+    assert "series-6" in text and "series-1 dashed" in text
+    assert dataclasses.is_dataclass(runs[0])
