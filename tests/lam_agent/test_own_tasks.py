@@ -1,109 +1,140 @@
-"""A task of another package on the real command line: list, collect, run, resume, evaluate."""
+"""Tasks of another package: on the real command line, in config.yaml, in the cache's key."""
 
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import gymnasium
 import pytest
 import yaml
 
+from lam_agent.__main__ import main
+from lam_agent.config import RunConfig
+from lam_agent.demonstrations import content_key
 from lam_agent.episodes import EpisodeSet
 from lam_agent.options import merge_imports
 from lam_agent.results import read_results
+from lam_agent.run import parse
+from lam_agent.run_folder import dump_config
+from lam_envs.tasks.registry import _REGISTERED
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "tasks.md"
 
+Command = Callable[..., str]
+
 
 @pytest.fixture
-def command(tmp_path: Path) -> Callable[..., tuple[int, str, str]]:
-    """Write the example of docs/tasks.md; return what a command beside it prints."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Go to a folder with the example of docs/tasks.md, which is forgotten afterwards."""
     found = re.findall(r"<!-- file (\S+) -->\n```\w+\n(.*?)```", DOCUMENT.read_text(), re.S)
     for name, content in found:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr("lam_envs.tasks.registry._REGISTERED", dict(_REGISTERED))
+    ids, modules = set(gymnasium.registry), set(sys.modules)
+    yield tmp_path
+    for name in set(gymnasium.registry) - ids:
+        del gymnasium.registry[name]
+    for name in {name for name in set(sys.modules) - modules if name.startswith("my_tasks")}:
+        del sys.modules[name]
 
-    def run(*arguments: str) -> tuple[int, str, str]:
-        # The current folder is not searched for modules, as with the installed script.
-        script = "import sys; from lam_agent.__main__ import main; sys.exit(main(sys.argv[1:]))"
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", script, *arguments],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-        return done.returncode, done.stdout, done.stderr
+
+@pytest.fixture
+def command(folder: Path) -> Command:
+    """Return a function that runs a command in a process of its own and returns what it prints."""
+    # The current folder is not searched for modules, as with the installed script.
+    script = "import sys; from lam_agent.__main__ import main; sys.exit(main(sys.argv[1:]))"
+
+    def run(*arguments: str, status: int = 0) -> str:
+        words = [sys.executable, "-P", "-c", script, *arguments]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=600, check=False)
+        assert done.returncode == status, done.stderr
+        return done.stderr if status else done.stdout
 
     return run
 
 
-def test_the_documents_commands(
-    command: Callable[..., tuple[int, str, str]], tmp_path: Path, tiny_arguments: list[str]
-) -> None:
+def documented() -> list[list[str]]:
+    """Return the document's commands without the program's name."""
     block = re.search(r"<!-- commands -->\n```bash\n(.*?)```", DOCUMENT.read_text(), re.S)
     assert block
-    listing, collecting, running = (line.split()[1:] for line in block[1].splitlines())
+    return [line.split()[1:] for line in block[1].splitlines()]
 
-    status, output, error = command(*listing)
-    assert (status, error) == (0, "")
-    assert "slide-block           slide the blue block to the green marker" in output
 
+def test_the_documents_task_is_listed_and_demonstrated(command: Command, folder: Path) -> None:
+    listing, collecting, _ = documented()
+    assert "slide-block           slide the blue block to the green marker" in command(*listing)
     tiny = ["--demonstrations", "3", "--horizon", "30", "--image-size", "32", "--threads", "1"]
     places = ["--output", "mine", "--collect.cache-dir", "cache"]
-    status, output, error = command(*collecting, *tiny, *places)
-    assert (status, error) == (0, "")
-    assert "Collected 3 demonstrations of slide-block" in output
-    episodes = EpisodeSet.load(tmp_path / "mine" / "slide-block.safetensors")
+    assert "Collected 3 demonstrations of slide-block" in command(*collecting, *tiny, *places)
+    episodes = EpisodeSet.load(folder / "mine" / "slide-block.safetensors")
     assert (episodes.num_episodes, episodes.num_unstable) == (3, 0)
 
-    # Demonstrations are collected anew when the task's own code has changed.
-    again = [*collecting, *tiny, "--collect.cache-dir", "cache"]
-    assert "Found 3 demonstrations" in command(*again)[1]
-    task_file = tmp_path / "my_tasks" / "slide_block.py"
-    task_file.write_text(task_file.read_text().replace("0.0, 0.0, 0.2))", "0.0, 0.0, 0.21))"))
-    assert "Collected 3 demonstrations" in command(*again)[1]
 
-    status, output, error = command(*running, *tiny_arguments[2:], "--output-dir", "run")
-    assert (status, error) == (0, "")
-    results = read_results(tmp_path / "run" / "results.json")
+@pytest.mark.slow
+def test_the_documents_run_keeps_its_imports(
+    command: Command, folder: Path, tiny_arguments: list[str]
+) -> None:
+    command(*documented()[2], *tiny_arguments[2:], "--output-dir", "run")
+    results = read_results(folder / "run" / "results.json")
     assert results.tasks == ("reach", "slide-block")
     unstable = {"rule": "the run stops", "demonstrations": 0, "test": 0}
     assert results.protocol["unstable_episodes"] == unstable
-    saved = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
-    assert saved["imports"] == ["my_tasks"]
+    assert yaml.safe_load((folder / "run" / "config.yaml").read_text())["imports"] == ["my_tasks"]
+    assert "Going on with run after 2 of 2 experiences" in command("run", "--resume", "run")
 
-    # The run knows its imports; a checkpoint does not.
-    longer = "reach,slide-block,push"
-    status, output, error = command("run", "--resume", "run", "--task-stream", longer)
-    assert (status, error) == (0, "")
-    assert "Going on with run after 2 of 3 experiences" in output
     evaluate = ["eval", "run", "--tasks", "slide-block", "--episodes", "2", "--horizon", "8"]
-    status, output, error = command(*evaluate, "--json", "--import", "my_tasks")
-    assert status == 0, error
-    assert json.loads(output)[0]["unstable_episodes"] == 0
-    status, output, error = command(*evaluate)
-    assert status == 2 and "there is no task 'slide-block'" in error
+    rows = json.loads(command(*evaluate, "--json", "--import", "my_tasks"))
+    assert rows[0]["unstable_episodes"] == 0
+    assert "there is no task 'slide-block'" in command(*evaluate, status=2)
+
+
+def test_a_saved_configuration_imports_before_it_names_tasks(folder: Path) -> None:
+    (folder / "more.py").write_text("")
+    run = folder / "run"
+    run.mkdir()
+    config = RunConfig(("reach", "slide-block"), imports=("my_tasks",))
+    (run / "config.yaml").write_text(dump_config(config))
+    for name in [name for name in sys.modules if name.startswith("my_tasks")]:
+        del sys.modules[name]
+    _REGISTERED.pop("slide-block", None)
+    assert parse(["--resume", str(run)]).settings == config
+    longer = ["--task-stream", "reach,slide-block,push", "--sim.on-unstable", "drop"]
+    settings = parse(["--resume", str(run), "--import", "more", *longer]).settings
+    assert (settings.imports, settings.sim.on_unstable) == (("my_tasks", "more"), "drop")
+
+
+def test_demonstrations_of_another_code_or_scene_are_others(folder: Path) -> None:
+    config = RunConfig(("slide-block",), imports=("my_tasks",))
+    key = content_key("slide-block", config)
+    assert content_key("slide-block", config) == key
+    helper = folder / "my_tasks" / "helper.py"
+    helper.write_text("x = 1\n")
+    assert content_key("slide-block", config) != key
+    helper.unlink()
+    assert content_key("slide-block", config) == key
 
 
 def test_what_fails_is_one_sentence_with_status_2(
-    command: Callable[..., tuple[int, str, str]], tmp_path: Path
+    folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stream = ["--task-stream", "reach,slide-block", "--output-dir", "run"]
-    (tmp_path / "my_tasks" / "slide_block.xml").write_text("<mujoco><worldbody/></mujoco>")
-    status, _, error = command("run", "--import", "my_tasks", *stream)
-    assert status == 2 and "Traceback" not in error, error
-    assert re.fullmatch(
-        r"lam-agent: error: the scene \S+slide_block\.xml has no body .*\.\n", error
-    )
-    assert not (tmp_path / "run").exists()
     for words in (["collect", "--tasks", "reach"], ["list-tasks"], ["eval", "."], ["run"]):
-        status, _, error = command(*words, "--import", "my_task")
-        assert status == 2
+        assert main([*words, "--import", "my_task"]) == 2
+        error = capsys.readouterr().err
         assert error.startswith("lam-agent: error: --import my_task cannot be loaded: there is no")
+    (folder / "my_tasks" / "slide_block.xml").write_text("<mujoco><worldbody/></mujoco>")
+    stream = ["--task-stream", "reach,slide-block", "--output-dir", "run"]
+    assert main(["run", "--import", "my_tasks", *stream]) == 2
+    words = capsys.readouterr().err
+    assert re.fullmatch(
+        r"lam-agent: error: the scene \S+slide_block\.xml has no body .*\.\n", words
+    )
+    assert not (folder / "run").exists()
 
 
 @pytest.mark.parametrize(
