@@ -141,14 +141,14 @@ def execute(arguments: RunArguments) -> None:
     )
     interrupts = Interrupts()
     with folder.locked(), interrupts.caught():
-        if not is_new:
-            folder.write_config(arguments.settings)
         try:
             runner = Runner(arguments.settings, folder, console, interrupts, resume=not is_new)
         except (LamAgentError, LamEnvsError):
             if is_new:
                 folder.discard()  # The corrected command may name the same folder.
             raise
+        if not is_new:
+            folder.write_config(arguments.settings)
         try:
             results = runner.run()
             if arguments.settings.references:
