@@ -131,7 +131,9 @@ def test_wheel_contains_both_packages(tmp_path: Path) -> None:
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert names == package_files(".py") | package_files("py.typed")
+    templates = package_files(".html.j2") | package_files(".css")
+    assert len(templates) > 5
+    assert names == package_files(".py") | package_files("py.typed") | templates
     assert {"lam_agent/py.typed", "lam_envs/py.typed"} <= names
 
 

@@ -14,16 +14,13 @@ import numpy as np
 from lam_agent.errors import ResultsError
 from lam_agent.intervals import MIN_SEEDS, Interval, aggregate_over_seeds, wilson_interval
 from lam_agent.metrics import MATRIX_METRICS, Metric
-from lam_agent.report.curves import seen_metrics, seen_values
+from lam_agent.report.curves import SAMPLES, seen_metrics, seen_values
 from lam_agent.report.words import value_words
 from lam_agent.results import Results, read_results
 from lam_agent.success_matrix import FloatArray, SuccessMatrix
 
 _OF_ONE_RUN = frozenset({"demonstration_seed", "unstable_episodes"})
 """Entries of the protocol that follow from the seed or from what happened in the run."""
-
-_SAMPLES = 1000
-"""Draws of the bootstrap over seeds: enough for two digits, and a page in seconds."""
 
 _MISSING = object()
 
@@ -150,7 +147,7 @@ def _of_seeds(runs: Sequence[Run]) -> Series:
     seen = {f"seen {row}": metric for row, metric in seen_metrics(num_tasks).items()}
     matrices = [run.results.matrix for run in runs]
     aggregates = aggregate_over_seeds(
-        matrices, {**MATRIX_METRICS, **finals, **seen}, samples=_SAMPLES, tasks=tasks
+        matrices, {**MATRIX_METRICS, **finals, **seen}, samples=SAMPLES, tasks=tasks
     )
     measured: dict[str, Measured] = {
         name: (None, None) if item is None else (item.mean, item.interval)

@@ -25,6 +25,9 @@ from lam_agent.report.words import cell_words, column_labels, rate_words, row_la
 from lam_agent.results import Results
 from lam_agent.success_matrix import SuccessMatrix
 
+SAMPLES = 1000
+"""Draws of a bootstrap that only a report needs: enough for two digits, and a page in seconds."""
+
 _MOST_POINTS = 200
 """Points of a training curve that are drawn; more cannot be told apart."""
 
@@ -82,7 +85,9 @@ def _seen(row: int, matrix: SuccessMatrix) -> float | None:
 def seen_values(results: Results) -> dict[str, tuple[float | None, Interval | None]]:
     """Return the mean success over the tasks seen so far, with intervals, of one run."""
     metrics = seen_metrics(len(results.tasks))
-    intervals = bootstrap_intervals(results.matrix, metrics, seed=0, tasks=results.tasks)
+    intervals = bootstrap_intervals(
+        results.matrix, metrics, seed=0, samples=SAMPLES, tasks=results.tasks
+    )
     return {name: (metric(results.matrix), intervals[name]) for name, metric in metrics.items()}
 
 

@@ -1,6 +1,5 @@
 """Comparisons: which runs may stand beside each other, and how seeds are put together."""
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 
 from lam_agent.errors import ResultsError
 from lam_agent.intervals import aggregate_over_seeds
+from lam_agent.report import comparison, curves
 from lam_agent.report.comparison import load_runs, make_series
 from lam_agent.report.comparison_html import render_comparison
 from lam_agent.results import Results, write_results
@@ -17,6 +17,13 @@ from lam_agent.results import Results, write_results
 MakeResults = Callable[..., Results]
 Save = Callable[..., Path]
 TASKS = ("reach", "push")
+
+
+@pytest.fixture(autouse=True)
+def few_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw fewer samples than a page needs: these tests do not look at the third digit."""
+    for module in (comparison, curves):
+        monkeypatch.setattr(module, "SAMPLES", 400)
 
 
 @pytest.fixture
@@ -40,11 +47,11 @@ def test_three_seeds_of_a_strategy_are_one_column(save: Save, take_apart: Any) -
     assert (seeds.title, seeds.note) == ("replay", "3 seeds: 0, 1, 2")
     assert (alone.title, alone.note) == ("naive", "seed 0 · alone")
     matrices = [run.results.matrix for run in sorted(runs[:3], key=lambda run: run.results.seed)]
-    wanted = aggregate_over_seeds(matrices, tasks=TASKS)["average_success"]
+    wanted = aggregate_over_seeds(matrices, samples=400, tasks=TASKS)["average_success"]
     assert wanted is not None and wanted.interval is not None
     mean, interval = seeds.metrics["average_success"]
     assert mean == pytest.approx(wanted.mean)
-    assert interval == pytest.approx(wanted.interval, abs=0.03)
+    assert interval == pytest.approx(wanted.interval, abs=0.04)
     means = np.mean([matrix.success for matrix in matrices], axis=0)
     assert [value for value, _ in seeds.finals] == pytest.approx(means[-1].tolist())
     assert seeds.seen["1"][0] == pytest.approx(means[1, 0])
@@ -129,7 +136,6 @@ def test_no_name_is_markup_and_the_page_is_the_same_again(save: Save, take_apart
 
 
 def test_more_runs_than_colours_still_have_lines_of_their_own(save: Save) -> None:
-    runs = load_runs([save(f"run{index}", 0, f"strategy{index}") for index in range(9)])
+    runs = load_runs([save(f"run{index}", 0, f"strategy{index}") for index in range(8)])
     text = render_comparison(runs)
-    assert "series-6" in text and "series-1 dashed" in text
-    assert dataclasses.is_dataclass(runs[0])
+    assert "series-6" in text and "series-0 dashed" in text
