@@ -1,4 +1,8 @@
-"""How scenes look to the cameras: a copy of the model with even light and plain colours."""
+"""How scenes look to the cameras: a copy of the model with even light and plain colours.
+
+Ambient light and a weak light on the camera: nothing clips to white, no matter which way a surface
+faces, and pictures do not depend on where a scene has its lights. There are no shadows.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +10,18 @@ from functools import lru_cache
 
 import mujoco
 import numpy as np
+import numpy.typing as npt
 
+from lam_envs.errors import SceneError
+from lam_envs.rays.drawn import DrawnGeoms
 from lam_envs.scene import copy_model
 
 VISIBLE_GROUPS = (0, 1, 2)
 """Groups of the geoms that the cameras draw."""
 
-_HIDDEN_GROUP = 5
-
 _DEFAULT_RGBA = (0.5, 0.5, 0.5, 1.0)
 _TABLE = "tablelink"
 
-_LIGHT_DIFFUSE = 0.5
 _HEADLIGHT_AMBIENT = 0.4
 _HEADLIGHT_DIFFUSE = 0.15
 _TEXTURE_GAIN = 1.4
@@ -25,7 +29,7 @@ _TEXTURE_GAIN = 1.4
 
 @lru_cache(maxsize=8)
 def render_model(model: mujoco.MjModel) -> mujoco.MjModel:
-    """Return a copy for rendering: no geom margins, textures as mean colours, one light.
+    """Return a copy for rendering: textures as mean colours, one light.
 
     Args:
         model: The scene's model; it is not changed.
@@ -34,12 +38,32 @@ def render_model(model: mujoco.MjModel) -> mujoco.MjModel:
         The copy. It is cached and shared: treat it as read-only.
     """
     look = copy_model(model)
-    # mujoco_warp refuses margins together with multiccd; for pictures they mean nothing.
-    look.geom_margin[:] = 0.0
     _flatten_textures(look)
     _set_lights(look)
-    _hide_unseen(look)
     return look
+
+
+@lru_cache(maxsize=8)
+def drawn_geoms(model: mujoco.MjModel) -> DrawnGeoms:
+    """Return what the cameras draw of a scene.
+
+    Args:
+        model: The scene's model; it is not changed.
+
+    Returns:
+        The geoms on Warp's current device. They are cached and shared: treat them as read-only.
+
+    Raises:
+        SceneError: The scene has flexible bodies.
+    """
+    look = render_model(model)
+    if look.nflex > 0:
+        raise SceneError(
+            f"the cameras cannot draw the {look.nflex} flexible bodies (flex) of this scene; "
+            "use rigid geoms."
+        )
+    geoms = [geom for geom in range(look.ngeom) if _is_drawn(look, geom)]
+    return DrawnGeoms(look, geoms, np.array([_rgba(look, geom)[:3] for geom in geoms]))
 
 
 def _flatten_textures(look: mujoco.MjModel) -> None:
@@ -59,32 +83,31 @@ def _flatten_textures(look: mujoco.MjModel) -> None:
 
 
 def _set_lights(look: mujoco.MjModel) -> None:
-    """Keep one directional light and a weak headlight, so that no surface clips to white."""
+    """Leave the headlight alone on, so weak that no surface clips to white."""
     look.light_active[:] = 0
-    look.light_active[0] = 1
-    look.light_type[0] = int(mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)
-    look.light_dir[0] = np.array([-0.45, 0.45, -0.77])
-    look.light_diffuse[0] = _LIGHT_DIFFUSE
-    look.light_ambient[0] = 0.0
+    look.vis.headlight.active = 1
     look.vis.headlight.ambient[:] = _HEADLIGHT_AMBIENT
     look.vis.headlight.diffuse[:] = _HEADLIGHT_DIFFUSE
     look.vis.headlight.specular[:] = 0.0
 
 
-def _hide_unseen(look: mujoco.MjModel) -> None:
-    """Take out what no camera can see, which would cost time: the pictures stay the same."""
-    for geom in range(look.ngeom):
-        is_mesh = int(look.geom_type[geom]) == int(mujoco.mjtGeom.mjGEOM_MESH)
-        body = look.body(int(look.geom_bodyid[geom])).name
-        # The table's frame and legs are under its top, and the cameras above it.
-        if _alpha(look, geom) == 0.0 or (is_mesh and body == _TABLE):
-            look.geom_group[geom] = _HIDDEN_GROUP
+def _is_drawn(look: mujoco.MjModel, geom: int) -> bool:
+    """Say whether a camera can see a geom."""
+    is_visible = int(look.geom_group[geom]) in VISIBLE_GROUPS and _rgba(look, geom)[3] > 0.0
+    return bool(is_visible) and not _is_under_table(look, geom)
 
 
-def _alpha(look: mujoco.MjModel, geom: int) -> float:
-    """Return a geom's opacity: its own, or that of its material where its colour is the default."""
+def _is_under_table(look: mujoco.MjModel, geom: int) -> bool:
+    """Say whether a geom is of the table's frame or legs; the cameras are above its top."""
+    is_mesh = int(look.geom_type[geom]) == int(mujoco.mjtGeom.mjGEOM_MESH)
+    return is_mesh and look.body(int(look.geom_bodyid[geom])).name == _TABLE
+
+
+def _rgba(look: mujoco.MjModel, geom: int) -> npt.NDArray[np.float32]:
+    """Return a geom's colour: its own, or that of its material where its own is the default."""
     material = int(look.geom_matid[geom])
     has_default = bool((look.geom_rgba[geom] == _DEFAULT_RGBA).all())
-    if material >= 0 and has_default:
-        return float(look.mat_rgba[material, 3])
-    return float(look.geom_rgba[geom, 3])
+    rgba: npt.NDArray[np.float32] = (
+        look.mat_rgba[material] if material >= 0 and has_default else look.geom_rgba[geom]
+    )
+    return rgba

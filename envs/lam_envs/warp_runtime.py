@@ -11,7 +11,15 @@ wp.config.log_level = 30  # Warnings and errors only.
 
 import mujoco_warp  # noqa: E402 (Warp must be configured before it is initialised)
 
-__all__ = ["mujoco_warp", "wp"]
+__all__ = ["FAST_OPTIONS", "mujoco_warp", "wp"]
+
+FAST_OPTIONS = {
+    "enable_backward": False,
+    "max_unroll": 4,
+    # Without NaN a minimum is one instruction.
+    "cpu_compiler_flags": "-march=native -ffinite-math-only -Wno-nan-infinity-disabled",
+}
+"""Module options of kernels that are to be fast on the CPU, and need no gradients."""
 
 _NO_CUDA = b"Could not find or load the NVIDIA CUDA driver"
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import mujoco
 import numpy as np
 import pytest
 import torch
@@ -9,27 +10,47 @@ import torch
 from lam_envs import looks
 from lam_envs.batched import BatchedEnv
 from lam_envs.camera import CameraRenderer
-from lam_envs.looks import VISIBLE_GROUPS, render_model
+from lam_envs.errors import SceneError
+from lam_envs.looks import VISIBLE_GROUPS, drawn_geoms, render_model
 from lam_envs.scene import CAMERAS, load_model
 from lam_envs.tasks.registry import make_task, task_names
 
 NUM_STEPS = 75
 """Control steps after which a hand that is pushed into a corner of its space has reached it."""
 
+CLOTH = """
+<mujoco>
+  <worldbody>
+    <flexcomp name="cloth" type="grid" dim="2" count="3 3 1" spacing="0.1 0.1 0.1">
+      <edge equality="true"/>
+    </flexcomp>
+  </worldbody>
+</mujoco>
+"""
+
 
 @pytest.fixture
-def no_cached_looks() -> Iterator[None]:
-    """Keep a changed look out of the other tests."""
-    render_model.cache_clear()
+def no_cached_geoms() -> Iterator[None]:
+    """Keep a changed choice of geoms out of the other tests."""
+    drawn_geoms.cache_clear()
     yield
-    render_model.cache_clear()
+    drawn_geoms.cache_clear()
 
 
 @pytest.mark.parametrize("task", task_names())
-@pytest.mark.usefixtures("no_cached_looks")
-def test_hidden_parts_are_in_no_picture(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    env = BatchedEnv(task, 10, num_threads=2)
-    env.reset(seeds=range(10))
+@pytest.mark.usefixtures("no_cached_geoms")
+def test_parts_under_the_table_are_in_no_picture(
+    task: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = BatchedEnv(task, 9, num_threads=2)
+    env.reset(seeds=range(9))
+    env.images()
+    monkeypatch.setattr(looks, "_is_under_table", lambda look, geom: False)
+    drawn_geoms.cache_clear()
+    with_all = CameraRenderer(
+        env.model, env.num_envs, cameras=CAMERAS, image_size=env.image_size, num_threads=2
+    )
+    goal = env.worlds.start.target_pos if env.task.shows_goal else None
     corners = torch.cartesian_prod(*[torch.tensor((-1.0, 1.0))] * 3)  # (8, 3)
     for step in range(NUM_STEPS):
         actions = env.expert_actions()
@@ -37,34 +58,33 @@ def test_hidden_parts_are_in_no_picture(task: str, monkeypatch: pytest.MonkeyPat
         env.step(actions)
         if step % 25 != 24:
             continue
-        images = env.images()
-        with monkeypatch.context() as patch:
-            patch.setattr(looks, "_hide_unseen", lambda look: None)
-            render_model.cache_clear()
-            renderer = CameraRenderer(
-                env.model, env.num_envs, cameras=CAMERAS, image_size=env.image_size, num_threads=2
-            )
-            goal = env.worlds.start.target_pos if env.task.shows_goal else None
-            expected = renderer.render(env.sim, goal)
+        images, expected = env.images(), with_all.render(env.sim, goal)
         for name in CAMERAS:
             assert torch.equal(images[name], expected[name]), f"{name} after {step + 1} steps"
 
 
-def test_transparent_parts_and_the_tables_legs_are_hidden() -> None:
+def test_transparent_parts_and_the_tables_legs_are_not_drawn() -> None:
     model = load_model(make_task("push").model_file)
-    look = render_model(model)
-    was_drawn = np.isin(model.geom_group, VISIBLE_GROUPS)
-    is_drawn = np.isin(look.geom_group, VISIBLE_GROUPS)
-    bodies = {look.body(int(look.geom_bodyid[geom])).name for geom in np.flatnonzero(is_drawn)}
+    in_visible_group = set(np.flatnonzero(np.isin(model.geom_group, VISIBLE_GROUPS)).tolist())
+    drawn = drawn_geoms(model).geom.numpy().tolist()
+    bodies = {model.body(int(model.geom_bodyid[geom])).name for geom in drawn}
     assert {"tablelink", "hand", "obj", "right_hand", "world"} <= bodies
     assert "mocap" not in bodies
-    assert int((was_drawn & ~is_drawn).sum()) >= 5
-    assert not (is_drawn & ~was_drawn).any()
+    assert len(in_visible_group - set(drawn)) >= 5
+    assert set(drawn) <= in_visible_group
+
+
+def test_flexible_bodies_are_refused() -> None:
+    spec = mujoco.MjSpec.from_string(CLOTH)
+    with pytest.raises(SceneError, match="cannot draw the 1 flexible bodies"):
+        drawn_geoms(spec.compile())
 
 
 def test_a_look_is_made_once_and_leaves_the_model_alone() -> None:
     model = load_model(make_task("push").model_file)
-    groups, margins = model.geom_group.copy(), model.geom_margin.copy()
+    colours, lights = model.mat_rgba.copy(), model.light_active.copy()
     assert render_model(model) is render_model(model)
-    assert np.array_equal(model.geom_group, groups)
-    assert np.array_equal(model.geom_margin, margins)
+    assert drawn_geoms(model) is drawn_geoms(model)
+    assert np.array_equal(model.mat_rgba, colours)
+    assert np.array_equal(model.light_active, lights)
+    assert not np.array_equal(render_model(model).light_active, lights)

@@ -1,0 +1,1 @@
+"""A ray tracer in Warp for small pictures of many worlds, on CPU cores."""

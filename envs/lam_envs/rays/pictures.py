@@ -1,0 +1,108 @@
+"""Pictures of a number of worlds: the memory that the tracer needs, and the launches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import mujoco
+import numpy as np
+import numpy.typing as npt
+
+from lam_envs.rays.drawn import DrawnGeoms
+from lam_envs.rays.placing import place
+from lam_envs.rays.tracing import trace
+from lam_envs.warp_runtime import wp
+
+
+class Pictures:
+    """Draws the cameras of some worlds; one thread uses it at a time.
+
+    Args:
+        model: Model as the cameras see it; all its lights but the headlight are off.
+        drawn: What is drawn.
+        num_worlds: Number of worlds.
+        cameras: Names of the cameras.
+        image_size: Height and width, pixels.
+    """
+
+    def __init__(
+        self,
+        model: mujoco.MjModel,
+        drawn: DrawnGeoms,
+        num_worlds: int,
+        cameras: Sequence[str],
+        image_size: int,
+    ) -> None:
+        ids = [model.camera(name).id for name in cameras]
+        slopes = np.tan(np.radians(model.cam_fovy[ids]) / 2)
+        size = (num_worlds, len(ids))
+        scratch = (*size, drawn.geom.shape[0])
+        self._size = size
+        self._drawn = drawn  # Keeps the meshes alive, which the kernel knows by number only.
+        poses: dict[str, Any] = {
+            "geom_xpos": wp.zeros((num_worlds, model.ngeom), dtype=wp.vec3),
+            "geom_xmat": wp.zeros((num_worlds, model.ngeom), dtype=wp.mat33),
+            "cam_xpos": wp.zeros((num_worlds, model.ncam), dtype=wp.vec3),
+            "cam_xmat": wp.zeros((num_worlds, model.ncam), dtype=wp.mat33),
+        }
+        self._poses = {name: array.numpy() for name, array in poses.items()}
+        pixels: Any = wp.zeros((len(ids), num_worlds, image_size**2, 3), dtype=wp.uint8)
+        #: (cameras, num_worlds, height, width, 3), uint8: the pictures that were drawn last.
+        self.images: npt.NDArray[np.uint8] = pixels.numpy().reshape(
+            len(ids), num_worlds, image_size, image_size, 3
+        )
+        origin = wp.zeros(scratch, dtype=wp.vec3)
+        turn = wp.zeros(scratch, dtype=wp.mat33)
+        nearest = wp.zeros(scratch, dtype=wp.float32)
+        covered = wp.zeros(scratch, dtype=wp.vec4i)
+        order = wp.zeros(scratch, dtype=wp.int32)
+        num_seen = wp.zeros(size, dtype=wp.int32)
+        self._place = [
+            drawn.geom,
+            drawn.box_center,
+            drawn.box_half,
+            wp.array(ids, dtype=wp.int32),
+            wp.array(image_size / 2 / slopes, dtype=wp.float32),
+            image_size,
+            *poses.values(),
+            *(origin, turn, nearest, covered, order, num_seen),
+        ]
+        self._trace = [
+            *(drawn.shape, drawn.size, drawn.colour, drawn.mesh),
+            *(drawn.first_face, drawn.first_normal, drawn.face_normals, drawn.normals),
+            wp.vec3(*model.vis.headlight.ambient),
+            wp.vec3(*model.vis.headlight.diffuse),
+            wp.array(_rays(slopes, image_size), dtype=wp.vec3),
+            *(origin, turn, nearest, covered, order, num_seen),
+            wp.zeros(scratch, dtype=wp.int32),
+            image_size,
+            pixels,
+        ]
+
+    def draw(self, poses: dict[str, npt.NDArray[np.floating]]) -> None:
+        """Draw all pictures into `images`.
+
+        Args:
+            poses: `geom_xpos`, `geom_xmat`, `cam_xpos` and `cam_xmat` of these worlds.
+        """
+        for name, target in self._poses.items():
+            target[...] = poses[name].reshape(target.shape)
+        wp.launch(place, dim=self._size, inputs=self._place)
+        wp.launch(trace, dim=self._size, inputs=self._trace)
+
+
+def compile_kernels() -> None:
+    """Compile the kernels, which takes seconds where Warp's cache does not have them yet."""
+    for kernel in (place, trace):
+        wp.load_module(kernel.module, device=wp.get_device())
+
+
+def _rays(slopes: npt.NDArray[np.float64], image_size: int) -> npt.NDArray[np.float64]:
+    """Return unit vectors through the pixels' centers, (cameras, height, width, 3)."""
+    steps = (np.arange(image_size) + 0.5) / image_size * 2 - 1
+    right, down = np.meshgrid(steps, steps)
+    plane = np.stack((right, -down), axis=-1) * slopes[:, None, None, None]
+    rays = np.concatenate((plane, np.full((*plane.shape[:3], 1), -1.0)), axis=-1)
+    unit: npt.NDArray[np.float64] = rays / np.linalg.norm(rays, axis=-1, keepdims=True)
+    return unit
