@@ -79,7 +79,7 @@ def _add_cameras(spec: mujoco.MjSpec) -> None:
     )
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def load_model(model_file: str) -> mujoco.MjModel:
     """Compile a scene: the original's physics with our marker and cameras.
 

@@ -14,6 +14,12 @@ OUT_OF_FRAME = ("stick-pull",)
 """Tasks whose goal the front camera does not show: it is beside and below its frame."""
 
 
+@pytest.fixture(scope="module", params=task_names())
+def task(request: pytest.FixtureRequest) -> str:
+    """Name of a task; all tests of one task run in a row, so that its scene is loaded once."""
+    return str(request.param)
+
+
 def start(task: str, seeds: list[int], num_threads: int = 2, image_size: int = 64) -> BatchedEnv:
     """Make worlds, reset them, and let the experts act for a few steps."""
     env = BatchedEnv(task, len(seeds), num_threads=num_threads, image_size=image_size)
@@ -48,7 +54,6 @@ def test_images_have_the_shape_of_the_settings() -> None:
         env.images(("top",))
 
 
-@pytest.mark.parametrize("task", task_names())
 def test_pictures_do_not_depend_on_threads_or_neighbours(task: str) -> None:
     seeds = [3, 4, 5]
     one, two = (start(task, seeds, num_threads).images() for num_threads in (1, 2))
@@ -68,7 +73,6 @@ def test_rendering_twice_gives_the_same_and_changes_nothing() -> None:
     assert_same(first, kept)  # Earlier pictures are not overwritten.
 
 
-@pytest.mark.parametrize("task", task_names())
 def test_pictures_are_neither_black_nor_saturated(task: str) -> None:
     for name, images in start(task, list(range(8))).images().items():
         pixels = images.flatten(1, 2).to(torch.float32)  # (N, height * width, 3)
@@ -82,7 +86,6 @@ def test_pictures_are_neither_black_nor_saturated(task: str) -> None:
         assert float(is_black.max()) < 0.1, f"{name} is black"
 
 
-@pytest.mark.parametrize("task", task_names())
 def test_the_goal_marker_is_seen_where_a_task_shows_it(task: str) -> None:
     env = start(task, list(range(16)))
     count = shows_marker(env.images()["front"]).flatten(1).sum(1)
@@ -101,7 +104,6 @@ def test_the_goal_marker_is_at_the_goal() -> None:
     assert abs(columns[0] - columns[1]) > 8
 
 
-@pytest.mark.parametrize("task", task_names())
 def test_a_moved_object_changes_its_own_pictures_only(task: str) -> None:
     env = start(task, [0, 1])
     before = env.images()
