@@ -38,6 +38,14 @@ def test_push_is_near_the_native_engine() -> None:
     warp.reset(torch.tensor([False, True]), seeds=[3])
     assert bool(warp.step(actions).state.isfinite().all())
 
+    # Or its episode is dropped, and the other world goes on.
+    warp.on_unstable = "drop"
+    warp.sim.field("qvel")[1, 3] = torch.nan
+    for _ in range(2):
+        result = warp.step(actions)
+        assert result.is_unstable.tolist() == [False, True]
+        assert bool(result.state.isfinite().all())
+
 
 @pytest.mark.slow
 def test_a_full_contact_buffer_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
