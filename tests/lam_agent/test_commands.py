@@ -80,7 +80,7 @@ def test_collect_says_what_it_made_and_where(tmp_path: Path, capsys: Capture) ->
     arguments = ["--tasks", "push,push", *sizes, "--collect.cache-dir", str(tmp_path)]
     assert main(["collect", *arguments]) == 0
     printed = capsys.readouterr().out
-    assert printed.count("Collected 2 demonstrations of push: 4 looks, ") == 1
+    assert printed.count("Collected 2 demonstrations of push: 2 looks, ") == 1
     (file,) = tmp_path.glob("*.safetensors")
     assert str(file) in printed
 
