@@ -36,6 +36,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr("lam_envs.tasks.registry._REGISTERED", dict(_REGISTERED))
+    for name in [name for name in sys.modules if name.startswith("my_tasks")]:
+        monkeypatch.delitem(sys.modules, name)  # Of another test's folder.
     ids, modules = set(gymnasium.registry), set(sys.modules)
     yield tmp_path
     for name in set(gymnasium.registry) - ids:
