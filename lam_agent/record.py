@@ -20,7 +20,7 @@ from lam_agent.evaluate import Evaluation
 from lam_agent.intervals import compute_intervals
 from lam_agent.metrics import compute_metrics, learning_area
 from lam_agent.policy.policy import VisualActionPolicy
-from lam_agent.results import Cost, Results, WallTime
+from lam_agent.results import Cost, Results, WallTime, learning_areas
 from lam_agent.seeding import start_seeds
 from lam_agent.success_matrix import SuccessMatrix
 from lam_agent.system import package_versions, peak_memory_mb
@@ -134,13 +134,23 @@ class RunRecord:
     def results(self, *, finished: bool) -> Results:
         """Return the results so far."""
         seconds = self.seconds_so_far()
+        per_task = tuple(
+            {
+                "position": position,
+                "task": self.config.tasks[position],
+                "instruction": make_task(self.config.tasks[position]).instruction,
+                "learning": curve,
+                "learning_area": self._learning_area(position),
+            }
+            for position, curve in self.learning.items()
+        )
         return Results(
             tasks=self.config.tasks,
             strategy=self.config.strategy,
             seed=self.config.seed,
             protocol=self.protocol,
             matrix=self.matrix,
-            metrics=compute_metrics(self.matrix, self._learning_areas()),
+            metrics=compute_metrics(self.matrix, learning_areas(per_task, len(self.config.tasks))),
             intervals=compute_intervals(self.matrix, tasks=self.config.tasks),
             cost=Cost(
                 wall_time_s=WallTime(**seconds),
@@ -151,16 +161,7 @@ class RunRecord:
                 total_parameters=self.policy.num_parameters(trainable=False),
             ),
             experiences_done=self.experiences_done,
-            per_task=tuple(
-                {
-                    "position": position,
-                    "task": self.config.tasks[position],
-                    "instruction": make_task(self.config.tasks[position]).instruction,
-                    "learning": curve,
-                    "learning_area": self._learning_area(position),
-                }
-                for position, curve in self.learning.items()
-            ),
+            per_task=per_task,
             versions=package_versions(),
             finished=finished,
             videos=tuple(self.videos),
@@ -174,13 +175,6 @@ class RunRecord:
             return None
         steps, success = [row["step"] for row in curve], [row["success"] for row in curve]
         return learning_area(steps, success, start, self.config.max_steps)
-
-    def _learning_areas(self) -> list[float] | None:
-        """Return the areas of all experiences; None where one is missing."""
-        if len(self.learning) < len(self.config.tasks):
-            return None
-        areas = [self._learning_area(position) for position in range(len(self.config.tasks))]
-        return None if None in areas else [area for area in areas if area is not None]
 
     def load(self, results: Results) -> None:
         """Take over what an earlier part of the run measured.

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lam_agent import __version__
 from lam_agent.checkpoint import resolve_checkpoint
-from lam_agent.config import ReplayConfig, RunConfig, StreamConfig, to_plain
+from lam_agent.config import EwcConfig, ReplayConfig, RunConfig, StreamConfig, to_plain
 from lam_agent.demonstration_folder import demonstration_source
 from lam_agent.demonstrations import content_key, default_cache_dir
 from lam_agent.errors import ResultsError
 from lam_agent.files import file_digest
 from lam_agent.metrics import compute_metrics
-from lam_agent.results import Results, read_results
+from lam_agent.results import Results, learning_areas, read_results
 from lam_agent.run_folder import RunFolder
 
 RunStream = Callable[[RunConfig, RunFolder, bool], Results]
@@ -43,7 +43,7 @@ def reference_configs(config: RunConfig) -> dict[str, RunConfig]:
         logger=(),
         references=False,
         replay=ReplayConfig(),
-        ewc=type(config.ewc)(),
+        ewc=EwcConfig(),
     )
     distinct = tuple(dict.fromkeys(config.tasks))
     in_order = replace(plain, stream=StreamConfig(), task_stream=config.tasks)
@@ -135,17 +135,10 @@ def with_references(results: Results, config: RunConfig) -> Results:
     }
     metrics = compute_metrics(
         results.matrix,
-        _areas(results.per_task, len(results.tasks)),
-        _areas([item.per_task[0] for item in alone if item], len(results.tasks)),
+        learning_areas(results.per_task, len(results.tasks)),
+        learning_areas([item.per_task[0] for item in alone if item], len(results.tasks)),
     )
     return replace(results, references=references, metrics=metrics)
-
-
-def _areas(entries: Sequence[Mapping[str, Any]], count: int) -> list[float] | None:
-    """Return the area under the learning curve of each entry; None where one is missing."""
-    areas = [entry.get("learning_area") for entry in entries]
-    measured = [float(area) for area in areas if area is not None]
-    return measured if len(measured) == count else None
 
 
 def _last_row(results: Results, tasks: tuple[str, ...]) -> dict[str, Any]:

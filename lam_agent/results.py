@@ -138,6 +138,13 @@ class Results:
             )
 
 
+def learning_areas(per_task: Sequence[Mapping[str, Any]], count: int) -> list[float] | None:
+    """Return the area under the learning curve of each task; None unless there are `count`."""
+    areas = [entry.get("learning_area") for entry in per_task]
+    measured = [float(area) for area in areas if area is not None]
+    return measured if len(measured) == count else None
+
+
 def seal(data: Mapping[str, Any]) -> str:
     """Return the SHA-256 of what `results.json` holds; keys that others added do not count."""
     sealed = {key: data[key] for key in _SEALED if key in data}

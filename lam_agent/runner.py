@@ -12,7 +12,6 @@ from lam_agent.adaptation import Adaptation
 from lam_agent.config import RunConfig
 from lam_agent.continual.batches import Frames
 from lam_agent.continual.stream import make_benchmark
-from lam_agent.demonstration_folder import check_demonstrations
 from lam_agent.demonstrations import load_demonstrations, unstable_words
 from lam_agent.episodes import EpisodeSet
 from lam_agent.files import write_text_atomically
@@ -52,13 +51,11 @@ class Runner:
         *,
         resume: bool = False,
     ) -> None:
-        check_demonstrations(config)
         keep_freed_memory()
         self.config = config
         self.tasks = config.tasks
         self.folder = folder
         self.console = console
-        self.interrupts = interrupts
         self.progress = RunProgress(console)
         self.logger = MetricLogger(folder.metrics)
         self.device = resolve_device(config.device)

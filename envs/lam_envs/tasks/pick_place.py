@@ -6,7 +6,7 @@ import torch
 
 from lam_envs.tasks.base import Outcome, choose, move
 from lam_envs.tasks.puck import PuckTask
-from lam_envs.tasks.rewards import between_pads, hamacher_product, tolerance, xz_caging
+from lam_envs.tasks.rewards import between_pads, hamacher_product, xz_caging
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _GOAL_RADIUS_M = 0.05
@@ -28,24 +28,11 @@ class PickPlace(PuckTask):
     goal_low = (-0.1, 0.8, 0.05)
     goal_high = (0.1, 0.9, 0.3)
 
-    def place_objects(
-        self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
-    ) -> None:
-        worlds.start.target_pos[mask] = vectors[mask, 3:]
-        worlds.start.obj_init_pos[mask] = vectors[mask, :3]
-        worlds.set_object_pos(mask, worlds.start.obj_init_pos)
-
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         start = worlds.start
         opening, puck = state[:, 3], state[:, 4:7]
         puck_to_target = (puck - start.target_pos).norm(dim=1)
-        in_place = tolerance(
-            puck_to_target,
-            lower=0.0,
-            upper=_GOAL_RADIUS_M,
-            margin=(start.obj_init_pos - start.target_pos).norm(dim=1),
-            sigmoid="long_tail",
-        )
+        in_place = self.closeness(worlds, puck_to_target, _GOAL_RADIUS_M)
         reward = hamacher_product(_grasped(worlds, puck, actions), in_place)
         holding = (
             ((puck - worlds.tcp).norm(dim=1) < 0.02)

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 
 from lam_envs.tasks.base import Task
+from lam_envs.tasks.rewards import tolerance
 from lam_envs.tasks.rotations import matrix_to_quat_xyzw
 from lam_envs.tasks.sawyer import SawyerWorlds
 
@@ -22,6 +23,32 @@ class PuckTask(Task):
         distance = np.linalg.norm(vectors[:, :2] - vectors[:, 3:5], axis=1)
         return np.asarray(distance >= _MIN_GOAL_DISTANCE_M)
 
+    def place_objects(
+        self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
+    ) -> None:
+        worlds.start.target_pos[mask] = vectors[mask, 3:]
+        worlds.start.obj_init_pos[mask] = vectors[mask, :3]
+        worlds.set_object_pos(mask, worlds.start.obj_init_pos)
+
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
         quat = matrix_to_quat_xyzw(worlds.geom_matrix("objGeom"))
         return torch.cat((worlds.body_pos("obj"), quat), 1)
+
+    def closeness(
+        self, worlds: SawyerWorlds, distance: torch.Tensor, radius: float
+    ) -> torch.Tensor:
+        """Return how close the object is to the goal, shape (N,): 1 within the radius.
+
+        Args:
+            worlds: The worlds.
+            distance: From object to goal, shape (N,), metres.
+            radius: Where it counts as there, metres.
+        """
+        start = worlds.start
+        return tolerance(
+            distance,
+            lower=0.0,
+            upper=radius,
+            margin=(start.obj_init_pos - start.target_pos).norm(dim=1),
+            sigmoid="long_tail",
+        )

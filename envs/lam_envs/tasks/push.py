@@ -7,7 +7,6 @@ import torch
 from lam_envs.tasks.base import Outcome, choose, move
 from lam_envs.tasks.grasp import caging
 from lam_envs.tasks.puck import PuckTask
-from lam_envs.tasks.rewards import tolerance
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _RADIUS_M = 0.05
@@ -41,13 +40,7 @@ class Push(PuckTask):
         opening, puck = state[:, 3], state[:, 4:7]
         tcp_to_puck = (puck - tcp).norm(dim=1)
         puck_to_target = (puck - start.target_pos).norm(dim=1)
-        in_place = tolerance(
-            puck_to_target,
-            lower=0.0,
-            upper=_RADIUS_M,
-            margin=(start.obj_init_pos - start.target_pos).norm(dim=1),
-            sigmoid="long_tail",
-        )
+        in_place = self.closeness(worlds, puck_to_target, _RADIUS_M)
         grasped = caging(
             worlds,
             actions,

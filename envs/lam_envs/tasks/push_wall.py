@@ -44,13 +44,7 @@ class PushWall(Push):
             margin=((start.obj_init_pos - midpoint) * scale).norm(dim=1),
             sigmoid="long_tail",
         )
-        in_place = tolerance(
-            puck_to_target,
-            lower=0.0,
-            upper=_RADIUS_M,
-            margin=(start.obj_init_pos - start.target_pos).norm(dim=1),
-            sigmoid="long_tail",
-        )
+        in_place = self.closeness(worlds, puck_to_target, _RADIUS_M)
         grasped = caging(
             worlds, actions, puck, obj_radius=0.015, pad_success_thresh=0.05, xz_thresh=0.005
         )

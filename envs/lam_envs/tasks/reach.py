@@ -24,13 +24,6 @@ class Reach(PuckTask):
     goal_low = (-0.1, 0.8, 0.05)
     goal_high = (0.1, 0.9, 0.3)
 
-    def place_objects(
-        self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
-    ) -> None:
-        worlds.start.target_pos[mask] = vectors[mask, 3:]
-        worlds.start.obj_init_pos[mask] = vectors[mask, :3]
-        worlds.set_object_pos(mask, worlds.start.obj_init_pos)
-
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         target = worlds.start.target_pos
         distance = (worlds.tcp - target).norm(dim=1)

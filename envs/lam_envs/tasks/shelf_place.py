@@ -7,7 +7,7 @@ import torch
 from lam_envs.tasks.base import Outcome, as_float32, choose, move
 from lam_envs.tasks.grasp import caging
 from lam_envs.tasks.puck import PuckTask
-from lam_envs.tasks.rewards import hamacher_product, tolerance
+from lam_envs.tasks.rewards import hamacher_product
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _RADIUS_M = 0.05
@@ -52,13 +52,7 @@ class ShelfPlace(PuckTask):
         start = worlds.start
         opening, block = state[:, 3], state[:, 4:7]
         block_to_target = (block - start.target_pos).norm(dim=1)
-        in_place = tolerance(
-            block_to_target,
-            lower=0.0,
-            upper=_RADIUS_M,
-            margin=(start.obj_init_pos - start.target_pos).norm(dim=1),
-            sigmoid="long_tail",
-        )
+        in_place = self.closeness(worlds, block_to_target, _RADIUS_M)
         grasped = caging(
             worlds,
             actions,
