@@ -18,26 +18,59 @@ _TaskT = TypeVar("_TaskT", bound="type[Task]")
 ENTRY_POINT_GROUP = "lam_envs.tasks"
 """Group in which other packages name their tasks: `my-task = "my_package.my_task:MyTask"`."""
 
-_BUILT_IN = {
-    "reach": "lam_envs.tasks.reach:Reach",
-    "push": "lam_envs.tasks.push:Push",
-    "drawer-open": "lam_envs.tasks.drawer_open:DrawerOpen",
-    "window-close": "lam_envs.tasks.window_close:WindowClose",
-    "pick-place": "lam_envs.tasks.pick_place:PickPlace",
-    "door-open": "lam_envs.tasks.door_open:DoorOpen",
-    "drawer-close": "lam_envs.tasks.drawer_close:DrawerClose",
-    "button-press-topdown": "lam_envs.tasks.button_press_topdown:ButtonPressTopdown",
-    "peg-insert-side": "lam_envs.tasks.peg_insert_side:PegInsertSide",
-    "window-open": "lam_envs.tasks.window_open:WindowOpen",
-    "peg-unplug-side": "lam_envs.tasks.peg_unplug_side:PegUnplugSide",
-    "hammer": "lam_envs.tasks.hammer:Hammer",
-    "push-wall": "lam_envs.tasks.push_wall:PushWall",
-    "faucet-close": "lam_envs.tasks.faucet_close:FaucetClose",
-    "push-back": "lam_envs.tasks.push_back:PushBack",
-    "stick-pull": "lam_envs.tasks.stick_pull:StickPull",
-    "handle-press-side": "lam_envs.tasks.handle_press_side:HandlePressSide",
-    "shelf-place": "lam_envs.tasks.shelf_place:ShelfPlace",
-}
+_BUILT_IN = (
+    "reach",
+    "push",
+    "drawer-open",
+    "window-close",
+    "pick-place",
+    "door-open",
+    "drawer-close",
+    "button-press-topdown",
+    "peg-insert-side",
+    "window-open",
+    "peg-unplug-side",
+    "hammer",
+    "push-wall",
+    "faucet-close",
+    "push-back",
+    "stick-pull",
+    "handle-press-side",
+    "shelf-place",
+    "assembly",
+    "basketball",
+    "bin-picking",
+    "box-close",
+    "button-press",
+    "button-press-topdown-wall",
+    "button-press-wall",
+    "coffee-button",
+    "coffee-pull",
+    "coffee-push",
+    "dial-turn",
+    "disassemble",
+    "door-close",
+    "door-lock",
+    "door-unlock",
+    "faucet-open",
+    "hand-insert",
+    "handle-press",
+    "handle-pull",
+    "handle-pull-side",
+    "lever-pull",
+    "pick-out-of-hole",
+    "pick-place-wall",
+    "plate-slide",
+    "plate-slide-back",
+    "plate-slide-back-side",
+    "plate-slide-side",
+    "reach-wall",
+    "soccer",
+    "stick-push",
+    "sweep",
+    "sweep-into",
+)
+"""Meta-World's tasks: those of `mt10` and `cw10`, then the others by name."""
 
 
 _REGISTERED: dict[str, type[Task]] = {}
@@ -102,7 +135,7 @@ def make_task(name: str) -> Task:
     """
     check_task_name(name)
     if name in _BUILT_IN:
-        module, _, attribute = _BUILT_IN[name].partition(":")
+        module, _, attribute = _built_in_target(name).partition(":")
         task: Task = getattr(import_module(module), attribute)()
         return task
     if name in _REGISTERED:
@@ -115,6 +148,12 @@ def make_task(name: str) -> Task:
     if cls.name != name:
         raise TaskLoadError(f"{who} names a task with the name {cls.name!r}; make them the same.")
     return cls()
+
+
+def _built_in_target(name: str) -> str:
+    """Return the `module:class` of a built-in task, both of which its name gives."""
+    words = name.split("-")
+    return f"lam_envs.tasks.{'_'.join(words)}:{''.join(map(str.capitalize, words))}"
 
 
 def _entry_points() -> dict[str, tuple[str, ...]]:
@@ -136,7 +175,7 @@ def _check_free(name: str, target: str) -> None:
 
     owners = [*_entry_points().get(name, ())]
     if name in _BUILT_IN:
-        owners.append(_BUILT_IN[name])
+        owners.append(_built_in_target(name))
     if name in _REGISTERED:
         owners.append(f"{_REGISTERED[name].__module__}:{_REGISTERED[name].__qualname__}")
     if name in STREAMS:
