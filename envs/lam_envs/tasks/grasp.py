@@ -16,6 +16,7 @@ def caging(
     obj_radius: float,
     pad_success_thresh: float,
     xz_thresh: float,
+    object_reach_radius: float = 0.0,
     desired_gripper_effort: float = 1.0,
     density: Density = "high",
 ) -> torch.Tensor:
@@ -28,6 +29,7 @@ def caging(
         obj_radius: See `gripper_caging`, as all that follow.
         pad_success_thresh: Pad distance along y that counts as caged, metres.
         xz_thresh: Distance in x and z that counts as caged, metres.
+        object_reach_radius: Distance that counts as reached (density medium only), metres.
         desired_gripper_effort: Effort that counts as closed.
         density: Which extra terms are averaged in.
     """
@@ -42,6 +44,7 @@ def caging(
         obj_radius=obj_radius,
         pad_success_thresh=pad_success_thresh,
         xz_thresh=xz_thresh,
+        object_reach_radius=object_reach_radius,
         desired_gripper_effort=desired_gripper_effort,
         density=density,
     )
