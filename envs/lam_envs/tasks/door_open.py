@@ -7,6 +7,7 @@ import math
 import torch
 
 from lam_envs.tasks.base import Outcome, Task, choose, move
+from lam_envs.tasks.funnel import above_floor, funnel_height
 from lam_envs.tasks.rewards import hamacher_product, tolerance
 from lam_envs.tasks.rotations import matrix_to_quat_xyzw
 from lam_envs.tasks.sawyer import SawyerWorlds
@@ -72,15 +73,8 @@ def _readiness(state: torch.Tensor) -> torch.Tensor:
     hand = state[:, :3]
     handle = state[:, 4:7] + state.new_tensor((-0.05, 0.0, 0.0))
     radius = (hand[:, :2] - handle[:, :2]).norm(dim=1)
-    outside = radius > _FUNNEL_RADIUS_M
-    height = 0.04 * torch.where(outside, radius - _FUNNEL_RADIUS_M, 1.0).log() + 0.4
-    floor = torch.where(outside, height, 0.0)
-    below = floor - hand[:, 2]
-    above_floor = torch.where(
-        below <= 0.0,
-        1.0,
-        tolerance(below, lower=0.0, upper=0.01, margin=floor / 2.0, sigmoid="long_tail"),
-    )
+    floor = funnel_height(radius, throat=_FUNNEL_RADIUS_M, slope=0.04, rim=0.4)
+    is_above = above_floor(hand[:, 2], floor, margin=floor / 2.0)
     in_place = tolerance(
         (hand - handle - state.new_tensor((0.05, 0.03, -0.01))).norm(dim=1),
         lower=0.0,
@@ -88,7 +82,7 @@ def _readiness(state: torch.Tensor) -> torch.Tensor:
         margin=0.5,
         sigmoid="long_tail",
     )
-    return hamacher_product(above_floor, in_place)
+    return hamacher_product(is_above, in_place)
 
 
 def _opening(angle: torch.Tensor) -> torch.Tensor:

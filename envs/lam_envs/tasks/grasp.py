@@ -1,11 +1,19 @@
-"""How well the gripper holds a task's object: `gripper_caging` with the poses of its worlds."""
+"""How well the gripper holds a task's object: caging rewards with the poses of its worlds."""
 
 from __future__ import annotations
 
 import torch
 
-from lam_envs.tasks.rewards import Density, gripper_caging
+from lam_envs.tasks.rewards import (
+    Density,
+    between_pads,
+    gripper_caging,
+    hamacher_product,
+    xz_caging,
+)
 from lam_envs.tasks.sawyer import SawyerWorlds
+
+_PAD_DISTANCE_M = 0.05
 
 
 def caging(
@@ -48,3 +56,63 @@ def caging(
         desired_gripper_effort=desired_gripper_effort,
         density=density,
     )
+
+
+def pinching(
+    worlds: SawyerWorlds,
+    obj_pos: torch.Tensor,
+    *,
+    obj_radius: float,
+    grip_margin: float,
+    xz_thresh: float,
+) -> torch.Tensor:
+    """Return a reward for caging and gripping that looks at the pads only, not at the effort.
+
+    Source: `_gripper_caging_reward` of push-back, soccer, sweep and sweep-into.
+
+    Args:
+        worlds: The worlds after the step, with their episodes' start.
+        obj_pos: Object position, shape (N, 3), metres.
+        obj_radius: Radius of the object's bounding sphere, metres.
+        grip_margin: How far from the object's surface a pad still grips, metres.
+        xz_thresh: Distance in x and z that counts as caged, metres.
+
+    Returns:
+        Values in [0, 1], shape (N,).
+    """
+    caging_y, gripping_y = (
+        between_pads(
+            obj_pos=obj_pos,
+            left_pad=worlds.body_pos("leftpad"),
+            right_pad=worlds.body_pos("rightpad"),
+            lower=obj_radius,
+            upper=upper,
+            pad_success_thresh=_PAD_DISTANCE_M,
+        )
+        for upper in (_PAD_DISTANCE_M, obj_radius + grip_margin)
+    )
+    caging_xz = xz_caging(
+        obj_pos=obj_pos,
+        obj_init_pos=worlds.start.obj_init_pos,
+        tcp=worlds.tcp,
+        init_tcp=worlds.start.init_tcp,
+        xz_thresh=xz_thresh,
+    )
+    caged = hamacher_product(caging_y, caging_xz)
+    gripped = torch.where(caged > 0.95, gripping_y, torch.zeros_like(gripping_y))
+    return (caged + gripped) / 2
+
+
+def along_handle(obj_pos: torch.Tensor, hand: torch.Tensor, half_length: float) -> torch.Tensor:
+    """Return the point of a handle along x that the hand holds, shape (N, 3).
+
+    The caging reward knows spheres only: along its handle, the object is where the hand is.
+
+    Args:
+        obj_pos: Middle of the handle, shape (N, 3), metres.
+        hand: Position of the hand, shape (N, 3), metres.
+        half_length: Half of the handle's length, metres.
+    """
+    is_at_handle = (obj_pos[:, 0] - hand[:, 0]).abs() < half_length
+    held_x = torch.where(is_at_handle, hand[:, 0], obj_pos[:, 0])
+    return torch.cat((held_x[:, None], obj_pos[:, 1:]), 1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from lam_envs.tasks.base import Outcome, Task, choose, move
-from lam_envs.tasks.grasp import caging
-from lam_envs.tasks.rewards import tolerance
+from lam_envs.tasks.grasp import along_handle, caging
+from lam_envs.tasks.rewards import likeness, tolerance
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _HEAD_IN_HAMMER = (0.16, 0.06, 0.0)
@@ -51,18 +51,15 @@ class Hammer(Task):
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         hand, hammer, quat = state[:, :3], state[:, 4:7], state[:, 7:11]
         head = hammer + hammer.new_tensor(_HEAD_IN_HAMMER)
-        # The caging reward knows spheres only: along its handle, the hammer is where the hand is.
-        is_at_handle = (hammer[:, 0] - hand[:, 0]).abs() < _HALF_HANDLE_M
-        held_x = torch.where(is_at_handle, hand[:, 0], hammer[:, 0])
         grasped = caging(
             worlds,
             actions,
-            torch.cat((held_x[:, None], hammer[:, 1:]), 1),
+            along_handle(hammer, hand, _HALF_HANDLE_M),
             obj_radius=0.015,
             pad_success_thresh=0.02,
             xz_thresh=0.01,
         )
-        upright = (1 - (quat - quat.new_tensor((1.0, 0.0, 0.0, 0.0))).norm(dim=1) / 0.4).clamp(0)
+        upright = likeness(quat, (1.0, 0.0, 0.0, 0.0), margin=0.4)
         in_place = tolerance(
             (worlds.start.target_pos - head).norm(dim=1),
             lower=0.0,

@@ -5,13 +5,12 @@ from __future__ import annotations
 import torch
 
 from lam_envs.tasks.base import Outcome, as_float32, choose, move
+from lam_envs.tasks.grasp import pinching
 from lam_envs.tasks.push import Push
-from lam_envs.tasks.rewards import between_pads, hamacher_product, tolerance, xz_caging
+from lam_envs.tasks.rewards import hamacher_product
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _GOAL_RADIUS_M = 0.05
-_BLOCK_RADIUS_M = 0.007
-_PAD_DISTANCE_M = 0.05
 
 
 class PushBack(Push):
@@ -35,14 +34,9 @@ class PushBack(Push):
         opening, block = state[:, 3], state[:, 4:7]
         block_to_target = (block - start.target_pos).norm(dim=1)
         block_to_target_init = (start.obj_init_pos - start.target_pos).norm(dim=1)
-        in_place = tolerance(
-            block_to_target,
-            lower=0.0,
-            upper=_GOAL_RADIUS_M,
-            margin=block_to_target_init,
-            sigmoid="long_tail",
-        )
-        reward = hamacher_product(_grasped(worlds, block), in_place)
+        in_place = self.closeness(worlds, block_to_target, _GOAL_RADIUS_M)
+        grasped = pinching(worlds, block, obj_radius=0.007, grip_margin=0.003, xz_thresh=0.01)
+        reward = hamacher_product(grasped, in_place)
         is_held = ((block - worlds.tcp).norm(dim=1) < 0.01) & (opening > 0) & (opening < 0.55)
         is_moved = block_to_target_init - block_to_target > 0.01
         reward = torch.where(is_held & is_moved, reward + 1.0 + 5.0 * in_place, reward)
@@ -58,28 +52,3 @@ class PushBack(Push):
         desired = choose((is_off, above), (height > 0.055, block), otherwise=level)
         effort = torch.where(is_off | (height > 0.05), 0.0, 0.9).to(state.dtype)
         return torch.cat((move(hand, desired, 10.0), effort[:, None]), 1)
-
-
-def _grasped(worlds: SawyerWorlds, block: torch.Tensor) -> torch.Tensor:
-    """Return the task's own reward for caging and gripping the block, shape (N,)."""
-    caging_y, gripping_y = (
-        between_pads(
-            obj_pos=block,
-            left_pad=worlds.body_pos("leftpad"),
-            right_pad=worlds.body_pos("rightpad"),
-            lower=_BLOCK_RADIUS_M,
-            upper=upper,
-            pad_success_thresh=_PAD_DISTANCE_M,
-        )
-        for upper in (_PAD_DISTANCE_M, _BLOCK_RADIUS_M + 0.003)
-    )
-    caging_xz = xz_caging(
-        obj_pos=block,
-        obj_init_pos=worlds.start.obj_init_pos,
-        tcp=worlds.tcp,
-        init_tcp=worlds.start.init_tcp,
-        xz_thresh=0.01,
-    )
-    caging = hamacher_product(caging_y, caging_xz)
-    gripping = torch.where(caging > 0.95, gripping_y, torch.zeros_like(gripping_y))
-    return (caging + gripping) / 2

@@ -59,6 +59,20 @@ def hamacher_product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return torch.where(positive, product, torch.zeros_like(product))
 
 
+def likeness(
+    quat: torch.Tensor, ideal: tuple[float, float, float, float], *, margin: float
+) -> torch.Tensor:
+    """Return how like quaternions are to an ideal one, shape (N,): 1, and 0 from the margin on.
+
+    Args:
+        quat: Quaternions, shape (N, 4).
+        ideal: The one that counts as 1. Its negative does not, as in the original.
+        margin: Euclidean distance of the four numbers.
+    """
+    distance: torch.Tensor = (quat - quat.new_tensor(ideal)).norm(dim=1)
+    return (1.0 - distance / margin).clamp(0.0)
+
+
 def rect_prism_tolerance(
     point: torch.Tensor, zero: torch.Tensor, one: torch.Tensor
 ) -> torch.Tensor:
