@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 
-from lam_envs.tasks.base import Outcome, Task, choose, move
+from lam_envs.tasks.base import Outcome, Vector3, choose, move
+from lam_envs.tasks.handle import HandleTask
 from lam_envs.tasks.rewards import hamacher_product, tolerance
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _RADIUS_M = 0.02
-_HANDLE_ADDRESS = 9
-"""Of the handle's slide joint in positions and velocities: it has no name."""
-_HANDLE_START_M = -0.001
+_HANDLE_RADIUS_M = 0.02
 
 
-class HandlePressSide(Task):
+class HandlePressSide(HandleTask):
     """Press the red handle at the box's side all the way down.
 
     Reset vector: box xyz. Success: handle within 2 cm of its pressed height.
+
+    Class attributes:
+        expert_aim: Where the scripted expert presses, seen from the handle.
+        expert_effort: Its gripper effort.
     """
 
     name = "handle-press-side"
@@ -25,23 +30,11 @@ class HandlePressSide(Task):
     model_file = "sawyer_xyz/sawyer_handle_press_sideways.xml"
     reset_low = (-0.35, 0.65, -0.001)
     reset_high = (-0.25, 0.75, 0.001)
-    settles_with_draw = True
-
-    def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
-        worlds.set_body_pos("box", mask, vectors)
-
-    def place_objects(
-        self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
-    ) -> None:
-        worlds.sim.field("qpos")[mask, _HANDLE_ADDRESS] = _HANDLE_START_M
-        worlds.sim.field("qvel")[mask, _HANDLE_ADDRESS] = 0.0
-        worlds.sim.forward(mask)
-        worlds.start.obj_init_pos[mask] = worlds.site_pos("handleStart")[mask]
-        worlds.start.target_pos[mask] = worlds.site_pos("goalPress")[mask]
-
-    def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
-        handle = worlds.site_pos("handleStart")
-        return torch.cat((handle, handle.new_zeros(len(handle), 4)), 1)
+    handle_site = "handleStart"
+    goal_site = "goalPress"
+    handle_start_m = -0.001
+    expert_aim: ClassVar[Vector3] = (0.0, 0.0, 0.0)
+    expert_effort: ClassVar[float] = 1.0
 
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         start, handle = worlds.start, state[:, 4:7]
@@ -57,8 +50,8 @@ class HandlePressSide(Task):
         reach = tolerance(
             (handle - worlds.tcp).norm(dim=1),
             lower=0.0,
-            upper=0.02,
-            margin=((start.obj_init_pos - start.init_tcp).norm(dim=1) - 0.02).abs(),
+            upper=_HANDLE_RADIUS_M,
+            margin=((start.obj_init_pos - start.init_tcp).norm(dim=1) - _HANDLE_RADIUS_M).abs(),
             sigmoid="long_tail",
         )
         is_pressed = height <= _RADIUS_M
@@ -66,9 +59,11 @@ class HandlePressSide(Task):
         return Outcome(10 * reward, is_pressed)
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
-        hand, handle = state[:, :3], state[:, 4:7]
-        is_off = (hand[:, :2] - handle[:, :2]).norm(dim=1) > 0.02
-        above = handle + handle.new_tensor((0.0, 0.0, 0.2))
-        below = handle + handle.new_tensor((0.0, 0.0, -0.5))
+        hand = state[:, :3]
+        aim = state[:, 4:7] + state.new_tensor(self.expert_aim)
+        is_off = (hand[:, :2] - aim[:, :2]).norm(dim=1) > 0.02
+        above = aim + aim.new_tensor((0.0, 0.0, 0.2))
+        below = aim + aim.new_tensor((0.0, 0.0, -0.5))
         displacement = move(hand, choose((is_off, above), otherwise=below), 25.0)
-        return torch.cat((displacement, torch.ones_like(state[:, :1])), 1)
+        effort = torch.full_like(state[:, :1], self.expert_effort)
+        return torch.cat((displacement, effort), 1)
