@@ -6,16 +6,16 @@ import math
 
 import torch
 
-from lam_envs.tasks.base import Outcome, Task, choose, move
+from lam_envs.tasks.base import Outcome, choose, move
+from lam_envs.tasks.door import DoorTask
 from lam_envs.tasks.funnel import above_floor, funnel_height
 from lam_envs.tasks.rewards import hamacher_product, tolerance
-from lam_envs.tasks.rotations import matrix_to_quat_xyzw
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _FUNNEL_RADIUS_M = 0.12
 
 
-class DoorOpen(Task):
+class DoorOpen(DoorTask):
     """Pull the door of the safe open.
 
     Reset vector: safe xyz. Success: handle within 8 cm of its open position along x.
@@ -23,28 +23,10 @@ class DoorOpen(Task):
 
     name = "door-open"
     instruction = "open the door"
-    model_file = "sawyer_xyz/sawyer_door_pull.xml"
-    reset_low = (0.0, 0.85, 0.15)
-    reset_high = (0.1, 0.95, 0.15)
     goal_low = (-0.3, 0.4, 0.1499)
     goal_high = (-0.2, 0.5, 0.1501)
-
-    def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
-        worlds.set_body_pos("door", mask, vectors)
-
-    def place_objects(
-        self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
-    ) -> None:
-        opened = vectors.new_tensor((-0.3, -0.45, 0.0))
-        worlds.start.obj_init_pos[mask] = vectors[mask]
-        worlds.start.target_pos[mask] = vectors[mask] + opened
-        worlds.set_joint("doorjoint", mask, 0.0)
-        worlds.stop_joint("doorjoint", mask)
-        worlds.sim.forward(mask)
-
-    def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
-        quat = matrix_to_quat_xyzw(worlds.geom_matrix("handle"))
-        return torch.cat((worlds.geom_pos("handle"), quat), 1)
+    goal_in_safe = (-0.3, -0.45, 0.0)
+    start_angle_rad = 0.0
 
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         effort = (actions[:, 3].to(state.dtype).clamp(-1, 1) + 1.0) / 2.0

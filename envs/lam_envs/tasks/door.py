@@ -1,0 +1,42 @@
+"""What door-open and door-close share: a safe with a door on a hinge."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+
+from lam_envs.tasks.base import Task, Vector3
+from lam_envs.tasks.rotations import matrix_to_quat_xyzw
+from lam_envs.tasks.sawyer import SawyerWorlds
+
+
+class DoorTask(Task):
+    """Base of the tasks whose reset vector is the safe's xyz.
+
+    Class attributes:
+        goal_in_safe: From the safe to the goal.
+        start_angle_rad: Of the door's hinge: 0 is shut, a negative angle open.
+    """
+
+    model_file = "sawyer_xyz/sawyer_door_pull.xml"
+    reset_low = (0.0, 0.85, 0.15)
+    reset_high = (0.1, 0.95, 0.15)
+    goal_in_safe: ClassVar[Vector3]
+    start_angle_rad: ClassVar[float]
+
+    def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
+        worlds.set_body_pos("door", mask, vectors)
+
+    def place_objects(
+        self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
+    ) -> None:
+        worlds.start.obj_init_pos[mask] = vectors[mask]
+        worlds.start.target_pos[mask] = vectors[mask] + vectors.new_tensor(self.goal_in_safe)
+        worlds.set_joint("doorjoint", mask, self.start_angle_rad)
+        worlds.stop_joint("doorjoint", mask)
+        worlds.sim.forward(mask)
+
+    def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
+        quat = matrix_to_quat_xyzw(worlds.geom_matrix("handle"))
+        return torch.cat((worlds.geom_pos("handle"), quat), 1)
