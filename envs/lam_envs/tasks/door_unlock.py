@@ -1,0 +1,64 @@
+"""door-unlock: turn a lock aside (metaworld 3.0.0, `sawyer_door_unlock_v3.py`)."""
+
+from __future__ import annotations
+
+import torch
+
+from lam_envs.tasks.base import Outcome, choose, move
+from lam_envs.tasks.lock import LockTask, turned
+from lam_envs.tasks.rewards import tolerance
+from lam_envs.tasks.sawyer import SawyerWorlds
+
+_LOCK_ADDRESS = 9
+"""Of the lock's hinge in positions and velocities: it has no name."""
+_LOCKED_RAD = 1.5708
+_SHOULDER_IN_HAND = (0.0, 0.055, 0.07)
+
+
+class DoorUnlock(LockTask):
+    """Turn the lock of the safe's door, which points down, to the right.
+
+    Reset vector: safe xyz. Success: lock's end within 2 cm of its unlocked position along x.
+    """
+
+    name = "door-unlock"
+    instruction = "unlock the door"
+    goal_low = (0.0, 0.64, 0.2100)
+    goal_high = (0.2, 0.7, 0.2111)
+    lock_site = "lockStartUnlock"
+
+    def place_objects(
+        self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
+    ) -> None:
+        worlds.sim.field("qpos")[mask, _LOCK_ADDRESS] = _LOCKED_RAD
+        worlds.sim.field("qvel")[mask, _LOCK_ADDRESS] = 0.0
+        worlds.sim.forward(mask)
+        lock = worlds.body_pos("lock_link")[mask]
+        worlds.start.obj_init_pos[mask] = lock
+        worlds.start.target_pos[mask] = lock + lock.new_tensor((0.1, -0.04, 0.0))
+
+    def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
+        start, hand, lock = worlds.start, state[:, :3], state[:, 4:7]
+        shoulder = lock.new_tensor(_SHOULDER_IN_HAND)
+        scale = lock.new_tensor((0.25, 1.0, 0.5))
+        ready = tolerance(
+            ((hand + shoulder - lock) * scale).norm(dim=1),
+            lower=0.0,
+            upper=0.02,
+            margin=((start.init_tcp + shoulder - start.obj_init_pos) * scale).norm(dim=1),
+            sigmoid="long_tail",
+        )
+        aside = (start.target_pos[:, 0] - lock[:, 0]).abs()
+        return Outcome(2 * ready + 8 * turned(aside), aside <= 0.02)
+
+    def expert(self, state: torch.Tensor) -> torch.Tensor:
+        hand = state[:, :3]
+        lock = state[:, 4:7] + state.new_tensor((-0.04, -0.02, -0.03))
+        is_off = (hand[:, :2] - lock[:, :2]).norm(dim=1) > 0.02
+        is_high = hand[:, 2] > 0.15
+        desired = choose(
+            (is_off & is_high, hand + hand.new_tensor((0.0, -0.1, -0.1))),
+            (is_off, lock),
+            otherwise=lock + lock.new_tensor((0.1, 0.0, 0.01)),
+        )
+        return torch.cat((move(hand, desired, 25.0), torch.ones_like(state[:, :1])), 1)
