@@ -45,7 +45,7 @@ class Basketball(PuckTask):
         worlds.start.target_pos[mask] = worlds.site_pos("goal")[mask]
 
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
-        return torch.cat((worlds.body_pos("bsktball"), worlds.body_quat("bsktball")), 1)
+        return worlds.body_pose("bsktball")
 
     def tracked_positions(self, state: torch.Tensor) -> torch.Tensor:
         # The goal is not free, but it is seen: it is the middle of the hoop.

@@ -37,12 +37,7 @@ class Hammer(Task):
         worlds.set_object_pos(mask, worlds.start.obj_init_pos)
 
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
-        poses = [
-            pose(name)
-            for name in ("hammer", "nail_link")
-            for pose in (worlds.body_pos, worlds.body_quat)
-        ]
-        return torch.cat(poses, 1)
+        return torch.cat((worlds.body_pose("hammer"), worlds.body_pose("nail_link")), 1)
 
     def tracked_positions(self, state: torch.Tensor) -> torch.Tensor:
         """Return the positions of hammer and nail, shape (N, 6), metres."""

@@ -98,6 +98,10 @@ class SawyerWorlds:
         """Return a body's quaternion w, x, y, z, shape (N, 4)."""
         return self.sim.field("xquat")[:, self.body_id(name)]
 
+    def body_pose(self, name: str) -> torch.Tensor:
+        """Return a body's position and quaternion w, x, y, z, shape (N, 7)."""
+        return torch.cat((self.body_pos(name), self.body_quat(name)), 1)
+
     def site_pos(self, name: str) -> torch.Tensor:
         """Return a site's position, shape (N, 3)."""
         index = self._lookup(self._site_ids, mujoco.mjtObj.mjOBJ_SITE, name)
