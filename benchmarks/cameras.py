@@ -21,7 +21,9 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
     streams = dict.fromkeys((*STREAMS["cw10"], *STREAMS["mt10"]))
-    parser.add_argument("--tasks", nargs="+", choices=task_names(), default=list(streams))
+    parser.add_argument(
+        "--tasks", nargs="+", choices=task_names(), metavar="TASK", default=list(streams)
+    )
     parser.add_argument("--worlds", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=5)
     default = Path(__file__).parent / "results" / "cameras.json"

@@ -14,6 +14,7 @@ import torch
 from lam_envs.camera import CameraRenderer
 from lam_envs.errors import InvalidActionError, InvalidResetError, InvalidSettingError
 from lam_envs.instability import OnUnstable, check_on_unstable, unstable_error
+from lam_envs.looks import standard_appearance
 from lam_envs.scene import CAMERAS, load_model
 from lam_envs.sim.native import NativeSim
 from lam_envs.sim.protocol import BatchSim
@@ -156,6 +157,7 @@ class BatchedEnv:
         self.sim = self._make_sim(engine)
         self.worlds = SawyerWorlds(self.sim, self.task)
         self._renderers: dict[tuple[tuple[str, ...], int], CameraRenderer] = {}
+        self._looks = standard_appearance(self.model, num_envs)
         self._needs_reset = torch.ones(num_envs, dtype=torch.bool, device=self.sim.device)
         self._is_dropped = torch.zeros(num_envs, dtype=torch.bool, device=self.sim.device)
         self._steps = torch.zeros(num_envs, dtype=torch.int64, device=self.sim.device)
@@ -308,7 +310,7 @@ class BatchedEnv:
                 num_threads=self.num_threads,
             )
         goal = self.worlds.start.target_pos if self.task.shows_goal else None
-        return self._renderers[key].render(self.sim, goal)
+        return self._renderers[key].render(self.sim, self._looks, goal)
 
     def expert_actions(self) -> torch.Tensor:
         """Return the scripted expert's actions in the current state, (num_envs, 4), float32."""

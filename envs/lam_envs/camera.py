@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from lam_envs.looks import drawn_geoms, render_model
+from lam_envs.looks import drawn_geoms
+from lam_envs.rays.appearance import Appearance
 from lam_envs.rays.pictures import Pictures, compile_kernels
 from lam_envs.scene import GOAL_MARKER, name_to_id
 from lam_envs.sim.protocol import BatchSim
@@ -52,21 +53,23 @@ class CameraRenderer:
         num_threads = min(num_threads, num_worlds)
         edges = np.linspace(0, num_worlds, num_threads + 1).astype(int).tolist()
         self._slices = [slice(start, stop) for start, stop in pairwise(edges)]
-        look = render_model(model)
         with wp.ScopedDevice(_DEVICE):
             drawn = drawn_geoms(model)
             self._parts = [
-                Pictures(look, drawn, worlds.stop - worlds.start, cameras, image_size)
+                Pictures(model, drawn, worlds.stop - worlds.start, cameras, image_size)
                 for worlds in self._slices
             ]
             compile_kernels()  # Now: at their first launch two threads would do it at once.
         self._pool = ThreadPoolExecutor(num_threads, thread_name_prefix="lam-camera")
 
-    def render(self, sim: BatchSim, goal_pos: torch.Tensor | None) -> dict[str, torch.Tensor]:
+    def render(
+        self, sim: BatchSim, looks: Appearance, goal_pos: torch.Tensor | None
+    ) -> dict[str, torch.Tensor]:
         """Render every camera in every world.
 
         Args:
             sim: Engine whose derived fields are current.
+            looks: How the worlds look.
             goal_pos: Where the goal marker is, shape (num_worlds, 3); None hides it.
 
         Returns:
@@ -80,7 +83,7 @@ class CameraRenderer:
         # Warp's default device is one for all threads, hence set here and not in each of them.
         with wp.ScopedDevice(_DEVICE):
             jobs = [
-                self._pool.submit(_draw, part, worlds, poses, out)
+                self._pool.submit(_draw, part, worlds, poses, looks, out)
                 for part, worlds in zip(self._parts, self._slices, strict=True)
             ]
             for job in jobs:
@@ -92,8 +95,9 @@ def _draw(
     part: Pictures,
     worlds: slice,
     poses: dict[str, npt.NDArray[np.floating]],
+    looks: Appearance,
     out: npt.NDArray[np.uint8],
 ) -> None:
     """Draw some of the worlds into `out`, shape (cameras, all worlds, height, width, 3)."""
-    part.draw({name: pose[worlds] for name, pose in poses.items()})
+    part.draw({name: pose[worlds] for name, pose in poses.items()}, looks[worlds])
     out[:, worlds] = part.images

@@ -1,7 +1,7 @@
-"""How scenes look to the cameras: a copy of the model with even light and plain colours.
+"""How scenes look to the cameras: which geoms they see, in plain colours and even light.
 
-Ambient light and a weak light on the camera: nothing clips to white, no matter which way a surface
-faces, and pictures do not depend on where a scene has its lights. There are no shadows.
+Ambient light, a weak light on the camera, and one from above: nothing clips to white, no matter
+which way a surface faces, and pictures do not depend on where a scene has its lights.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lam_envs.errors import SceneError
+from lam_envs.rays.appearance import Appearance, plain
 from lam_envs.rays.drawn import DrawnGeoms
-from lam_envs.scene import copy_model
 
 VISIBLE_GROUPS = (0, 1, 2)
 """Groups of the geoms that the cameras draw."""
@@ -22,25 +22,19 @@ VISIBLE_GROUPS = (0, 1, 2)
 _DEFAULT_RGBA = (0.5, 0.5, 0.5, 1.0)
 _TABLE = "tablelink"
 
-_HEADLIGHT_AMBIENT = 0.4
-_HEADLIGHT_DIFFUSE = 0.15
+AMBIENT = 0.4
+"""Share of a surface's colour that is seen in any light."""
+
+HEADLIGHT = 0.2
+"""Share that is added where a surface faces the camera."""
+
+SUN = 0.35
+"""Share that is added where a surface faces the light above the table."""
+
+TO_SUN = (0.3, -0.4, 0.866)
+"""Unit vector to this light, in the world frame: above, and from the side of the front camera."""
+
 _TEXTURE_GAIN = 1.4
-
-
-@lru_cache(maxsize=8)
-def render_model(model: mujoco.MjModel) -> mujoco.MjModel:
-    """Return a copy for rendering: textures as mean colours, one light.
-
-    Args:
-        model: The scene's model; it is not changed.
-
-    Returns:
-        The copy. It is cached and shared: treat it as read-only.
-    """
-    look = copy_model(model)
-    _flatten_textures(look)
-    _set_lights(look)
-    return look
 
 
 @lru_cache(maxsize=8)
@@ -56,58 +50,72 @@ def drawn_geoms(model: mujoco.MjModel) -> DrawnGeoms:
     Raises:
         SceneError: The scene has flexible bodies.
     """
-    look = render_model(model)
-    if look.nflex > 0:
+    if model.nflex > 0:
         raise SceneError(
-            f"the cameras cannot draw the {look.nflex} flexible bodies (flex) of this scene; "
+            f"the cameras cannot draw the {model.nflex} flexible bodies (flex) of this scene; "
             "use rigid geoms."
         )
-    geoms = [geom for geom in range(look.ngeom) if _is_drawn(look, geom)]
-    return DrawnGeoms(look, geoms, np.array([_rgba(look, geom)[:3] for geom in geoms]))
+    return DrawnGeoms(model, drawn_ids(model))
 
 
-def _flatten_textures(look: mujoco.MjModel) -> None:
-    """Give each textured material its texture's mean colour."""
-    for material in range(look.nmat):
-        textures = look.mat_texid[material]
+def drawn_ids(model: mujoco.MjModel) -> list[int]:
+    """Return the ids of the geoms that a camera can see, ascending."""
+    return [geom for geom in range(model.ngeom) if _is_drawn(model, geom)]
+
+
+def standard_appearance(model: mujoco.MjModel, num_worlds: int) -> Appearance:
+    """Return the looks that all worlds have where nothing is randomised.
+
+    Args:
+        model: The scene's model; it is not changed.
+        num_worlds: Number of worlds.
+    """
+    materials = _plain_materials(model)
+    colours = np.array([_rgba(model, materials, geom)[:3] for geom in drawn_ids(model)])
+    ambient, headlight, sun = (np.full(3, share) for share in (AMBIENT, HEADLIGHT, SUN))
+    looks = plain(num_worlds, colours, (ambient, headlight, sun))
+    looks.to_sun[:] = TO_SUN
+    return looks
+
+
+def _plain_materials(model: mujoco.MjModel) -> npt.NDArray[np.float32]:
+    """Return the materials' colours, (nmat, 4): of a texture its mean."""
+    colours = model.mat_rgba.copy()
+    for material in range(model.nmat):
+        textures = model.mat_texid[material]
         used = textures[textures >= 0]
         if len(used) == 0:
             continue
         texture = int(used[0])
-        start = int(look.tex_adr[texture])
-        channels = int(look.tex_nchannel[texture])
-        count = int(look.tex_height[texture]) * int(look.tex_width[texture])
-        pixels = look.tex_data[start : start + count * channels].reshape(count, channels)
+        start = int(model.tex_adr[texture])
+        channels = int(model.tex_nchannel[texture])
+        count = int(model.tex_height[texture]) * int(model.tex_width[texture])
+        pixels = model.tex_data[start : start + count * channels].reshape(count, channels)
         mean = pixels[:, :3].astype(np.float64).mean(0) / 255.0
-        look.mat_rgba[material, :3] = mean * _TEXTURE_GAIN
+        colours[material, :3] = mean * _TEXTURE_GAIN
+    return colours
 
 
-def _set_lights(look: mujoco.MjModel) -> None:
-    """Leave the headlight alone on, so weak that no surface clips to white."""
-    look.light_active[:] = 0
-    look.vis.headlight.active = 1
-    look.vis.headlight.ambient[:] = _HEADLIGHT_AMBIENT
-    look.vis.headlight.diffuse[:] = _HEADLIGHT_DIFFUSE
-    look.vis.headlight.specular[:] = 0.0
-
-
-def _is_drawn(look: mujoco.MjModel, geom: int) -> bool:
+def _is_drawn(model: mujoco.MjModel, geom: int) -> bool:
     """Say whether a camera can see a geom."""
-    is_visible = int(look.geom_group[geom]) in VISIBLE_GROUPS and _rgba(look, geom)[3] > 0.0
-    return bool(is_visible) and not _is_under_table(look, geom)
+    alpha = _rgba(model, model.mat_rgba, geom)[3]
+    is_visible = int(model.geom_group[geom]) in VISIBLE_GROUPS and alpha > 0.0
+    return bool(is_visible) and not _is_under_table(model, geom)
 
 
-def _is_under_table(look: mujoco.MjModel, geom: int) -> bool:
+def _is_under_table(model: mujoco.MjModel, geom: int) -> bool:
     """Say whether a geom is of the table's frame or legs; the cameras are above its top."""
-    is_mesh = int(look.geom_type[geom]) == int(mujoco.mjtGeom.mjGEOM_MESH)
-    return is_mesh and look.body(int(look.geom_bodyid[geom])).name == _TABLE
+    is_mesh = int(model.geom_type[geom]) == int(mujoco.mjtGeom.mjGEOM_MESH)
+    return is_mesh and model.body(int(model.geom_bodyid[geom])).name == _TABLE
 
 
-def _rgba(look: mujoco.MjModel, geom: int) -> npt.NDArray[np.float32]:
+def _rgba(
+    model: mujoco.MjModel, materials: npt.NDArray[np.float32], geom: int
+) -> npt.NDArray[np.float32]:
     """Return a geom's colour: its own, or that of its material where its own is the default."""
-    material = int(look.geom_matid[geom])
-    has_default = bool((look.geom_rgba[geom] == _DEFAULT_RGBA).all())
+    material = int(model.geom_matid[geom])
+    has_default = bool((model.geom_rgba[geom] == _DEFAULT_RGBA).all())
     rgba: npt.NDArray[np.float32] = (
-        look.mat_rgba[material] if material >= 0 and has_default else look.geom_rgba[geom]
+        materials[material] if material >= 0 and has_default else model.geom_rgba[geom]
     )
     return rgba

@@ -11,7 +11,7 @@ from lam_envs import looks
 from lam_envs.batched import BatchedEnv
 from lam_envs.camera import CameraRenderer
 from lam_envs.errors import SceneError
-from lam_envs.looks import VISIBLE_GROUPS, drawn_geoms, render_model
+from lam_envs.looks import VISIBLE_GROUPS, drawn_geoms, standard_appearance
 from lam_envs.scene import CAMERAS, load_model
 from lam_envs.tasks.registry import make_task, task_names
 
@@ -45,11 +45,12 @@ def test_parts_under_the_table_are_in_no_picture(
     env = BatchedEnv(task, 9, num_threads=2)
     env.reset(seeds=range(9))
     env.images()
-    monkeypatch.setattr(looks, "_is_under_table", lambda look, geom: False)
+    monkeypatch.setattr(looks, "_is_under_table", lambda model, geom: False)
     drawn_geoms.cache_clear()
     with_all = CameraRenderer(
         env.model, env.num_envs, cameras=CAMERAS, image_size=env.image_size, num_threads=2
     )
+    with_all_looks = standard_appearance(env.model, env.num_envs)
     goal = env.worlds.start.target_pos if env.task.shows_goal else None
     corners = torch.cartesian_prod(*[torch.tensor((-1.0, 1.0))] * 3)  # (8, 3)
     for step in range(NUM_STEPS):
@@ -58,7 +59,7 @@ def test_parts_under_the_table_are_in_no_picture(
         env.step(actions)
         if step % 25 != 24:
             continue
-        images, expected = env.images(), with_all.render(env.sim, goal)
+        images, expected = env.images(), with_all.render(env.sim, with_all_looks, goal)
         for name in CAMERAS:
             assert torch.equal(images[name], expected[name]), f"{name} after {step + 1} steps"
 
@@ -80,11 +81,16 @@ def test_flexible_bodies_are_refused() -> None:
         drawn_geoms(spec.compile())
 
 
-def test_a_look_is_made_once_and_leaves_the_model_alone() -> None:
+def test_looks_leave_the_model_alone() -> None:
     model = load_model(make_task("push").model_file)
-    colours, lights = model.mat_rgba.copy(), model.light_active.copy()
-    assert render_model(model) is render_model(model)
+    colours = model.mat_rgba.copy()
     assert drawn_geoms(model) is drawn_geoms(model)
+    looks = standard_appearance(model, 3)
+    assert looks.colour.shape == (3, len(drawn_geoms(model).geom), 3)
     assert np.array_equal(model.mat_rgba, colours)
-    assert np.array_equal(model.light_active, lights)
-    assert not np.array_equal(render_model(model).light_active, lights)
+
+
+def test_no_light_clips_a_white_surface() -> None:
+    looks = standard_appearance(load_model(make_task("push").model_file), 1)
+    assert float((looks.ambient + looks.headlight + looks.sun).max()) < 1.0
+    assert float(np.linalg.norm(looks.to_sun)) == pytest.approx(1.0, abs=1e-3)

@@ -5,12 +5,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from lam_envs.looks import drawn_geoms, render_model
+from lam_envs.looks import drawn_geoms, standard_appearance
+from lam_envs.rays.appearance import CHECKER, PATCHES, STRIPES, Appearance
 from lam_envs.rays.pictures import Pictures
 from lam_envs.warp_runtime import wp
 
 IMAGE_SIZE = 60
-AMBIENT, DIFFUSE = 0.4, 0.15
+AMBIENT, HEADLIGHT, SUN = 0.4, 0.15, 0.3
+TO_SUN = np.array((0.6, 0.0, 0.8))
 
 SHAPES = {
     "plane": 'type="plane" size="0.3 0.2 1"',
@@ -51,12 +53,23 @@ def geom(shape: str, pos: str = "0 0 0", euler: str = "20 30 40", number: int = 
     return GEOM.format(shape=SHAPES[shape], pos=pos, euler=euler, red=red, green=green)
 
 
-def draw(model: mujoco.MjModel, data: mujoco.MjData) -> npt.NDArray[np.uint8]:
+def looks_of(model: mujoco.MjModel) -> Appearance:
+    """Return the geoms' own colours in the light of these tests."""
+    looks = standard_appearance(model, 1)
+    looks.ambient[:], looks.headlight[:], looks.sun[:] = AMBIENT, HEADLIGHT, SUN
+    looks.to_sun[:] = TO_SUN
+    return looks
+
+
+def draw(
+    model: mujoco.MjModel, data: mujoco.MjData, looks: Appearance | None = None
+) -> npt.NDArray[np.uint8]:
     """Draw the camera's picture, shape (height, width, 3)."""
     with wp.ScopedDevice("cpu"):
-        pictures = Pictures(render_model(model), drawn_geoms(model), 1, ["eye"], IMAGE_SIZE)
+        pictures = Pictures(model, drawn_geoms(model), 1, ["eye"], IMAGE_SIZE)
         names = ("geom_xpos", "geom_xmat", "cam_xpos", "cam_xmat")
-        pictures.draw({name: getattr(data, name)[None] for name in names})
+        poses = {name: getattr(data, name)[None] for name in names}
+        pictures.draw(poses, looks or looks_of(model))
     return pictures.images[0, 0]
 
 
@@ -73,8 +86,10 @@ def expected_picture(model: mujoco.MjModel, data: mujoco.MjData) -> npt.NDArray[
             mujoco.mj_ray(model, data, data.cam_xpos[0], ray, None, True, -1, hit, normal)
             if hit[0, 0] >= 0:
                 facing = max(0.0, float(normal[:, 0] @ turn[:, 2]))
+                sunlit = max(0.0, float(normal[:, 0] @ TO_SUN))
                 rgb = model.geom_rgba[hit[0, 0], :3]
-                picture[row, column] = np.trunc(255 * rgb * (AMBIENT + DIFFUSE * facing))
+                light = AMBIENT + HEADLIGHT * facing + SUN * sunlit
+                picture[row, column] = np.trunc(255 * rgb * light)
     return picture
 
 
@@ -121,3 +136,34 @@ def test_a_shape_is_not_seen_from_inside() -> None:
     data = mujoco.MjData(model)
     mujoco.mj_forward(model, data)
     assert not draw(model, data).any()
+
+
+def test_a_mesh_around_the_camera_hides_nothing_and_lets_nothing_through() -> None:
+    """Back faces are passed once, also those near the camera, where rounding is coarse."""
+    outside = compile_scene([geom("mesh", "0.1 -0.5 0.3", "0 0 0")])
+    around = '<geom type="mesh" mesh="wedge" pos="-0.15 -1.55 0.45" rgba="1 0 0 1"/>'
+    inside = compile_scene([geom("mesh", "0.1 -0.5 0.3", "0 0 0"), around])
+    pictures = []
+    for model in (outside, inside):
+        data = mujoco.MjData(model)
+        mujoco.mj_forward(model, data)
+        pictures.append(draw(model, data))
+    assert pictures[0].any()
+    assert np.array_equal(*pictures)
+
+
+@pytest.mark.parametrize("pattern", [CHECKER, STRIPES, PATCHES])
+def test_patterns_mix_two_colours(pattern: int) -> None:
+    model = compile_scene([geom("box", "0 0 0", "0 0 0")])
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    looks = looks_of(model)
+    plain = draw(model, data, looks)
+    looks.pattern[:], looks.period[:] = pattern, 0.1
+    assert np.array_equal(draw(model, data, looks), plain), "both colours are the same"
+    looks.second_colour[:] = 0.0
+    picture = draw(model, data, looks)
+    is_drawn = plain.any(-1)
+    share = picture[is_drawn].sum() / plain[is_drawn].sum()
+    assert 0.3 < share < 0.7
+    assert not picture[~is_drawn].any()

@@ -25,17 +25,14 @@ _LEAF_SIZE = 4
 
 
 class DrawnGeoms:
-    """The geoms that are drawn and their colours, shared by all worlds and threads; read-only.
+    """The geoms that are drawn, shared by all worlds and threads; read-only.
 
     Args:
-        model: Model as the cameras see it.
+        model: The scene's model.
         geoms: Ids of the geoms that are drawn, ascending.
-        colours: Their red, green and blue, shape (num_drawn, 3), in [0, 1].
     """
 
-    def __init__(
-        self, model: mujoco.MjModel, geoms: Sequence[int], colours: npt.NDArray[np.float64]
-    ) -> None:
+    def __init__(self, model: mujoco.MjModel, geoms: Sequence[int]) -> None:
         ids = list(geoms)
         types = model.geom_type[ids]
         is_mesh = np.isin(types, (int(MESH), _SDF))
@@ -53,7 +50,6 @@ class DrawnGeoms:
         self.size = _array(model.geom_size[ids], wp.vec3)
         self.box_center = _array(bounds[:, :3], wp.vec3)
         self.box_half = _array(bounds[:, 3:], wp.vec3)
-        self.colour = _array(colours, wp.vec3)
         self.mesh = _array(np.array(trees, dtype=np.uint64), wp.uint64)
         # Height fields have no normals at their vertices: -1.
         self.first_face = _array(_of_meshes(model.mesh_faceadr, meshes, is_mesh), wp.int32)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 import mujoco
 import numpy as np
 import numpy.typing as npt
 
+from lam_envs.rays.appearance import Appearance
 from lam_envs.rays.drawn import DrawnGeoms
 from lam_envs.rays.placing import place
 from lam_envs.rays.tracing import trace
@@ -19,7 +21,7 @@ class Pictures:
     """Draws the cameras of some worlds; one thread uses it at a time.
 
     Args:
-        model: Model as the cameras see it; all its lights but the headlight are off.
+        model: The scene's model.
         drawn: What is drawn.
         num_worlds: Number of worlds.
         cameras: Names of the cameras.
@@ -37,7 +39,8 @@ class Pictures:
         ids = [model.camera(name).id for name in cameras]
         slopes = np.tan(np.radians(model.cam_fovy[ids]) / 2)
         size = (num_worlds, len(ids))
-        scratch = (*size, drawn.geom.shape[0])
+        num_drawn = drawn.geom.shape[0]
+        scratch = (*size, num_drawn)
         self._size = size
         self._drawn = drawn  # Keeps the meshes alive, which the kernel knows by number only.
         poses: dict[str, Any] = {
@@ -47,6 +50,11 @@ class Pictures:
             "cam_xmat": wp.zeros((num_worlds, model.ncam), dtype=wp.mat33),
         }
         self._poses = {name: array.numpy() for name, array in poses.items()}
+        looks = {
+            field.name: _empty_looks(field.name, num_worlds, num_drawn)
+            for field in fields(Appearance)
+        }
+        self._looks = {name: array.numpy() for name, array in looks.items()}
         pixels: Any = wp.zeros((len(ids), num_worlds, image_size**2, 3), dtype=wp.uint8)
         #: (cameras, num_worlds, height, width, 3), uint8: the pictures that were drawn last.
         self.images: npt.NDArray[np.uint8] = pixels.numpy().reshape(
@@ -58,21 +66,22 @@ class Pictures:
         covered = wp.zeros(scratch, dtype=wp.vec4i)
         order = wp.zeros(scratch, dtype=wp.int32)
         num_seen = wp.zeros(size, dtype=wp.int32)
+        camera_ids = wp.array(ids, dtype=wp.int32)
         self._place = [
             drawn.geom,
             drawn.box_center,
             drawn.box_half,
-            wp.array(ids, dtype=wp.int32),
+            camera_ids,
             wp.array(image_size / 2 / slopes, dtype=wp.float32),
             image_size,
             *poses.values(),
             *(origin, turn, nearest, covered, order, num_seen),
         ]
         self._trace = [
-            *(drawn.shape, drawn.size, drawn.colour, drawn.mesh),
+            *(drawn.shape, drawn.size, drawn.mesh),
             *(drawn.first_face, drawn.first_normal, drawn.face_normals, drawn.normals),
-            wp.vec3(*model.vis.headlight.ambient),
-            wp.vec3(*model.vis.headlight.diffuse),
+            *looks.values(),
+            *(camera_ids, poses["cam_xmat"]),
             wp.array(_rays(slopes, image_size), dtype=wp.vec3),
             *(origin, turn, nearest, covered, order, num_seen),
             wp.zeros(scratch, dtype=wp.int32),
@@ -80,16 +89,32 @@ class Pictures:
             pixels,
         ]
 
-    def draw(self, poses: dict[str, npt.NDArray[np.floating]]) -> None:
+    def draw(self, poses: dict[str, npt.NDArray[np.floating]], looks: Appearance) -> None:
         """Draw all pictures into `images`.
 
         Args:
             poses: `geom_xpos`, `geom_xmat`, `cam_xpos` and `cam_xmat` of these worlds.
+            looks: How these worlds look.
         """
         for name, target in self._poses.items():
             target[...] = poses[name].reshape(target.shape)
+        for name, target in self._looks.items():
+            target[...] = getattr(looks, name)
         wp.launch(place, dim=self._size, inputs=self._place)
         wp.launch(trace, dim=self._size, inputs=self._trace)
+
+
+def _empty_looks(name: str, num_worlds: int, num_drawn: int) -> Any:
+    """Return Warp's array for one attribute of `Appearance`."""
+    match name:
+        case "pattern":
+            return wp.zeros((num_worlds, num_drawn), dtype=wp.int32)
+        case "period":
+            return wp.zeros((num_worlds, num_drawn), dtype=wp.float32)
+        case "colour" | "second_colour":
+            return wp.zeros((num_worlds, num_drawn), dtype=wp.vec3)
+        case _:
+            return wp.zeros(num_worlds, dtype=wp.vec3)
 
 
 def compile_kernels() -> None:

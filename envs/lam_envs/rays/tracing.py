@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from lam_envs.rays import appearance
 from lam_envs.rays.shapes import MESH, MISS, entry, normal
 from lam_envs.warp_runtime import FAST_OPTIONS, wp
 
@@ -20,8 +21,18 @@ _TIE = wp.constant(1.0e-6)
 _MAX_CULLED = wp.constant(8)
 """Back faces in a row that a ray passes through before it is given up."""
 
+_STEP_THROUGH = wp.constant(1.0e-5)
+"""How far behind a back face its ray goes on, metres: rounding must not find the face again."""
+
 _SMOOTH = wp.constant(0.8)
 """Cosine between a face's normal and that of its vertex above which the vertex's is used."""
+
+_PLAIN = wp.constant(appearance.PLAIN)
+_STRIPES = wp.constant(appearance.STRIPES)
+_PATCHES = wp.constant(appearance.PATCHES)
+
+_OFF_GRID = wp.constant(0.37)
+"""Shift of the patterns' cubes, periods: sides of boxes should not lie on their borders."""
 
 
 @wp.func
@@ -67,7 +78,7 @@ def _mesh_entry(
             break
         if wp.dot(direction, face_normal) < 0.0:
             return travelled + distance, face, face_normal, u, v
-        travelled += distance * (1.0 + _TIE) + 1.0e-9
+        travelled += distance * (1.0 + _TIE) + _STEP_THROUGH
         num_culled += 1
     return MISS, -1, wp.vec3(), 0.0, 0.0
 
@@ -91,18 +102,38 @@ def _mesh_normal(
     )
 
 
+@wp.func
+def _second_share(pattern: int, period: float, point: wp.vec3) -> float:
+    """Return the share of the second colour, in [0, 1], at a point in a geom's frame."""
+    x = int(wp.floor(point[0] / period + _OFF_GRID))
+    y = int(wp.floor(point[1] / period + _OFF_GRID))
+    z = int(wp.floor(point[2] / period + _OFF_GRID))
+    if pattern == _STRIPES:
+        return float(x & 1)
+    if pattern == _PATCHES:
+        return wp.randf(wp.rand_init(x * 73856093 + y * 19349663 + z * 83492791))
+    return float((x + y + z) & 1)
+
+
 @wp.kernel
 def trace(
     shape: wp.array[int],
     size: wp.array[wp.vec3],
-    colour: wp.array[wp.vec3],
     mesh: wp.array[wp.uint64],
     first_face: wp.array[int],
     first_normal: wp.array[int],
     face_normals: wp.array[wp.vec3i],
     normals: wp.array[wp.vec3],
-    ambient: wp.vec3,
-    diffuse: wp.vec3,
+    colour: wp.array2d[wp.vec3],
+    second_colour: wp.array2d[wp.vec3],
+    pattern: wp.array2d[int],
+    period: wp.array2d[float],
+    ambient: wp.array[wp.vec3],
+    headlight: wp.array[wp.vec3],
+    sun: wp.array[wp.vec3],
+    to_sun: wp.array[wp.vec3],
+    camera_ids: wp.array[int],
+    cam_xmat: wp.array2d[wp.mat33],
     rays: wp.array3d[wp.vec3],
     origin: wp.array3d[wp.vec3],
     turn: wp.array3d[wp.mat33],
@@ -114,8 +145,12 @@ def trace(
     image_size: int,
     pixels: wp.array4d[wp.uint8],
 ) -> None:
-    """Draw the picture of one camera in one world; `place` says what the arguments are."""
+    """Draw the picture of one camera in one world.
+
+    `place`, `DrawnGeoms` and `Appearance` say what the arguments are.
+    """
     world, camera = wp.tid()
+    towards_sun = wp.transpose(cam_xmat[world, camera_ids[camera]]) @ to_sun[world]
     origins = origin[world, camera]
     turns = turn[world, camera]
     near = nearest[world, camera]
@@ -168,16 +203,22 @@ def trace(
                         v = hit_v
                 light = wp.vec3()
                 if winner >= 0:
+                    point = origins[winner] + turns[winner] @ ray * best
                     if face < 0:
-                        point = origins[winner] + turns[winner] @ ray * best
                         face_normal = normal(shape[winner], size[winner], point)
                     elif first_face[winner] >= 0:
                         corners = face_normals[first_face[winner] + face]
                         first = first_normal[winner]
                         face_normal = _mesh_normal(corners, normals, first, face_normal, u, v)
-                    # The light sits on the camera and shines along its axis.
-                    facing = wp.max((wp.transpose(turns[winner]) @ face_normal)[2], 0.0)
-                    light = wp.cw_mul(colour[winner], ambient + diffuse * facing)
+                    paint = colour[world, winner]
+                    if pattern[world, winner] != _PLAIN:
+                        share = _second_share(pattern[world, winner], period[world, winner], point)
+                        paint += (second_colour[world, winner] - paint) * share
+                    # In the camera's frame, whose z axis points from the scene to the camera.
+                    facing = wp.transpose(turns[winner]) @ face_normal
+                    light = ambient[world] + headlight[world] * wp.max(facing[2], 0.0)
+                    light += sun[world] * wp.max(wp.dot(facing, towards_sun), 0.0)
+                    light = wp.cw_mul(paint, light)
                 for channel in range(3):
                     value = int(wp.clamp(light[channel], 0.0, 1.0) * 255.0)
                     pixels[camera, world, y * image_size + x, channel] = wp.uint8(value)
