@@ -49,11 +49,8 @@ class Assembly(NutTask):
         radius = (top[:, :2] - ring[:, :2]).norm(dim=1)
         is_on_peg = (radius < _RADIUS_M) & (top[:, 2] - ring[:, 2] > 0.0)
         # The way to the peg leads over a funnel, whose throat is wider once the ring is on it.
-        height = torch.where(
-            is_on_peg,
-            funnel_height(radius, throat=_RADIUS_M, slope=0.02, rim=0.2),
-            funnel_height(radius, throat=_RADIUS_M / 2, slope=0.02, rim=0.2),
-        )
+        throat = ring.new_tensor((_RADIUS_M / 2, _RADIUS_M))[is_on_peg.long()]
+        height = funnel_height(radius, throat=throat, slope=0.02, rim=0.2)
         error = torch.cat((top[:, :2] - ring[:, :2], (height - ring[:, 2])[:, None]), 1)
         placed = tolerance(
             (error * error.new_tensor((1.0, 1.0, 3.0))).norm(dim=1),
@@ -62,7 +59,6 @@ class Assembly(NutTask):
             margin=0.4,
             sigmoid="long_tail",
         )
-        throat = torch.where(is_on_peg, _RADIUS_M, _RADIUS_M / 2)
         is_lifted = (ring[:, 2] > 0.02) | (radius < throat)
         in_place = 0.1 * is_lifted.to(placed.dtype) + 0.9 * placed
         return self.outcome(worlds, state, actions, in_place=in_place, is_success=is_on_peg)

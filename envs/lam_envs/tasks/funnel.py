@@ -7,12 +7,14 @@ import torch
 from lam_envs.tasks.rewards import tolerance
 
 
-def funnel_height(radius: torch.Tensor, *, throat: float, slope: float, rim: float) -> torch.Tensor:
+def funnel_height(
+    radius: torch.Tensor, *, throat: torch.Tensor | float, slope: float, rim: float
+) -> torch.Tensor:
     """Return the height of a funnel's floor, 0 within its throat, shape (N,), metres.
 
     Args:
         radius: Distance from the funnel's axis, shape (N,), metres.
-        throat: Radius within which there is no floor, metres.
+        throat: Radius within which there is no floor, metres, a number or shape (N,).
         slope: Factor of the logarithm of the distance from the throat, metres.
         rim: Height one metre from the throat, metres.
     """
