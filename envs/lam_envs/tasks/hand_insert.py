@@ -14,9 +14,9 @@ _RADIUS_M = 0.05
 
 
 class HandInsert(PuckTask):
-    """Grasp the block and put it at the green marker in the table's hole.
+    """Grasp the block and put it into the table's hole.
 
-    Reset vector: block xyz, goal xyz. Success: block within 5 cm of the goal.
+    Reset vector: block xyz, goal xyz in the hole. Success: block within 5 cm of the goal.
     """
 
     name = "hand-insert"
@@ -28,6 +28,7 @@ class HandInsert(PuckTask):
     reset_high = (0.1, 0.7, 0.05, 0.04, 0.88, -0.0199)
     goal_low = (-0.04, 0.8, -0.0201)
     goal_high = (0.04, 0.88, -0.0199)
+    shows_goal = False  # The hole shows it within 6 cm, and its edge would hide a marker.
 
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
         return torch.cat((worlds.body_pos("obj"), worlds.body_quat("obj")), 1)
