@@ -44,7 +44,9 @@ class Task(ABC):
         reset_high: Upper bounds of the reset vector.
         goal_low: Lower bounds of the goal, to which the state's last three entries are clipped.
         goal_high: Upper bounds of the goal.
+        placed_body: Fixed body that the reset vector places, where it is just its xyz.
         shows_goal: Whether the goal is a free position, shown to the cameras as a green marker.
+        goal_is_seen: Whether the goal, though not free, is the place of something that is seen.
         settles_with_draw: Whether the settled start depends on the reset vector.
         hand_low: Lower bounds of the commanded hand position.
         hand_high: Upper bounds of the commanded hand position.
@@ -63,7 +65,9 @@ class Task(ABC):
     hand_high: ClassVar[Vector3] = (0.5, 1.0, 0.5)
     goal_low: ClassVar[Vector3] = (-0.5, 0.40, 0.05)
     goal_high: ClassVar[Vector3] = (0.5, 1.0, 0.5)
+    placed_body: ClassVar[str | None] = None
     shows_goal: ClassVar[bool] = False
+    goal_is_seen: ClassVar[bool] = False
     settles_with_draw: ClassVar[bool] = False
     action_size: ClassVar[int] = 4
     control_dt: ClassVar[float] = 0.0125
@@ -73,16 +77,16 @@ class Task(ABC):
         """Say which reset vectors, shape (N, k), the task accepts; the others are drawn anew."""
         return np.ones(len(vectors), dtype=np.bool_)
 
-    def place_bodies(  # noqa: B027 (most tasks have no bodies to place)
-        self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
-    ) -> None:
-        """Move the fixed bodies of the masked worlds, before the hand settles.
+    def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
+        """Move the fixed bodies of the masked worlds, before the hand settles: `placed_body`.
 
         Args:
             worlds: The worlds.
             mask: Worlds that reset, shape (num_worlds,), bool.
             vectors: Reset vectors of all worlds, shape (num_worlds, k).
         """
+        if self.placed_body is not None:
+            worlds.set_body_pos(self.placed_body, mask, vectors)
 
     @abstractmethod
     def place_objects(
@@ -121,10 +125,10 @@ class Task(ABC):
     def tracked_positions(self, state: torch.Tensor) -> torch.Tensor:
         """Return what a policy must see: object and goal position, shape (N, 6), metres.
 
-        A task without a shown goal repeats the object's position.
+        A task whose goal is neither shown nor seen repeats the object's position.
         """
         obj = state[:, 4:7]
-        goal = state[:, -3:] if self.shows_goal else obj
+        goal = state[:, -3:] if self.shows_goal or self.goal_is_seen else obj
         return torch.cat((obj, goal), 1)
 
     def sample_reset_vectors(
