@@ -51,6 +51,24 @@ def tolerance(
     return torch.where(inside, torch.ones_like(outside), outside)
 
 
+def nearness(
+    distance: torch.Tensor,
+    radius: float,
+    *,
+    margin: torch.Tensor | float,
+    sigmoid: Sigmoid = "long_tail",
+) -> torch.Tensor:
+    """Return 1 within a radius, falling to 0.1 at `margin` beyond it, shape (N,).
+
+    Args:
+        distance: Distances, shape (N,).
+        radius: Distance up to which the value is 1.
+        margin: See `tolerance`.
+        sigmoid: How the value falls.
+    """
+    return tolerance(distance, lower=0.0, upper=radius, margin=margin, sigmoid=sigmoid)
+
+
 def hamacher_product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """Return a * b / (a + b - a * b), 0 where the denominator is not positive; shape (N,)."""
     denominator = a + b - a * b
@@ -101,12 +119,10 @@ def xz_caging(
     The arguments are those of `gripper_caging`.
     """
     xz = [0, 2]
-    return tolerance(
+    return nearness(
         (tcp[:, xz] - obj_pos[:, xz]).norm(dim=1),
-        lower=0.0,
-        upper=xz_thresh,
+        xz_thresh,
         margin=(obj_init_pos[:, xz] - init_tcp[:, xz]).norm(dim=1) - xz_thresh,
-        sigmoid="long_tail",
     )
 
 
@@ -195,12 +211,6 @@ def gripper_caging(
         return (reward + caging) / 2
     if density == "medium":
         reach_margin = ((obj_init_pos - init_tcp).norm(dim=1) - object_reach_radius).abs()
-        reach = tolerance(
-            (obj_pos - tcp).norm(dim=1),
-            lower=0.0,
-            upper=object_reach_radius,
-            margin=reach_margin,
-            sigmoid="long_tail",
-        )
+        reach = nearness((obj_pos - tcp).norm(dim=1), object_reach_radius, margin=reach_margin)
         return (reward + reach) / 2
     return reward
