@@ -160,6 +160,12 @@ class SawyerWorlds:
         self.sim.field("qvel")[mask, 9:15] = 0.0
         self.sim.forward(mask)
 
+    def set_object_joint(self, mask: torch.Tensor, value: float) -> None:
+        """Put the object's hinge or slide, the first joint after the arm's, at rest at `value`."""
+        self.sim.field("qpos")[mask, 9] = value
+        self.sim.field("qvel")[mask, 9] = 0.0
+        self.sim.forward(mask)
+
     def command(self, actions: torch.Tensor) -> None:
         """Write actions as mocap displacement and finger control.
 
