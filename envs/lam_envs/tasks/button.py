@@ -39,10 +39,8 @@ class ButtonBoxTask(Task):
     """
 
     hand_init_pos = as_float32(0.0, 0.4, 0.2)
+    placed_body = "box"
     end_in_button: ClassVar[Vector3]
-
-    def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
-        worlds.set_body_pos("box", mask, vectors)
 
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor

@@ -25,8 +25,7 @@ class ButtonPress(ButtonBoxTask):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        worlds.set_joint("btnbox_joint", mask, 0.0)
-        worlds.stop_joint("btnbox_joint", mask)
+        worlds.set_object_joint(mask, 0.0)
         super().place_objects(worlds, mask, vectors)
 
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:

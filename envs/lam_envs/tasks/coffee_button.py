@@ -27,9 +27,7 @@ class CoffeeButton(Task):
     reset_high = (0.1, 0.9, 0.001)
     goal_low = (-0.1 - 0.001, 0.8 - 0.22 + 0.03, -0.001 + 0.299)
     goal_high = (0.1 + 0.001, 0.9 - 0.22 + 0.03, 0.001 + 0.301)
-
-    def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
-        worlds.set_body_pos(MACHINE, mask, vectors)
+    placed_body = MACHINE
 
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor

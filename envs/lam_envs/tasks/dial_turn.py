@@ -29,9 +29,7 @@ class DialTurn(Task):
     reset_high = (0.1, 0.8, 0.0)
     goal_low = (-0.1, 0.73, 0.0299)
     goal_high = (0.1, 0.83, 0.0301)
-
-    def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
-        worlds.set_body_pos("dial", mask, vectors)
+    placed_body = "dial"
 
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor

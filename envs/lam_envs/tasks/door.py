@@ -22,20 +22,16 @@ class DoorTask(Task):
     model_file = "sawyer_xyz/sawyer_door_pull.xml"
     reset_low = (0.0, 0.85, 0.15)
     reset_high = (0.1, 0.95, 0.15)
+    placed_body = "door"
     goal_in_safe: ClassVar[Vector3]
     start_angle_rad: ClassVar[float]
-
-    def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
-        worlds.set_body_pos("door", mask, vectors)
 
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
         worlds.start.obj_init_pos[mask] = vectors[mask]
         worlds.start.target_pos[mask] = vectors[mask] + vectors.new_tensor(self.goal_in_safe)
-        worlds.set_joint("doorjoint", mask, self.start_angle_rad)
-        worlds.stop_joint("doorjoint", mask)
-        worlds.sim.forward(mask)
+        worlds.set_object_joint(mask, self.start_angle_rad)
 
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
         quat = matrix_to_quat_xyzw(worlds.geom_matrix("handle"))

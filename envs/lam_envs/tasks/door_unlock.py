@@ -9,8 +9,6 @@ from lam_envs.tasks.lock import LockTask, turned
 from lam_envs.tasks.rewards import tolerance
 from lam_envs.tasks.sawyer import SawyerWorlds
 
-_LOCK_ADDRESS = 9
-"""Of the lock's hinge in positions and velocities: it has no name."""
 _LOCKED_RAD = 1.5708
 _SHOULDER_IN_HAND = (0.0, 0.055, 0.07)
 
@@ -30,9 +28,7 @@ class DoorUnlock(LockTask):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        worlds.sim.field("qpos")[mask, _LOCK_ADDRESS] = _LOCKED_RAD
-        worlds.sim.field("qvel")[mask, _LOCK_ADDRESS] = 0.0
-        worlds.sim.forward(mask)
+        worlds.set_object_joint(mask, _LOCKED_RAD)
         lock = worlds.body_pos("lock_link")[mask]
         worlds.start.obj_init_pos[mask] = lock
         worlds.start.target_pos[mask] = lock + lock.new_tensor((0.1, -0.04, 0.0))

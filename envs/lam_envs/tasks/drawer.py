@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import torch
-
 from lam_envs.tasks.base import Task, as_float32
-from lam_envs.tasks.sawyer import SawyerWorlds
 
 
 class DrawerTask(Task):
@@ -15,6 +12,4 @@ class DrawerTask(Task):
     hand_init_pos = as_float32(0.0, 0.6, 0.2)
     reset_low = (-0.1, 0.9, 0.0)
     reset_high = (0.1, 0.9, 0.0)
-
-    def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
-        worlds.set_body_pos("drawer", mask, vectors)
+    placed_body = "drawer"

@@ -30,12 +30,10 @@ class FaucetTask(Task):
     hand_init_pos = (0.0, 0.4, 0.2)
     hand_low = (-0.5, 0.40, -0.15)
     goal_low = (-0.5, 0.40, -0.15)
+    placed_body = "faucetBase"
     handle_site: ClassVar[str]
     direction: ClassVar[float]
     aim_in_handle: ClassVar[Vector3] = (0.0, 0.0, 0.0)
-
-    def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
-        worlds.set_body_pos("faucetBase", mask, vectors)
 
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor

@@ -25,11 +25,9 @@ class LockTask(Task):
     hand_low = (-0.5, 0.40, -0.15)
     reset_low = (-0.1, 0.8, 0.15)
     reset_high = (0.1, 0.85, 0.15)
+    placed_body = "door"
     settles_with_draw = True
     lock_site: ClassVar[str]
-
-    def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
-        worlds.set_body_pos("door", mask, vectors)
 
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
         return torch.cat((worlds.site_pos(self.lock_site), worlds.body_quat("door_link")), 1)

@@ -27,9 +27,7 @@ class PegUnplugSide(Task):
     goal_low = (-0.25 + 0.194, 0.6, -0.001 + 0.131)
     goal_high = (-0.15 + 0.194, 0.8, 0.001 + 0.131)
     settles_with_draw = True
-
-    def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
-        worlds.set_body_pos("box", mask, vectors)
+    placed_body = "box"
 
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor

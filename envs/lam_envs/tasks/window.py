@@ -32,13 +32,11 @@ class WindowTask(Task):
 
     model_file = "sawyer_xyz/sawyer_window_horizontal.xml"
     hand_init_pos = as_float32(0.0, 0.4, 0.2)
+    placed_body = "window"
     handle_site: ClassVar[str]
     reach_sigmoid: ClassVar[Sigmoid]
     direction: ClassVar[float]
     rise_m: ClassVar[float]
-
-    def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
-        worlds.set_body_pos("window", mask, vectors)
 
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
         handle = worlds.site_pos(self.handle_site)
