@@ -25,12 +25,10 @@ class HandleTask(Task):
     """
 
     settles_with_draw = True
+    placed_body = "box"
     handle_site: ClassVar[str]
     goal_site: ClassVar[str]
     handle_start_m: ClassVar[float]
-
-    def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
-        worlds.set_body_pos("box", mask, vectors)
 
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor

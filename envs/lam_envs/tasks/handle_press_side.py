@@ -8,7 +8,7 @@ import torch
 
 from lam_envs.tasks.base import Outcome, Vector3, choose, move
 from lam_envs.tasks.handle import HandleTask
-from lam_envs.tasks.rewards import hamacher_product, tolerance
+from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _RADIUS_M = 0.02
@@ -40,19 +40,11 @@ class HandlePressSide(HandleTask):
         start, handle = worlds.start, state[:, 4:7]
         height = (handle[:, 2] - start.target_pos[:, 2]).abs()
         height_init = (start.obj_init_pos[:, 2] - start.target_pos[:, 2]).abs()
-        pressed = tolerance(
-            height,
-            lower=0.0,
-            upper=_RADIUS_M,
-            margin=(height_init - _RADIUS_M).abs(),
-            sigmoid="long_tail",
-        )
-        reach = tolerance(
+        pressed = nearness(height, _RADIUS_M, margin=(height_init - _RADIUS_M).abs())
+        reach = nearness(
             (handle - worlds.tcp).norm(dim=1),
-            lower=0.0,
-            upper=_HANDLE_RADIUS_M,
+            _HANDLE_RADIUS_M,
             margin=((start.obj_init_pos - start.init_tcp).norm(dim=1) - _HANDLE_RADIUS_M).abs(),
-            sigmoid="long_tail",
         )
         is_pressed = height <= _RADIUS_M
         reward = torch.where(is_pressed, 1.0, hamacher_product(reach, pressed))

@@ -9,7 +9,7 @@ import torch
 from lam_envs.tasks.base import Outcome, choose, move
 from lam_envs.tasks.grasp import caging
 from lam_envs.tasks.handle import HandleTask
-from lam_envs.tasks.rewards import hamacher_product, tolerance
+from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _RADIUS_M = 0.05
@@ -42,12 +42,8 @@ class HandlePullSide(HandleTask):
         start = worlds.start
         opening, handle = state[:, 3], state[:, 4:7]
         distance = self.distance(handle - start.target_pos)
-        in_place = tolerance(
-            distance,
-            lower=0.0,
-            upper=_RADIUS_M,
-            margin=self.distance(start.obj_init_pos - start.target_pos),
-            sigmoid="long_tail",
+        in_place = nearness(
+            distance, _RADIUS_M, margin=self.distance(start.obj_init_pos - start.target_pos)
         )
         grasped = caging(
             worlds,

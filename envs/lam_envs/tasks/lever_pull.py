@@ -7,7 +7,7 @@ import math
 import torch
 
 from lam_envs.tasks.base import Outcome, Task, as_float32, choose, move
-from lam_envs.tasks.rewards import hamacher_product, tolerance
+from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.rotations import matrix_to_quat_xyzw
 from lam_envs.tasks.sawyer import SawyerWorlds
 
@@ -31,9 +31,7 @@ class LeverPull(Task):
     reset_low = (-0.1, 0.7, 0.0)
     reset_high = (0.1, 0.8, 0.0)
     settles_with_draw = True
-
-    def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
-        worlds.set_body_pos("lever", mask, vectors)
+    placed_body = "lever"
 
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
@@ -52,19 +50,13 @@ class LeverPull(Task):
         # The shoulder of the hand, not the fingers, shall be under the lever; first of all in x, z.
         shoulder = lever.new_tensor(_SHOULDER_IN_HAND)
         scale = lever.new_tensor((4.0, 1.0, 4.0))
-        is_ready = tolerance(
+        is_ready = nearness(
             ((hand + shoulder - lever) * scale).norm(dim=1),
-            lower=0.0,
-            upper=0.02,
+            0.02,
             margin=((start.init_tcp + shoulder - start.obj_init_pos) * scale).norm(dim=1),
-            sigmoid="long_tail",
         )
-        in_place = tolerance(
-            (lever - target).norm(dim=1),
-            lower=0.0,
-            upper=0.04,
-            margin=(start.obj_init_pos - target).norm(dim=1),
-            sigmoid="long_tail",
+        in_place = nearness(
+            (lever - target).norm(dim=1), 0.04, margin=(start.obj_init_pos - target).norm(dim=1)
         )
         angle_error = (-worlds.joint("LeverAxis") - math.pi / 2.0).abs()
         return Outcome(10.0 * hamacher_product(is_ready, in_place), angle_error <= math.pi / 24.0)

@@ -7,7 +7,7 @@ import torch
 from lam_envs.tasks.base import Outcome, choose, move
 from lam_envs.tasks.grasp import caging
 from lam_envs.tasks.puck import PuckTask
-from lam_envs.tasks.rewards import hamacher_product, tolerance
+from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _RADIUS_M = 0.05
@@ -85,10 +85,8 @@ def _over_wall(puck: torch.Tensor, puck_init: torch.Tensor, target: torch.Tensor
     midpoint = target.clone()
     midpoint[:, 1], midpoint[:, 2] = _MIDPOINT_Y_M, _MIDPOINT_Z_M
     scale = puck.new_tensor((1.0, 1.0, 3.0))
-    return tolerance(
+    return nearness(
         ((puck - midpoint) * scale).norm(dim=1),
-        lower=0.0,
-        upper=_RADIUS_M,
+        _RADIUS_M,
         margin=((puck_init - midpoint) * scale).norm(dim=1),
-        sigmoid="long_tail",
     )

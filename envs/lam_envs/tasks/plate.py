@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 
 from lam_envs.tasks.base import Outcome, Task, as_float32
-from lam_envs.tasks.rewards import tolerance
+from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.rotations import matrix_to_quat_xyzw
 from lam_envs.tasks.sawyer import SawyerWorlds
 
@@ -46,21 +46,11 @@ class PlateTask(Task):
         start, tcp, plate = worlds.start, worlds.tcp, state[:, 4:7]
         tcp_to_plate = (plate - tcp).norm(dim=1)
         plate_to_target = (plate - start.target_pos).norm(dim=1)
-        in_place = near(plate_to_target, start.obj_init_pos - start.target_pos, RADIUS_M)
-        reach = near(tcp_to_plate, start.init_tcp - start.obj_init_pos, RADIUS_M)
+        way = (start.obj_init_pos - start.target_pos).norm(dim=1)
+        in_place = nearness(plate_to_target, RADIUS_M, margin=way - RADIUS_M)
+        tcp_to_plate_init = (start.obj_init_pos - start.init_tcp).norm(dim=1)
+        reach = nearness(tcp_to_plate, RADIUS_M, margin=tcp_to_plate_init - RADIUS_M)
         is_at_plate = (tcp[:, 2] <= 0.03) & (tcp_to_plate < 0.07)
         reward = torch.where(is_at_plate, 2.0 + 7.0 * in_place, 1.5 * reach)
         reward = torch.where(plate_to_target < RADIUS_M, 10.0, reward)
         return Outcome(reward, plate_to_target <= SUCCESS_RADIUS_M)
-
-
-def near(distance: torch.Tensor, offset_init: torch.Tensor, shorter: float = 0.0) -> torch.Tensor:
-    """Return how near two points are, shape (N,): 1 within 5 cm, 0.1 as far as at the start.
-
-    Args:
-        distance: Distance of the points, shape (N,), metres.
-        offset_init: Offset of the points at the start, shape (N, 3), metres.
-        shorter: How much nearer than at the start the value is 0.1, metres.
-    """
-    margin = offset_init.norm(dim=1) - shorter
-    return tolerance(distance, lower=0.0, upper=RADIUS_M, margin=margin, sigmoid="long_tail")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from lam_envs.tasks.base import Outcome, choose, move
-from lam_envs.tasks.plate import RADIUS_M, SUCCESS_RADIUS_M, PlateTask, near
-from lam_envs.tasks.rewards import hamacher_product
+from lam_envs.tasks.plate import RADIUS_M, SUCCESS_RADIUS_M, PlateTask
+from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 
@@ -24,19 +24,22 @@ class PlateSlide(PlateTask):
     reset_high = (0.0, 0.6, 0.0, 0.1, 0.9, 0.0)
     goal_low = (-0.1, 0.85, 0.0)
     goal_high = (0.1, 0.9, 0.0)
+    goal_is_seen = True  # It is the net.
 
     def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
         worlds.set_body_pos("puck_goal", mask, vectors[:, 3:])
 
-    def tracked_positions(self, state: torch.Tensor) -> torch.Tensor:
-        # The goal is not free, but it is seen: it is the net.
-        return torch.cat((state[:, 4:7], state[:, -3:]), 1)
-
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         start, plate = worlds.start, state[:, 4:7]
         plate_to_target = (plate - start.target_pos).norm(dim=1)
-        in_place = near(plate_to_target, start.obj_init_pos - start.target_pos)
-        reach = near((worlds.tcp - plate).norm(dim=1), start.init_tcp - start.obj_init_pos)
+        in_place = nearness(
+            plate_to_target, RADIUS_M, margin=(start.obj_init_pos - start.target_pos).norm(dim=1)
+        )
+        reach = nearness(
+            (plate - worlds.tcp).norm(dim=1),
+            RADIUS_M,
+            margin=(start.obj_init_pos - start.init_tcp).norm(dim=1),
+        )
         reward = 8 * hamacher_product(reach, in_place)
         reward = torch.where(plate_to_target < RADIUS_M, 10.0, reward)
         return Outcome(reward, plate_to_target <= SUCCESS_RADIUS_M)
