@@ -6,7 +6,7 @@ import torch
 
 from lam_envs.tasks.base import Outcome, choose, move
 from lam_envs.tasks.drawer import DrawerTask
-from lam_envs.tasks.rewards import hamacher_product, tolerance
+from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _OPENING_M = 0.15
@@ -41,17 +41,10 @@ class DrawerClose(DrawerTask):
         start, handle = worlds.start, state[:, 4:7]
         handle_error = (handle - start.target_pos).norm(dim=1)
         error_init = (start.obj_init_pos - start.target_pos).norm(dim=1)
-        in_place = tolerance(
-            handle_error,
-            lower=0.0,
-            upper=_RADIUS_M,
-            margin=(error_init - _RADIUS_M).abs(),
-            sigmoid="long_tail",
-        )
-        reach = tolerance(
+        in_place = nearness(handle_error, _RADIUS_M, margin=(error_init - _RADIUS_M).abs())
+        reach = nearness(
             (handle - worlds.tcp).norm(dim=1),
-            lower=0.0,
-            upper=_HANDLE_RADIUS_M,
+            _HANDLE_RADIUS_M,
             margin=((start.obj_init_pos - start.init_tcp).norm(dim=1) - _HANDLE_RADIUS_M).abs(),
             sigmoid="gaussian",
         )

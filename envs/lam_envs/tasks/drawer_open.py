@@ -6,7 +6,7 @@ import torch
 
 from lam_envs.tasks.base import Outcome, choose, move
 from lam_envs.tasks.drawer import DrawerTask
-from lam_envs.tasks.rewards import tolerance
+from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _MAX_DISTANCE_M = 0.2
@@ -36,17 +36,13 @@ class DrawerOpen(DrawerTask):
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         hand, handle, target = state[:, :3], state[:, 4:7], worlds.start.target_pos
         handle_error = (handle - target).norm(dim=1)
-        opening = tolerance(
-            handle_error, lower=0.0, upper=0.02, margin=_MAX_DISTANCE_M, sigmoid="long_tail"
-        )
+        opening = nearness(handle_error, 0.02, margin=_MAX_DISTANCE_M)
         handle_init = target + target.new_tensor((0.0, _MAX_DISTANCE_M, 0.0))
         scale = target.new_tensor((3.0, 3.0, 1.0))
-        caging = tolerance(
+        caging = nearness(
             ((handle - hand) * scale).norm(dim=1),
-            lower=0.0,
-            upper=0.01,
+            0.01,
             margin=((handle_init - worlds.start.init_tcp) * scale).norm(dim=1),
-            sigmoid="long_tail",
         )
         return Outcome(5.0 * (caging + opening), handle_error <= 0.03)
 

@@ -6,7 +6,7 @@ import torch
 
 from lam_envs.tasks.base import Outcome, Task, choose, move
 from lam_envs.tasks.grasp import along_handle, caging
-from lam_envs.tasks.rewards import likeness, tolerance
+from lam_envs.tasks.rewards import likeness, nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _HEAD_IN_HAMMER = (0.16, 0.06, 0.0)
@@ -55,13 +55,7 @@ class Hammer(Task):
             xz_thresh=0.01,
         )
         upright = likeness(quat, (1.0, 0.0, 0.0, 0.0), margin=0.4)
-        in_place = tolerance(
-            (worlds.start.target_pos - head).norm(dim=1),
-            lower=0.0,
-            upper=0.02,
-            margin=0.2,
-            sigmoid="long_tail",
-        )
+        in_place = nearness((worlds.start.target_pos - head).norm(dim=1), 0.02, margin=0.2)
         is_lifted = (head[:, 2] > 0.02).to(head.dtype)
         in_place = 0.1 * is_lifted + 0.9 * in_place
         reward = (2.0 * grasped + 6.0 * in_place) * upright

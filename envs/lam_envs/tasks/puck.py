@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 
 from lam_envs.tasks.base import Task
-from lam_envs.tasks.rewards import tolerance
+from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.rotations import matrix_to_quat_xyzw
 from lam_envs.tasks.sawyer import SawyerWorlds
 
@@ -45,10 +45,6 @@ class PuckTask(Task):
             radius: Where it counts as there, metres.
         """
         start = worlds.start
-        return tolerance(
-            distance,
-            lower=0.0,
-            upper=radius,
-            margin=(start.obj_init_pos - start.target_pos).norm(dim=1),
-            sigmoid="long_tail",
+        return nearness(
+            distance, radius, margin=(start.obj_init_pos - start.target_pos).norm(dim=1)
         )

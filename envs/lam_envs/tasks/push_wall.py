@@ -7,7 +7,7 @@ import torch
 from lam_envs.tasks.base import Outcome, choose
 from lam_envs.tasks.grasp import caging
 from lam_envs.tasks.push import Push
-from lam_envs.tasks.rewards import tolerance
+from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _RADIUS_M = 0.05
@@ -37,12 +37,10 @@ class PushWall(Push):
         puck_to_target = (puck - start.target_pos).norm(dim=1)
         midpoint = torch.cat((puck.new_tensor(_MIDPOINT_XY).expand(len(puck), 2), puck[:, 2:]), 1)
         scale = puck.new_tensor((3.0, 1.0, 1.0))
-        beside_wall = tolerance(
+        beside_wall = nearness(
             ((puck - midpoint) * scale).norm(dim=1),
-            lower=0.0,
-            upper=_RADIUS_M,
+            _RADIUS_M,
             margin=((start.obj_init_pos - midpoint) * scale).norm(dim=1),
-            sigmoid="long_tail",
         )
         in_place = self.closeness(worlds, puck_to_target, _RADIUS_M)
         grasped = caging(

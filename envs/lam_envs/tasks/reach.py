@@ -6,7 +6,7 @@ import torch
 
 from lam_envs.tasks.base import Outcome, move
 from lam_envs.tasks.puck import PuckTask
-from lam_envs.tasks.rewards import tolerance
+from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 
@@ -28,13 +28,7 @@ class Reach(PuckTask):
         target = worlds.start.target_pos
         distance = (worlds.tcp - target).norm(dim=1)
         hand_init = torch.tensor(self.hand_init_pos, dtype=target.dtype, device=target.device)
-        in_place = tolerance(
-            distance,
-            lower=0.0,
-            upper=0.05,
-            margin=(hand_init - target).norm(dim=1),
-            sigmoid="long_tail",
-        )
+        in_place = nearness(distance, 0.05, margin=(hand_init - target).norm(dim=1))
         return Outcome(10 * in_place, distance <= 0.05)
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
