@@ -138,7 +138,7 @@ def _check_arm(model: mujoco.MjModel, path: Path) -> None:
 
 
 def name_to_id(model: mujoco.MjModel, kind: mujoco.mjtObj, name: str) -> int:
-    """Return the id of a named body, geom, site, joint or camera.
+    """Return the id of a named body, geom, site, joint, sensor or camera.
 
     Raises:
         SceneError: The model has no such name.

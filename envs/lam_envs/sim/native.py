@@ -10,9 +10,10 @@ import torch
 from mujoco.batch import Batch, SimulationError
 
 from lam_envs.instability import where_not_finite
-from lam_envs.sim.protocol import DERIVED_FIELDS, STATE_FIELDS
+from lam_envs.sim.protocol import STATE_FIELDS, derived_fields
 
 _POSITIONS = int(mujoco.mjtStage.mjSTAGE_POS)
+_FORCES = int(mujoco.mjtStage.mjSTAGE_ACC)
 _NOTHING = int(mujoco.mjtStage.mjSTAGE_NONE)
 
 
@@ -40,8 +41,10 @@ class NativeSim:
         self._batch = Batch(model, num_worlds, num_threads)
         # Fields must be bound before the first call, or they read as zero until the next one.
         self._fields = {
-            name: _as_tensor(self._batch.bind(name)) for name in (*STATE_FIELDS, *DERIVED_FIELDS)
+            name: _as_tensor(self._batch.bind(name))
+            for name in (*STATE_FIELDS, *derived_fields(model))
         }
+        self._refreshed = _FORCES if model.nsensor else _POSITIONS
         self._body_pos = _as_tensor(self._batch.expand("body_pos"))
         # The last two axes are the kind of warning, and what MuJoCo noted with it and its count.
         self._warnings = self._batch.warning
@@ -64,7 +67,7 @@ class NativeSim:
 
     def step(self, mask: torch.Tensor | None = None, *, num_substeps: int, refresh: bool) -> None:
         ids = None if mask is None else mask.numpy()
-        stage = _POSITIONS if refresh else _NOTHING
+        stage = self._refreshed if refresh else _NOTHING
         try:
             self._batch.step(ids, nstep=num_substeps, stage=stage)
         except SimulationError as error:  # The other worlds are through.
@@ -77,7 +80,7 @@ class NativeSim:
         return unstable
 
     def forward(self, mask: torch.Tensor | None = None) -> None:
-        self._batch.forward(None if mask is None else mask.numpy(), stage=_POSITIONS)
+        self._batch.forward(None if mask is None else mask.numpy(), stage=self._refreshed)
 
     def _note_unstable(self) -> None:
         """Keep the worlds that MuJoCo warned of (bad numbers, full buffers) or that hold NaN."""

@@ -26,6 +26,14 @@ DERIVED_FIELDS = (
 """Fields that `step` and `forward` refresh: poses in the world frame, metres."""
 
 
+def derived_fields(model: mujoco.MjModel) -> tuple[str, ...]:
+    """Return the fields that are refreshed: those above, and `sensordata` if there are sensors.
+
+    Sensors cost a computation of all forces at the new state; few scenes have any.
+    """
+    return (*DERIVED_FIELDS, "sensordata") if model.nsensor else DERIVED_FIELDS
+
+
 class BatchSim(Protocol):
     """`num_worlds` simulations of one model.
 

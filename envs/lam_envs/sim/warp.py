@@ -14,7 +14,7 @@ import torch
 
 from lam_envs.instability import where_not_finite
 from lam_envs.scene import copy_model
-from lam_envs.sim.protocol import DERIVED_FIELDS, STATE_FIELDS
+from lam_envs.sim.protocol import STATE_FIELDS, derived_fields
 from lam_envs.warp_runtime import mujoco_warp, wp
 
 MAX_CONTACTS = 100
@@ -56,7 +56,8 @@ class WarpSim:
                 physics, nworld=num_worlds, nconmax=MAX_CONTACTS, njmax=MAX_CONSTRAINTS
             )
             self._integration = [self._view(name) for name in _INTEGRATION_FIELDS]
-            self._fields = {name: self._view(name) for name in (*STATE_FIELDS, *DERIVED_FIELDS)}
+            self._derived = derived_fields(model)
+            self._fields = {name: self._view(name) for name in (*STATE_FIELDS, *self._derived)}
             self._body_pos: torch.Tensor = wp.to_torch(self._model.body_pos)
             self._overflow = wp.to_torch(self._data.overflow)
             self.device = self._body_pos.device
@@ -116,15 +117,16 @@ class WarpSim:
         """Record one physics step, and the poses of a state, as graphs."""
         defaults = self._defaults.expand(self.num_worlds, -1)
         everywhere = torch.ones(self.num_worlds, dtype=torch.bool, device=self.device)
+        refresh = mujoco_warp.forward if self.model.nsensor else mujoco_warp.fwd_kinematics
         # Kernels must be compiled, hence run once, before they can be captured.
         mujoco_warp.step(self._model, self._data)
-        mujoco_warp.fwd_kinematics(self._model, self._data)
+        refresh(self._model, self._data)
         self.set_state(everywhere, defaults)
         self._overflow.zero_()
         with wp.ScopedCapture() as step:
             mujoco_warp.step(self._model, self._data)
         with wp.ScopedCapture() as pose:
-            mujoco_warp.fwd_kinematics(self._model, self._data)
+            refresh(self._model, self._data)
         self.set_state(everywhere, defaults)
         return step.graph, pose.graph
 
@@ -141,7 +143,7 @@ class WarpSim:
             view[~mask] = copy
 
     def _changing(self) -> list[torch.Tensor]:
-        return [*self._integration, *(self._fields[name] for name in DERIVED_FIELDS)]
+        return [*self._integration, *(self._fields[name] for name in self._derived)]
 
     def _note_unstable(self) -> None:
         """Keep the worlds that hold NaN or have lost contacts or constraints."""

@@ -68,6 +68,7 @@ class SawyerWorlds:
         self._site_ids: dict[str, int] = {}
         self._geom_ids: dict[str, int] = {}
         self._joint_ids: dict[str, int] = {}
+        self._sensor_ids: dict[str, int] = {}
         mocap_body = self.body_id("mocap")
         self._mocap_id = int(sim.model.body_mocapid[mocap_body])
         self._mocap_low = self._tensor(task.hand_low)
@@ -121,6 +122,13 @@ class SawyerWorlds:
         """Return the live position of a hinge (radians) or slide joint (metres), shape (N,)."""
         joint = self._lookup(self._joint_ids, mujoco.mjtObj.mjOBJ_JOINT, name)
         return self.sim.field("qpos")[:, int(self.sim.model.jnt_qposadr[joint])]
+
+    def sensor(self, name: str) -> torch.Tensor:
+        """Return what a sensor of the scene reads, shape (N, numbers of the sensor)."""
+        sensor = self._lookup(self._sensor_ids, mujoco.mjtObj.mjOBJ_SENSOR, name)
+        start = int(self.sim.model.sensor_adr[sensor])
+        size = int(self.sim.model.sensor_dim[sensor])
+        return self.sim.field("sensordata")[:, start : start + size]
 
     @property
     def hand_pos(self) -> torch.Tensor:
