@@ -133,7 +133,9 @@ def test_wheel_contains_both_packages(tmp_path: Path) -> None:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     templates = package_files(".html.j2") | package_files(".css")
     assert len(templates) > 5
-    assert names == package_files(".py") | package_files("py.typed") | templates
+    scenes = package_files(".xml")
+    assert "lam_envs/tasks/stick_push.xml" in scenes
+    assert names == package_files(".py") | package_files("py.typed") | templates | scenes
     assert {"lam_agent/py.typed", "lam_envs/py.typed"} <= names
 
 

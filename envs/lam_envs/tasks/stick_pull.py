@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import torch
 
-from lam_envs.tasks.base import Outcome, Task, choose, move
+from lam_envs.tasks.base import Outcome, choose
 from lam_envs.tasks.grasp import caging
 from lam_envs.tasks.rewards import hamacher_product, tolerance
-from lam_envs.tasks.rotations import matrix_to_quat_xyzw
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tasks.stick import STICK_HEIGHT_M, StickTask
 
 _RADIUS_M = 0.05
-_STICK_HEIGHT_M = 0.02
-_THERMOS_Y_M = 0.09
 
 
-class StickPull(Task):
+class StickPull(StickTask):
     """Grasp the blue stick, put it through the thermos's handle and pull the thermos.
 
     Reset vector: stick xyz, goal xyz (both heights are replaced by 2 cm). Success: the stick
@@ -30,27 +28,21 @@ class StickPull(Task):
     reset_high = (0.0, 0.65, 0.001, 0.45, 0.55, 0.0201)
     goal_low = (0.35, 0.45, 0.0199)
     goal_high = (0.45, 0.55, 0.0201)
-    shows_goal = True
+    thermos_y_m = 0.09
+    handle_shift_y_m = 0.0
+    grip_in_stick = (-0.015, 0.0, 0.03)
+    aim_in_handle = (-0.015, 0.0, 0.03)
+    end_in_goal = (-0.05, 0.0, 0.0)
+    gain = 25.0
 
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        height = vectors.new_full((int(mask.sum()), 1), _STICK_HEIGHT_M)
+        height = vectors.new_full((int(mask.sum()), 1), STICK_HEIGHT_M)
         worlds.start.target_pos[mask] = torch.cat((vectors[mask, 3:5], height), 1)
         worlds.start.second_init_pos[mask] = torch.cat((vectors[mask, :2], height), 1)
         worlds.start.obj_init_pos[mask] = worlds.body_pos("object")[mask]
-        worlds.set_joint("obj_slidex", mask, 0.0)
-        worlds.set_joint("obj_slidey", mask, _THERMOS_Y_M)
-        # The original stops this joint only: settling has pushed the thermos, and it glides along
-        # x at 0.6 m/s until the end of its range.
-        worlds.stop_joint("obj_slidey", mask)
-        worlds.set_object_pos(mask, worlds.start.second_init_pos)
-
-    def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
-        quat = matrix_to_quat_xyzw(worlds.geom_matrix("objGeom"))
-        handle = worlds.site_pos("insertion")
-        zeros = handle.new_zeros(len(handle), 4)
-        return torch.cat((worlds.body_pos("stick"), quat, handle, zeros), 1)
+        self.place_stick_and_thermos(worlds, mask, worlds.start.second_init_pos)
 
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         start, target = worlds.start, worlds.start.target_pos
@@ -83,25 +75,6 @@ class StickPull(Task):
             otherwise=holding,
         )
         return Outcome(reward, is_pulled & is_inserted)
-
-    def expert(self, state: torch.Tensor) -> torch.Tensor:
-        hand = state[:, :3]
-        grip = state[:, 4:7] + state.new_tensor((-0.015, 0.0, 0.03))
-        handle = state[:, 11:14] + state.new_tensor((-0.015, 0.0, 0.03))
-        goal = state[:, -3:] + state.new_tensor((-0.05, 0.0, 0.0))
-        to_handle = (grip - handle).abs()
-        offset = (hand[:, :2] - grip[:, :2]).norm(dim=1)
-        height = (hand[:, 2] - grip[:, 2]).abs()
-        desired = choose(
-            (to_handle[:, 0] <= 0.04, goal),
-            (offset > 0.02, grip + grip.new_tensor((0.0, 0.0, 0.1))),
-            (height > 0.02, grip),
-            (to_handle[:, 1] > 0.02, torch.stack((grip[:, 0], handle[:, 1], grip[:, 2]), 1)),
-            (to_handle[:, 2] > 0.02, torch.cat((grip[:, :1], handle[:, 1:]), 1)),
-            otherwise=handle,
-        )
-        effort = torch.where((offset > 0.02) | (height > 0.1), -1.0, 0.7).to(state.dtype)
-        return torch.cat((move(hand, desired, 25.0), effort[:, None]), 1)
 
 
 def _near(offset: torch.Tensor, offset_init: torch.Tensor) -> torch.Tensor:
