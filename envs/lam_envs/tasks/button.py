@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 import torch
 
 from lam_envs.tasks.base import Outcome, Task, Vector3, as_float32
-from lam_envs.tasks.rewards import hamacher_product, tolerance
+from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _NEAR_M = 0.05
@@ -67,19 +67,9 @@ def press(worlds: SawyerWorlds, button: torch.Tensor, *, axis: int, near_m: floa
     start = worlds.start
     distance = (button - worlds.tcp).norm(dim=1)
     way = (start.target_pos[:, axis] - button[:, axis]).abs()
-    near = tolerance(
-        distance,
-        lower=0.0,
-        upper=near_m,
-        margin=(button - start.init_tcp).norm(dim=1),
-        sigmoid="long_tail",
-    )
-    pressed = tolerance(
-        way,
-        lower=0.0,
-        upper=0.005,
-        margin=(start.target_pos[:, axis] - start.obj_init_pos[:, axis]).abs(),
-        sigmoid="long_tail",
+    near = nearness(distance, near_m, margin=(button - start.init_tcp).norm(dim=1))
+    pressed = nearness(
+        way, 0.005, margin=(start.target_pos[:, axis] - start.obj_init_pos[:, axis]).abs()
     )
     return Press(distance, near, way, pressed)
 

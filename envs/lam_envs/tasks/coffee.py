@@ -10,7 +10,7 @@ import torch
 from lam_envs.tasks.base import Outcome, Vector3, choose, move
 from lam_envs.tasks.grasp import caging
 from lam_envs.tasks.puck import PuckTask
-from lam_envs.tasks.rewards import hamacher_product, tolerance
+from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.rotations import matrix_to_quat_xyzw
 from lam_envs.tasks.sawyer import SawyerWorlds
 
@@ -56,12 +56,10 @@ class MugTask(PuckTask):
         opening, mug = state[:, 3], state[:, 4:7]
         scale = mug.new_tensor((2.0, 2.0, 1.0))
         scaled_distance = ((mug - start.target_pos) * scale).norm(dim=1)
-        in_place = tolerance(
+        in_place = nearness(
             scaled_distance,
-            lower=0.0,
-            upper=_RADIUS_M,
+            _RADIUS_M,
             margin=((start.obj_init_pos - start.target_pos) * scale).norm(dim=1),
-            sigmoid="long_tail",
         )
         grasped = caging(
             worlds,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from lam_envs.tasks.base import Outcome, Task, as_float32, choose, move
-from lam_envs.tasks.rewards import hamacher_product, tolerance
+from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _DIAL_RADIUS_M = 0.05
@@ -45,17 +45,14 @@ class DialTurn(Task):
         start, mark, push_init = worlds.start, state[:, 4:7], worlds.start.second_init_pos
         mark_to_target = (mark - start.target_pos).norm(dim=1)
         # The margin counts from where the gripper pushes, not from the mark, as in the original.
-        in_place = tolerance(
+        in_place = nearness(
             mark_to_target,
-            lower=0.0,
-            upper=_RADIUS_M,
+            _RADIUS_M,
             margin=((push_init - start.target_pos).norm(dim=1) - _RADIUS_M).abs(),
-            sigmoid="long_tail",
         )
-        reach = tolerance(
+        reach = nearness(
             (_push_pos(mark) - worlds.tcp).norm(dim=1),
-            lower=0.0,
-            upper=_REACH_RADIUS_M,
+            _REACH_RADIUS_M,
             margin=((push_init - start.init_tcp).norm(dim=1) - _REACH_RADIUS_M).abs(),
             sigmoid="gaussian",
         )

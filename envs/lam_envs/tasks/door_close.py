@@ -6,7 +6,7 @@ import torch
 
 from lam_envs.tasks.base import Outcome, as_float32, choose, move
 from lam_envs.tasks.door import DoorTask
-from lam_envs.tasks.rewards import tolerance
+from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _RADIUS_M = 0.05
@@ -29,18 +29,16 @@ class DoorClose(DoorTask):
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         start, handle = worlds.start, state[:, 4:7]
         handle_to_target = (handle - start.target_pos).norm(dim=1)
-        in_place = tolerance(
+        in_place = nearness(
             handle_to_target,
-            lower=0.0,
-            upper=_RADIUS_M,
+            _RADIUS_M,
             margin=(start.obj_init_pos - start.target_pos).norm(dim=1),
             sigmoid="gaussian",
         )
         hand_init = handle.new_tensor(self.hand_init_pos)
-        hand_in_place = tolerance(
+        hand_in_place = nearness(
             (worlds.tcp - start.target_pos).norm(dim=1),
-            lower=0.0,
-            upper=0.25 * _RADIUS_M,
+            0.25 * _RADIUS_M,
             margin=(hand_init - handle).norm(dim=1) + 0.1,
             sigmoid="gaussian",
         )

@@ -6,7 +6,7 @@ import torch
 
 from lam_envs.tasks.base import Outcome, choose, move
 from lam_envs.tasks.lock import LockTask, turned
-from lam_envs.tasks.rewards import hamacher_product, tolerance
+from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.sawyer import NUM_SUBSTEPS, SawyerWorlds
 
 
@@ -36,9 +36,7 @@ class DoorLock(LockTask):
         pad_to_lock = ((lock - worlds.body_pos("leftpad")) * scale).norm(dim=1)
         # The margin is the present distance, not the first, as in the original, which keeps a
         # live view of the pad's start.
-        near = tolerance(
-            pad_to_lock, lower=0.0, upper=0.01, margin=pad_to_lock, sigmoid="long_tail"
-        )
+        near = nearness(pad_to_lock, 0.01, margin=pad_to_lock)
         height = (worlds.start.target_pos[:, 2] - lock[:, 2]).abs()
         reward = 2 * hamacher_product(opening.clamp(min=0.0), near) + 8 * turned(height)
         return Outcome(reward, height <= 0.02)

@@ -6,7 +6,7 @@ import torch
 
 from lam_envs.tasks.base import Outcome, choose, move
 from lam_envs.tasks.lock import LockTask, turned
-from lam_envs.tasks.rewards import tolerance
+from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _LOCKED_RAD = 1.5708
@@ -37,12 +37,10 @@ class DoorUnlock(LockTask):
         start, hand, lock = worlds.start, state[:, :3], state[:, 4:7]
         shoulder = lock.new_tensor(_SHOULDER_IN_HAND)
         scale = lock.new_tensor((0.25, 1.0, 0.5))
-        ready = tolerance(
+        ready = nearness(
             ((hand + shoulder - lock) * scale).norm(dim=1),
-            lower=0.0,
-            upper=0.02,
+            0.02,
             margin=((start.init_tcp + shoulder - start.obj_init_pos) * scale).norm(dim=1),
-            sigmoid="long_tail",
         )
         aside = (start.target_pos[:, 0] - lock[:, 0]).abs()
         return Outcome(2 * ready + 8 * turned(aside), aside <= 0.02)

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 
 from lam_envs.tasks.base import Outcome, Task, Vector3, choose, move
-from lam_envs.tasks.rewards import tolerance
+from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _HANDLE_LENGTH_M = 0.175
@@ -53,17 +53,14 @@ class FaucetTask(Task):
         handle_to_target = (handle - start.target_pos).norm(dim=1)
         # The margins count from the faucet's foot, not from its handle, as in the original.
         foot = start.obj_init_pos
-        in_place = tolerance(
+        in_place = nearness(
             handle_to_target,
-            lower=0.0,
-            upper=_RADIUS_M,
+            _RADIUS_M,
             margin=((foot - start.target_pos).norm(dim=1) - _RADIUS_M).abs(),
-            sigmoid="long_tail",
         )
-        reach = tolerance(
+        reach = nearness(
             (handle - worlds.tcp).norm(dim=1),
-            lower=0.0,
-            upper=_HANDLE_RADIUS_M,
+            _HANDLE_RADIUS_M,
             margin=((foot - start.init_tcp).norm(dim=1) - _HANDLE_RADIUS_M).abs(),
             sigmoid="gaussian",
         )

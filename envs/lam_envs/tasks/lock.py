@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 
 from lam_envs.tasks.base import Task, as_float32
-from lam_envs.tasks.rewards import tolerance
+from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _LOCK_LENGTH_M = 0.1
@@ -35,4 +35,4 @@ class LockTask(Task):
 
 def turned(distance: torch.Tensor) -> torch.Tensor:
     """Return how far the lock is turned, shape (N,), for its way to the target in metres."""
-    return tolerance(distance, lower=0.0, upper=0.005, margin=_LOCK_LENGTH_M, sigmoid="long_tail")
+    return nearness(distance, 0.005, margin=_LOCK_LENGTH_M)
