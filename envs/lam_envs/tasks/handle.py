@@ -9,9 +9,6 @@ import torch
 from lam_envs.tasks.base import Task
 from lam_envs.tasks.sawyer import SawyerWorlds
 
-_HANDLE_ADDRESS = 9
-"""Of the handle's slide joint in positions and velocities: it has no name."""
-
 
 class HandleTask(Task):
     """Base of the tasks whose reset vector is the box's xyz.
@@ -33,9 +30,7 @@ class HandleTask(Task):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        worlds.sim.field("qpos")[mask, _HANDLE_ADDRESS] = self.handle_start_m
-        worlds.sim.field("qvel")[mask, _HANDLE_ADDRESS] = 0.0
-        worlds.sim.forward(mask)
+        worlds.set_object_joint(mask, self.handle_start_m)
         worlds.start.obj_init_pos[mask] = worlds.site_pos(self.handle_site)[mask]
         worlds.start.target_pos[mask] = worlds.site_pos(self.goal_site)[mask]
 

@@ -8,11 +8,7 @@ import torch
 
 from lam_envs.tasks.base import Outcome, Task, choose, move
 from lam_envs.tasks.grasp import caging
-from lam_envs.tasks.rewards import (
-    hamacher_product,
-    rect_prism_tolerance,
-    tolerance,
-)
+from lam_envs.tasks.rewards import hamacher_product, nearness, rect_prism_tolerance
 from lam_envs.tasks.rotations import quat_wxyz_to_xyzw
 from lam_envs.tasks.sawyer import SawyerWorlds
 
@@ -62,12 +58,10 @@ class PegInsertSide(Task):
         opening, peg = state[:, 3], state[:, 4:7]
         scale = peg.new_tensor((1.0, 2.0, 2.0))
         head_to_hole = ((worlds.site_pos("pegHead") - start.target_pos) * scale).norm(dim=1)
-        in_place = tolerance(
+        in_place = nearness(
             head_to_hole,
-            lower=0.0,
-            upper=_RADIUS_M,
+            _RADIUS_M,
             margin=((start.second_init_pos - start.target_pos) * scale).norm(dim=1),
-            sigmoid="long_tail",
         )
         in_place = hamacher_product(in_place, _clearance(worlds))
         grasped = caging(

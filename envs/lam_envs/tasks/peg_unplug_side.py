@@ -6,7 +6,7 @@ import torch
 
 from lam_envs.tasks.base import Outcome, Task, choose, move
 from lam_envs.tasks.grasp import caging
-from lam_envs.tasks.rewards import tolerance
+from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _PLUG_IN_BOX = (0.044, 0.0, 0.131)
@@ -48,12 +48,8 @@ class PegUnplugSide(Task):
         start, tcp = worlds.start, worlds.tcp
         opening, plug = state[:, 3], state[:, 4:7]
         plug_to_target = (plug - start.target_pos).norm(dim=1)
-        in_place = tolerance(
-            plug_to_target,
-            lower=0.0,
-            upper=0.05,
-            margin=(start.obj_init_pos - start.target_pos).norm(dim=1),
-            sigmoid="long_tail",
+        in_place = nearness(
+            plug_to_target, 0.05, margin=(start.obj_init_pos - start.target_pos).norm(dim=1)
         )
         grasped = caging(
             worlds,

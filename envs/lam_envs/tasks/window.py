@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 
 from lam_envs.tasks.base import Outcome, Task, as_float32, choose, move
-from lam_envs.tasks.rewards import Sigmoid, hamacher_product, tolerance
+from lam_envs.tasks.rewards import Sigmoid, hamacher_product, nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 OPENING_M = 0.2
@@ -47,17 +47,10 @@ class WindowTask(Task):
         handle = worlds.site_pos(self.handle_site)
         distance = (handle[:, 0] - start.target_pos[:, 0]).abs()
         distance_init = (start.obj_init_pos[:, 0] - start.target_pos[:, 0]).abs()
-        in_place = tolerance(
-            distance,
-            lower=0.0,
-            upper=_RADIUS_M,
-            margin=(distance_init - _RADIUS_M).abs(),
-            sigmoid="long_tail",
-        )
-        reach = tolerance(
+        in_place = nearness(distance, _RADIUS_M, margin=(distance_init - _RADIUS_M).abs())
+        reach = nearness(
             (handle - tcp).norm(dim=1),
-            lower=0.0,
-            upper=_HANDLE_RADIUS_M,
+            _HANDLE_RADIUS_M,
             margin=((start.second_init_pos - start.init_tcp).norm(dim=1) - _HANDLE_RADIUS_M).abs(),
             sigmoid=self.reach_sigmoid,
         )
