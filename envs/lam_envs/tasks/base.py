@@ -48,6 +48,8 @@ class Task(ABC):
         shows_goal: Whether the goal is a free position, shown to the cameras as a green marker.
         goal_is_seen: Whether the goal, though not free, is the place of something that is seen.
         settles_with_draw: Whether the settled start depends on the reset vector.
+        min_goal_distance_m: Least distance in the plane of object and goal, entries 0 and 3 of the
+            reset vector on; nearer ones are drawn anew. 0 accepts all.
         hand_low: Lower bounds of the commanded hand position.
         hand_high: Upper bounds of the commanded hand position.
         action_size: Entries of an action.
@@ -69,13 +71,17 @@ class Task(ABC):
     shows_goal: ClassVar[bool] = False
     goal_is_seen: ClassVar[bool] = False
     settles_with_draw: ClassVar[bool] = False
+    min_goal_distance_m: ClassVar[float] = 0.0
     action_size: ClassVar[int] = 4
     control_dt: ClassVar[float] = 0.0125
     cameras: ClassVar[tuple[str, ...]] = ("front", "wrist")
 
     def is_valid_reset(self, vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         """Say which reset vectors, shape (N, k), the task accepts; the others are drawn anew."""
-        return np.ones(len(vectors), dtype=np.bool_)
+        if self.min_goal_distance_m == 0.0:
+            return np.ones(len(vectors), dtype=np.bool_)
+        distance = np.linalg.norm(vectors[:, :2] - vectors[:, 3:5], axis=1)
+        return np.asarray(distance >= self.min_goal_distance_m)
 
     def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
         """Move the fixed bodies of the masked worlds, before the hand settles: `placed_body`.
@@ -148,6 +154,13 @@ def as_float32(*values: float) -> Vector3:
     """Return numbers rounded to float32, where the original wrote a float32 array."""
     x, y, z = (float(np.float32(value)) for value in values)
     return x, y, z
+
+
+def at_height(positions: torch.Tensor, height: torch.Tensor | float) -> torch.Tensor:
+    """Return positions, shape (N, 3), with another height, a number or shape (N,)."""
+    moved = positions.clone()
+    moved[:, 2] = height
+    return moved
 
 
 def move(from_pos: torch.Tensor, to_pos: torch.Tensor, gain: float) -> torch.Tensor:

@@ -116,3 +116,20 @@ def along_handle(obj_pos: torch.Tensor, hand: torch.Tensor, half_length: float) 
     is_at_handle = (obj_pos[:, 0] - hand[:, 0]).abs() < half_length
     held_x = torch.where(is_at_handle, hand[:, 0], obj_pos[:, 0])
     return torch.cat((held_x[:, None], obj_pos[:, 1:]), 1)
+
+
+def is_lifted(
+    worlds: SawyerWorlds, state: torch.Tensor, *, reach_m: float, rise_m: float = 0.01
+) -> torch.Tensor:
+    """Say whether the gripper holds the object above its start, shape (N,), bool.
+
+    Args:
+        worlds: The worlds after the step, with their episodes' start.
+        state: State after the step, shape (N, 39).
+        reach_m: Distance to the tool centre point from which on it does not, metres.
+        rise_m: How far above its start the object must be, metres.
+    """
+    obj = state[:, 4:7]
+    is_near: torch.Tensor = (obj - worlds.tcp).norm(dim=1) < reach_m
+    is_high = obj[:, 2] - rise_m > worlds.start.obj_init_pos[:, 2]
+    return is_near & (state[:, 3] > 0) & is_high

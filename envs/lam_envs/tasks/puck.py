@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from lam_envs.tasks.base import Task
@@ -11,17 +9,12 @@ from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.rotations import matrix_to_quat_xyzw
 from lam_envs.tasks.sawyer import SawyerWorlds
 
-_MIN_GOAL_DISTANCE_M = 0.15
-
 
 class PuckTask(Task):
     """Base of the tasks whose reset vector is puck (or block) xyz, goal xyz."""
 
     shows_goal = True
-
-    def is_valid_reset(self, vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-        distance = np.linalg.norm(vectors[:, :2] - vectors[:, 3:5], axis=1)
-        return np.asarray(distance >= _MIN_GOAL_DISTANCE_M)
+    min_goal_distance_m = 0.15
 
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
