@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from lam_envs.tasks.base import Outcome, as_float32, choose, move
+from lam_envs.tasks.base import Outcome, as_float32, at_height, choose, move
 from lam_envs.tasks.funnel import funnel_height
 from lam_envs.tasks.nut import NutTask
-from lam_envs.tasks.rewards import tolerance
+from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _PEG_IN_GOAL = (0.0, 0.0, -0.05)
@@ -28,6 +28,7 @@ class Assembly(NutTask):
     reset_high = (0.0, 0.6, 0.02, 0.1, 0.85, 0.1)
     goal_low = (-0.1, 0.75, 0.1)
     goal_high = (0.1, 0.85, 0.1)
+    goal_is_seen = True  # It is the top of the peg.
     density = "medium"
 
     def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
@@ -40,10 +41,6 @@ class Assembly(NutTask):
         worlds.start.target_pos[mask] = vectors[mask, 3:]
         worlds.set_object_pos(mask, worlds.start.obj_init_pos)
 
-    def tracked_positions(self, state: torch.Tensor) -> torch.Tensor:
-        # The goal is not free, but it is seen: it is the top of the peg.
-        return torch.cat((state[:, 4:7], state[:, -3:]), 1)
-
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         ring, top = worlds.site_pos("RoundNut"), worlds.start.target_pos
         radius = (top[:, :2] - ring[:, :2]).norm(dim=1)
@@ -52,13 +49,8 @@ class Assembly(NutTask):
         throat = ring.new_tensor((_RADIUS_M / 2, _RADIUS_M))[is_on_peg.long()]
         height = funnel_height(radius, throat=throat, slope=0.02, rim=0.2)
         error = torch.cat((top[:, :2] - ring[:, :2], (height - ring[:, 2])[:, None]), 1)
-        placed = tolerance(
-            (error * error.new_tensor((1.0, 1.0, 3.0))).norm(dim=1),
-            lower=0.0,
-            upper=0.02,
-            margin=0.4,
-            sigmoid="long_tail",
-        )
+        scale = error.new_tensor((1.0, 1.0, 3.0))
+        placed = nearness((error * scale).norm(dim=1), 0.02, margin=0.4)
         is_lifted = (ring[:, 2] > 0.02) | (radius < throat)
         in_place = 0.1 * is_lifted.to(placed.dtype) + 0.9 * placed
         return self.outcome(worlds, state, actions, in_place=in_place, is_success=is_on_peg)
@@ -78,7 +70,7 @@ class Assembly(NutTask):
             (height > 0.05, grip + grip.new_tensor((0.0, 0.0, 0.03))),
             (
                 (hand[:, 2] - over_peg[:, 2]).abs() > 0.04,
-                torch.cat((hand[:, :2], over_peg[:, 2:]), 1),
+                at_height(hand, over_peg[:, 2]),
             ),
             otherwise=over_peg,
         )

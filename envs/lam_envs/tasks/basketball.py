@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from lam_envs.tasks.base import Outcome, as_float32, choose, move
-from lam_envs.tasks.grasp import caging
+from lam_envs.tasks.base import Outcome, as_float32, at_height, choose, move
+from lam_envs.tasks.grasp import caging, is_lifted
 from lam_envs.tasks.puck import PuckTask
-from lam_envs.tasks.rewards import hamacher_product, tolerance
+from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _BALL_HEIGHT_M = float(np.float32(0.03))
@@ -32,6 +32,7 @@ class Basketball(PuckTask):
     goal_low = (-0.1, 0.85 - 0.083, 0.2499)
     goal_high = (0.1, 0.9 + 1e-7 - 0.083, 0.2501)
     shows_goal = False
+    goal_is_seen = True  # It is the middle of the hoop.
 
     def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
         worlds.set_body_pos("basket_goal", mask, vectors[:, 3:])
@@ -39,43 +40,27 @@ class Basketball(PuckTask):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        height = vectors.new_full((int(mask.sum()), 1), _BALL_HEIGHT_M)
-        worlds.start.obj_init_pos[mask] = torch.cat((vectors[mask, :2], height), 1)
+        worlds.start.obj_init_pos[mask] = at_height(vectors[mask, :3], _BALL_HEIGHT_M)
         worlds.set_object_pos(mask, worlds.start.obj_init_pos)
         worlds.start.target_pos[mask] = worlds.site_pos("goal")[mask]
 
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
         return worlds.body_pose("bsktball")
 
-    def tracked_positions(self, state: torch.Tensor) -> torch.Tensor:
-        # The goal is not free, but it is seen: it is the middle of the hoop.
-        return torch.cat((state[:, 4:7], state[:, -3:]), 1)
-
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         start = worlds.start
-        opening, ball = state[:, 3], state[:, 4:7]
-        target = torch.cat(
-            (start.target_pos[:, :2], torch.full_like(ball[:, 2:], _ABOVE_HOOP_M)), 1
-        )
+        ball = state[:, 4:7]
+        target = at_height(start.target_pos, _ABOVE_HOOP_M)
         scale = ball.new_tensor((1.0, 1.0, 2.0))
         ball_to_target = ((ball - target) * scale).norm(dim=1)
-        in_place = tolerance(
-            ball_to_target,
-            lower=0.0,
-            upper=_RADIUS_M,
-            margin=((start.obj_init_pos - target) * scale).norm(dim=1),
-            sigmoid="long_tail",
-        )
+        margin = ((start.obj_init_pos - target) * scale).norm(dim=1)
+        in_place = nearness(ball_to_target, _RADIUS_M, margin=margin)
         grasped = caging(
             worlds, actions, ball, obj_radius=0.025, pad_success_thresh=0.06, xz_thresh=0.005
         )
-        is_lifted = (
-            ((ball - worlds.tcp).norm(dim=1) < 0.035)
-            & (opening > 0)
-            & (ball[:, 2] - 0.01 > start.obj_init_pos[:, 2])
-        )
-        reward = hamacher_product(torch.where(is_lifted, 1.0, grasped), in_place)
-        reward = torch.where(is_lifted, reward + 1.0 + 5.0 * in_place, reward)
+        is_held = is_lifted(worlds, state, reach_m=0.035)
+        reward = hamacher_product(torch.where(is_held, 1.0, grasped), in_place)
+        reward = torch.where(is_held, reward + 1.0 + 5.0 * in_place, reward)
         reward = torch.where(ball_to_target < _RADIUS_M, 10.0, reward)
         return Outcome(reward, ball_to_target <= _RADIUS_M)
 
@@ -88,7 +73,7 @@ class Basketball(PuckTask):
         desired = choose(
             (is_off, grip + grip.new_tensor((0.0, 0.0, 0.3))),
             ((hand[:, 2] - grip[:, 2]).abs() > 0.025, grip),
-            ((grip[:, 2] - hoop[:, 2]).abs() > 0.025, torch.cat((hand[:, :2], hoop[:, 2:]), 1)),
+            ((grip[:, 2] - hoop[:, 2]).abs() > 0.025, at_height(hand, hoop[:, 2])),
             otherwise=hoop,
         )
         is_far = is_off | ((hand[:, 2] - ball[:, 2]).abs() > 0.15)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from lam_envs.tasks.base import Outcome, Task, choose, move
+from lam_envs.tasks.base import Outcome, Task, at_height, choose, move
 from lam_envs.tasks.funnel import above_floor, funnel_height
 from lam_envs.tasks.grasp import caging
-from lam_envs.tasks.rewards import hamacher_product, tolerance
+from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _RADIUS_M = 0.05
@@ -33,8 +33,8 @@ class BinPicking(Task):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        height = worlds.body_pos("obj")[mask, 2:]
-        worlds.start.obj_init_pos[mask] = torch.cat((vectors[mask, :2], height), 1)
+        height = worlds.body_pos("obj")[mask, 2]
+        worlds.start.obj_init_pos[mask] = at_height(vectors[mask, :3], height)
         worlds.set_object_pos(mask, worlds.start.obj_init_pos)
         worlds.start.target_pos[mask] = worlds.body_pos("bin_goal")[mask]
         worlds.start.second_init_pos[mask] = torch.nan  # Until the first step, see `evaluate`.
@@ -49,13 +49,8 @@ class BinPicking(Task):
         is_first = start.second_init_pos[:, 0].isnan()
         start.second_init_pos[is_first] = cube[is_first]
         cube_to_target = (cube - start.target_pos).norm(dim=1)
-        in_place = tolerance(
-            cube_to_target,
-            lower=0.0,
-            upper=_RADIUS_M,
-            margin=(start.second_init_pos - start.target_pos).norm(dim=1),
-            sigmoid="long_tail",
-        )
+        margin = (start.second_init_pos - start.target_pos).norm(dim=1)
+        in_place = nearness(cube_to_target, _RADIUS_M, margin=margin)
         # A funnel over the cube's start, and one over the other bin.
         floors = [
             funnel_height((hand[:, :2] - axis[:, :2]).norm(dim=1), throat=0.03, slope=0.02, rim=0.2)
@@ -88,7 +83,6 @@ class BinPicking(Task):
         # Away from the bin's edges, where the fingers would not fit; closing, they drag the cube.
         grip[:, 1] = grip[:, 1].clamp(0.675, 0.725)
         goal = state.new_tensor(_GOAL_BIN).expand_as(hand)
-        before = torch.cat((goal[:, :2], torch.full_like(goal[:, 2:], 0.18)), 1)
         is_off = (hand[:, :2] - grip[:, :2]).norm(dim=1) > 0.02
         height = (hand[:, 2] - grip[:, 2]).abs()
         is_aside = (hand[:, :2] - goal[:, :2]).norm(dim=1) > 0.02
@@ -96,7 +90,7 @@ class BinPicking(Task):
             (is_off, grip + grip.new_tensor((0.0, 0.0, 0.15))),
             (height > 0.01, grip),
             (is_aside & (hand[:, 2] < 0.15), hand + hand.new_tensor((0.0, 0.0, 0.1))),
-            (is_aside, before),
+            (is_aside, at_height(goal, 0.18)),
             otherwise=goal,
         )
         effort = torch.where(is_off | (height > 0.02), -1.0, 0.6).to(state.dtype)

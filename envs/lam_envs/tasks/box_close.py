@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from lam_envs.tasks.base import Outcome, Task, as_float32, choose, move
+from lam_envs.tasks.base import Outcome, Task, as_float32, at_height, choose, move
 from lam_envs.tasks.funnel import above_floor, funnel_height
-from lam_envs.tasks.rewards import hamacher_product, likeness, tolerance
+from lam_envs.tasks.rewards import hamacher_product, likeness, nearness
 from lam_envs.tasks.sawyer import NUM_SUBSTEPS, SawyerWorlds
 
 _LID_HEIGHT_M = float(np.float32(0.02))
 _HANDLE_IN_LID = (0.0, 0.0, 0.02)
 _FLAT = (0.707, 0.0, 0.0, 0.707)
-_MIN_DISTANCE_M = 0.25
 
 
 class BoxClose(Task):
@@ -32,21 +30,17 @@ class BoxClose(Task):
     reset_high = (0.05, 0.55, 0.02, 0.1, 0.8, 0.133)
     goal_low = (-0.1, 0.7, 0.133)
     goal_high = (0.1, 0.8, 0.133)
+    min_goal_distance_m = 0.25
+    goal_is_seen = True  # It is the top of the box.
     settles_with_draw = True  # The lid falls on the box while the hand settles.
 
-    def is_valid_reset(self, vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-        distance = np.linalg.norm(vectors[:, :2] - vectors[:, 3:5], axis=1)
-        return np.asarray(distance >= _MIN_DISTANCE_M)
-
     def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
-        foot = torch.cat((vectors[:, 3:5], torch.zeros_like(vectors[:, 5:])), 1)
-        worlds.set_body_pos("boxbody", mask, foot)
+        worlds.set_body_pos("boxbody", mask, at_height(vectors[:, 3:], 0.0))
 
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        height = vectors.new_full((int(mask.sum()), 1), _LID_HEIGHT_M)
-        worlds.start.obj_init_pos[mask] = torch.cat((vectors[mask, :2], height), 1)
+        worlds.start.obj_init_pos[mask] = at_height(vectors[mask, :3], _LID_HEIGHT_M)
         worlds.start.target_pos[mask] = vectors[mask, 3:]
         # The original lets the box settle once more, where it has been already.
         worlds.sim.step(mask, num_substeps=NUM_SUBSTEPS, refresh=False)
@@ -55,21 +49,12 @@ class BoxClose(Task):
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
         return worlds.body_pose("top_link")
 
-    def tracked_positions(self, state: torch.Tensor) -> torch.Tensor:
-        # The goal is not free, but it is seen: it is the top of the box.
-        return torch.cat((state[:, 4:7], state[:, -3:]), 1)
-
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         hand, lid, target = state[:, :3], state[:, 4:7], worlds.start.target_pos
         handle = lid + lid.new_tensor(_HANDLE_IN_LID)
         effort = (actions[:, 3].to(state.dtype).clamp(-1, 1) + 1.0) / 2.0
-        placed = tolerance(
-            ((target - handle) * lid.new_tensor((1.0, 1.0, 3.0))).norm(dim=1),
-            lower=0.0,
-            upper=0.05,
-            margin=0.25,
-            sigmoid="long_tail",
-        )
+        scale = lid.new_tensor((1.0, 1.0, 3.0))
+        placed = nearness(((target - handle) * scale).norm(dim=1), 0.05, margin=0.25)
         placed = 0.2 * (handle[:, 2] > 0.04).to(placed.dtype) + 0.8 * placed
         reward = 2.0 * hamacher_product(effort, _readiness(hand, handle)) + 8.0 * placed
         is_success = (lid - target).norm(dim=1) < 0.08
@@ -79,15 +64,14 @@ class BoxClose(Task):
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand = state[:, :3]
         grip = state[:, 4:7] + state.new_tensor(_HANDLE_IN_LID)
-        box = torch.cat((state[:, -3:-1], torch.full_like(hand[:, 2:], 0.15)), 1)
-        above = torch.cat((grip[:, :2], torch.full_like(hand[:, 2:], 0.2)), 1)
+        box = at_height(state[:, -3:], 0.15)
         is_off = (hand[:, :2] - grip[:, :2]).norm(dim=1) > 0.01
         height = (hand[:, 2] - grip[:, 2]).abs()
         is_low = (hand[:, 2] - box[:, 2]).abs() > 0.04
         desired = choose(
-            (is_off, above),
+            (is_off, at_height(grip, 0.2)),
             (height > 0.05, grip),
-            (is_low, torch.cat((hand[:, :2], box[:, 2:]), 1)),
+            (is_low, at_height(hand, box[:, 2])),
             otherwise=box,
         )
         effort = torch.where(is_off | (height > 0.13), 0.5, 1.0).to(state.dtype)
@@ -99,7 +83,4 @@ def _readiness(hand: torch.Tensor, handle: torch.Tensor) -> torch.Tensor:
     radius = (hand[:, :2] - handle[:, :2]).norm(dim=1)
     floor = funnel_height(radius, throat=0.02, slope=0.04, rim=0.4)
     is_above = above_floor(hand[:, 2], floor, margin=floor / 2.0)
-    at_handle = tolerance(
-        (hand - handle).norm(dim=1), lower=0.0, upper=0.02, margin=0.5, sigmoid="long_tail"
-    )
-    return hamacher_product(is_above, at_handle)
+    return hamacher_product(is_above, nearness((hand - handle).norm(dim=1), 0.02, margin=0.5))

@@ -6,7 +6,7 @@ import torch
 
 from lam_envs.tasks.base import Outcome, as_float32, choose, move
 from lam_envs.tasks.nut import NutTask
-from lam_envs.tasks.rewards import tolerance
+from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _PEG_IN_RING = (0.0, 0.0, 0.03)
@@ -42,13 +42,8 @@ class Disassemble(NutTask):
 
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         ring, target = worlds.site_pos("RoundNut"), worlds.start.target_pos
-        placed = tolerance(
-            (target + target.new_tensor((0.0, 0.0, 0.1)) - ring).norm(dim=1),
-            lower=0.0,
-            upper=0.02,
-            margin=0.2,
-            sigmoid="long_tail",
-        )
+        above = target + target.new_tensor((0.0, 0.0, 0.1))
+        placed = nearness((above - ring).norm(dim=1), 0.02, margin=0.2)
         in_place = 0.1 * (ring[:, 2] > 0.02).to(placed.dtype) + 0.9 * placed
         is_success = state[:, 6] > target[:, 2]
         return self.outcome(worlds, state, actions, in_place=in_place, is_success=is_success)

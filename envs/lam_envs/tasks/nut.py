@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from lam_envs.tasks.base import Outcome, Task
@@ -13,7 +11,6 @@ from lam_envs.tasks.grasp import along_handle, caging
 from lam_envs.tasks.rewards import Density, likeness
 from lam_envs.tasks.sawyer import SawyerWorlds
 
-_MIN_DISTANCE_M = 0.1
 _HALF_HANDLE_M = 0.02 / 2.0
 _FLAT = (0.707, 0.0, 0.0, 0.707)
 
@@ -26,11 +23,8 @@ class NutTask(Task):
     """
 
     model_file = "sawyer_xyz/sawyer_assembly_peg.xml"
+    min_goal_distance_m = 0.1
     density: ClassVar[Density]
-
-    def is_valid_reset(self, vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-        distance = np.linalg.norm(vectors[:, :2] - vectors[:, 3:5], axis=1)
-        return np.asarray(distance >= _MIN_DISTANCE_M)
 
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
         return torch.cat((worlds.site_pos("RoundNut-8"), worlds.body_quat("RoundNut")), 1)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from lam_envs.tasks.base import Outcome, choose, move
+from lam_envs.tasks.base import Outcome, at_height, choose, move
 from lam_envs.tasks.funnel import above_floor, funnel_height
-from lam_envs.tasks.grasp import caging
+from lam_envs.tasks.grasp import caging, is_lifted
 from lam_envs.tasks.puck import PuckTask
 from lam_envs.tasks.rewards import hamacher_product
 from lam_envs.tasks.sawyer import SawyerWorlds
@@ -32,7 +32,7 @@ class PickOutOfHole(PuckTask):
 
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         start, tcp = worlds.start, worlds.tcp
-        opening, puck = state[:, 3], state[:, 4:7]
+        puck = state[:, 4:7]
         puck_to_target = (puck - start.target_pos).norm(dim=1)
         in_place = self.closeness(worlds, puck_to_target, 0.02)
         radius = (tcp[:, :2] - start.obj_init_pos[:, :2]).norm(dim=1)
@@ -47,14 +47,10 @@ class PickOutOfHole(PuckTask):
             xz_thresh=0.03,
             desired_gripper_effort=0.1,
         )
-        is_lifted = (
-            ((puck - tcp).norm(dim=1) < 0.04)
-            & (opening >= 0.33)
-            & (puck[:, 2] - 0.02 > start.obj_init_pos[:, 2])
-        )
+        is_held = is_lifted(worlds, state, reach_m=0.04, rise_m=0.02) & (state[:, 3] >= 0.33)
         reward = hamacher_product(grasped, in_place)
         carried = hamacher_product(in_place, is_above)
-        reward = torch.where(is_lifted, reward + 1.0 + 5.0 * carried, reward)
+        reward = torch.where(is_held, reward + 1.0 + 5.0 * carried, reward)
         reward = torch.where(puck_to_target < 0.05, 10.0, reward)
         return Outcome(reward, puck_to_target <= 0.07)
 
@@ -67,7 +63,7 @@ class PickOutOfHole(PuckTask):
         desired = choose(
             (is_off, grip + grip.new_tensor((0.0, 0.0, 0.15))),
             (height > 0.01, grip),
-            (is_low, torch.cat((hand[:, :2], goal[:, 2:]), 1)),
+            (is_low, at_height(hand, goal[:, 2])),
             otherwise=goal,
         )
         effort = torch.where(is_off | (height > 0.15), 0.0, 0.1).to(state.dtype)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from lam_envs.tasks.base import Outcome, choose, move
+from lam_envs.tasks.base import Outcome, at_height, choose, move
 from lam_envs.tasks.grasp import pinching
 from lam_envs.tasks.puck import PuckTask
-from lam_envs.tasks.rewards import tolerance
+from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.rotations import quat_wxyz_to_xyzw
 from lam_envs.tasks.sawyer import SawyerWorlds
 
@@ -30,6 +30,7 @@ class Soccer(PuckTask):
     goal_low = (-0.1, 0.8, 0.0)
     goal_high = (0.1, 0.9, 0.0)
     shows_goal = False
+    goal_is_seen = True  # It stands there.
 
     def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
         worlds.set_body_pos("goal_whole", mask, vectors[:, 3:])
@@ -37,31 +38,21 @@ class Soccer(PuckTask):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        height = vectors.new_full((int(mask.sum()), 1), _BALL_HEIGHT_M)
         worlds.start.target_pos[mask] = vectors[mask, 3:]
-        worlds.start.obj_init_pos[mask] = torch.cat((vectors[mask, :2], height), 1)
+        worlds.start.obj_init_pos[mask] = at_height(vectors[mask, :3], _BALL_HEIGHT_M)
         worlds.set_object_pos(mask, worlds.start.obj_init_pos)
 
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
         quat = quat_wxyz_to_xyzw(worlds.body_quat("soccer_ball"))
         return torch.cat((worlds.body_pos("soccer_ball"), quat), 1)
 
-    def tracked_positions(self, state: torch.Tensor) -> torch.Tensor:
-        # The goal's position is not free, but it is seen: the goal stands there.
-        return torch.cat((state[:, 4:7], state[:, -3:]), 1)
-
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         ball, target = state[:, 4:7], worlds.start.target_pos
         scale = ball.new_tensor((3.0, 1.0, 1.0))
         scaled_distance = ((ball - target) * scale).norm(dim=1)
-        in_place = tolerance(
-            scaled_distance,
-            lower=0.0,
-            upper=_RADIUS_M,
-            # It counts from the ball, not from the goal, as in the original.
-            margin=((ball - worlds.start.obj_init_pos) * scale).norm(dim=1),
-            sigmoid="long_tail",
-        )
+        # The margin counts from the ball, not from the goal, as in the original.
+        margin = ((ball - worlds.start.obj_init_pos) * scale).norm(dim=1)
+        in_place = nearness(scaled_distance, _RADIUS_M, margin=margin)
         # A ball beside the goal is worth less, the further it is.
         goal_line = target[:, 1] - 0.1
         is_beside = (ball[:, 1] > goal_line) & ((ball[:, 0] - target[:, 0]).abs() > 0.10)

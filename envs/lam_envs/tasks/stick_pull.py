@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from lam_envs.tasks.base import Outcome, choose
+from lam_envs.tasks.base import Outcome, at_height, choose
 from lam_envs.tasks.grasp import caging
-from lam_envs.tasks.rewards import hamacher_product, tolerance
+from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
 from lam_envs.tasks.stick import STICK_HEIGHT_M, StickTask
 
@@ -38,9 +38,8 @@ class StickPull(StickTask):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        height = vectors.new_full((int(mask.sum()), 1), STICK_HEIGHT_M)
-        worlds.start.target_pos[mask] = torch.cat((vectors[mask, 3:5], height), 1)
-        worlds.start.second_init_pos[mask] = torch.cat((vectors[mask, :2], height), 1)
+        worlds.start.target_pos[mask] = at_height(vectors[mask, 3:], STICK_HEIGHT_M)
+        worlds.start.second_init_pos[mask] = at_height(vectors[mask, :3], STICK_HEIGHT_M)
         worlds.start.obj_init_pos[mask] = worlds.body_pos("object")[mask]
         self.place_stick_and_thermos(worlds, mask, worlds.start.second_init_pos)
 
@@ -79,13 +78,7 @@ class StickPull(StickTask):
 
 def _near(offset: torch.Tensor, offset_init: torch.Tensor) -> torch.Tensor:
     """Return 1 within the goal's radius, 0.1 as far from it as at the start, shape (N,)."""
-    return tolerance(
-        offset.norm(dim=1),
-        lower=0.0,
-        upper=_RADIUS_M,
-        margin=offset_init.norm(dim=1),
-        sigmoid="long_tail",
-    )
+    return nearness(offset.norm(dim=1), _RADIUS_M, margin=offset_init.norm(dim=1))
 
 
 def _is_inserted(stick_end: torch.Tensor, handle: torch.Tensor) -> torch.Tensor:

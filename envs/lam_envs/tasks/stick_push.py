@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
-from lam_envs.tasks.base import Outcome, choose
+from lam_envs.tasks.base import Outcome, at_height, choose
 from lam_envs.tasks.grasp import caging
-from lam_envs.tasks.rewards import tolerance
+from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
 from lam_envs.tasks.stick import STICK_HEIGHT_M, StickTask
 
 _RADIUS_M = 0.12
-_MIN_DISTANCE_M = 0.1
 
 
 class StickPush(StickTask):
@@ -33,6 +30,7 @@ class StickPush(StickTask):
     reset_high = (-0.03, 0.62, 0.001, 0.401, 0.6, 0.1321)
     goal_low = (0.399, 0.55, 0.1319)
     goal_high = (0.401, 0.6, 0.1321)
+    min_goal_distance_m = 0.1
     thermos_y_m = 0.0
     handle_shift_y_m = 0.09
     grip_in_stick = (0.015, 0.0, 0.03)
@@ -40,18 +38,13 @@ class StickPush(StickTask):
     end_in_goal = (0.0, 0.0, 0.132)
     gain = 10.0
 
-    def is_valid_reset(self, vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-        distance = np.linalg.norm(vectors[:, :2] - vectors[:, 3:5], axis=1)
-        return np.asarray(distance >= _MIN_DISTANCE_M)
-
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
         start = worlds.start
-        height = vectors.new_full((int(mask.sum()), 1), STICK_HEIGHT_M)
-        start.obj_init_pos[mask] = torch.cat((vectors[mask, :2], height), 1)
-        handle_height = worlds.site_pos("insertion")[mask, 2:]
-        start.target_pos[mask] = torch.cat((vectors[mask, 3:5], handle_height), 1)
+        start.obj_init_pos[mask] = at_height(vectors[mask, :3], STICK_HEIGHT_M)
+        handle_height = worlds.site_pos("insertion")[mask, 2]
+        start.target_pos[mask] = at_height(vectors[mask, 3:], handle_height)
         self.place_stick_and_thermos(worlds, mask, start.obj_init_pos)
         start.second_init_pos[mask] = worlds.body_pos("object")[mask]
 
@@ -77,13 +70,7 @@ class StickPush(StickTask):
 
 def _near(offset: torch.Tensor, offset_init: torch.Tensor) -> torch.Tensor:
     """Return 1 within the goal's radius, 0.1 as far from it as at the start, shape (N,)."""
-    return tolerance(
-        offset.norm(dim=1),
-        lower=0.0,
-        upper=_RADIUS_M,
-        margin=offset_init.norm(dim=1) - _RADIUS_M,
-        sigmoid="long_tail",
-    )
+    return nearness(offset.norm(dim=1), _RADIUS_M, margin=offset_init.norm(dim=1) - _RADIUS_M)
 
 
 def _is_touched(worlds: SawyerWorlds) -> torch.Tensor:

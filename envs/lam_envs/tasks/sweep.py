@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from lam_envs.tasks.base import Outcome, choose, move
+from lam_envs.tasks.base import Outcome, at_height, choose, move
 from lam_envs.tasks.sawyer import SawyerWorlds
 from lam_envs.tasks.sweeping import SweepingTask
 
@@ -34,11 +34,9 @@ class Sweep(SweepingTask):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        start = vectors[mask]
-        start[:, 2] = _CUBE_HEIGHT_M
-        goal = start.clone()
-        goal[:, 0], goal[:, 2] = _GOAL_X_M, _GOAL_HEIGHT_M
-        worlds.start.obj_init_pos[mask] = start
+        goal = at_height(vectors[mask], _GOAL_HEIGHT_M)
+        goal[:, 0] = _GOAL_X_M
+        worlds.start.obj_init_pos[mask] = at_height(vectors[mask], _CUBE_HEIGHT_M)
         worlds.start.target_pos[mask] = goal
         worlds.set_object_pos(mask, worlds.start.obj_init_pos)
 

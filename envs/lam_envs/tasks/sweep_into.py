@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from lam_envs.tasks.base import Outcome, choose, move
+from lam_envs.tasks.base import Outcome, at_height, choose, move
 from lam_envs.tasks.rotations import matrix_to_quat_xyzw
 from lam_envs.tasks.sawyer import SawyerWorlds
 from lam_envs.tasks.sweeping import SweepingTask
@@ -39,8 +39,8 @@ class SweepInto(SweepingTask):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        height = worlds.body_pos("obj")[mask, 2:]
-        worlds.start.obj_init_pos[mask] = torch.cat((vectors[mask, :2], height), 1)
+        height = worlds.body_pos("obj")[mask, 2]
+        worlds.start.obj_init_pos[mask] = at_height(vectors[mask, :3], height)
         worlds.start.target_pos[mask] = vectors.new_tensor(_HOLE)
         worlds.set_object_pos(mask, worlds.start.obj_init_pos)
 
@@ -50,8 +50,7 @@ class SweepInto(SweepingTask):
 
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         cube = state[:, 4:7]
-        target = torch.cat((worlds.start.target_pos[:, :2], cube[:, 2:]), 1)
-        return self.outcome(worlds, cube, target)
+        return self.outcome(worlds, cube, at_height(worlds.start.target_pos, cube[:, 2]))
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand, cube, goal = state[:, :3], state[:, 4:7], state[:, -3:]

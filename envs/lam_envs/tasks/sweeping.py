@@ -8,7 +8,7 @@ import torch
 
 from lam_envs.tasks.base import Outcome, Task
 from lam_envs.tasks.grasp import pinching
-from lam_envs.tasks.rewards import hamacher_product, tolerance
+from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _RADIUS_M = 0.05
@@ -35,13 +35,8 @@ class SweepingTask(Task):
             target: Where it should be, shape (N, 3), metres.
         """
         distance = (cube - target).norm(dim=1)
-        in_place = tolerance(
-            distance,
-            lower=0.0,
-            upper=_RADIUS_M,
-            margin=(worlds.start.obj_init_pos - target).norm(dim=1),
-            sigmoid="long_tail",
-        )
+        margin = (worlds.start.obj_init_pos - target).norm(dim=1)
+        in_place = nearness(distance, _RADIUS_M, margin=margin)
         grasped = pinching(
             worlds,
             cube,
