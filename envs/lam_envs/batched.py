@@ -15,6 +15,8 @@ from lam_envs.camera import CameraRenderer
 from lam_envs.errors import InvalidActionError, InvalidResetError, InvalidSettingError
 from lam_envs.instability import OnUnstable, check_on_unstable, unstable_error
 from lam_envs.looks import standard_appearance
+from lam_envs.randomisation.randomiser import Randomiser
+from lam_envs.randomisation.ranges import Randomisation
 from lam_envs.scene import CAMERAS, load_model
 from lam_envs.sim.native import NativeSim
 from lam_envs.sim.protocol import BatchSim
@@ -121,6 +123,7 @@ class BatchedEnv:
         num_threads: Threads for physics and cameras; None for all cores.
         on_unstable: What happens when the physics of a world breaks: `raise` an error, or `drop`
             its episode, which then stands still until it is reset, and go on with the others.
+        randomisation: How far looks, cameras and physics differ between episodes; None for not.
 
     Raises:
         UnknownTaskError: No task has this name.
@@ -139,6 +142,7 @@ class BatchedEnv:
         engine: Engine = "native",
         num_threads: int | None = None,
         on_unstable: OnUnstable = "raise",
+        randomisation: Randomisation | None = None,
     ) -> None:
         check_on_unstable(on_unstable)
         check_counts(
@@ -154,9 +158,13 @@ class BatchedEnv:
         self.on_unstable = on_unstable
         self.model = load_model(self.task.model_file)
         check_drivable(self.task, float(self.model.opt.timestep))
-        self.sim = self._make_sim(engine)
-        self.worlds = SawyerWorlds(self.sim, self.task)
+        varies = randomisation is not None and randomisation.changes_physics
+        self.sim = self._make_sim(engine, varies=varies)
+        self.worlds = SawyerWorlds(self.sim, self.task, settles_each=varies)
         self._renderers: dict[tuple[tuple[str, ...], int], CameraRenderer] = {}
+        self._randomiser = None
+        if randomisation is not None and randomisation.is_on:
+            self._randomiser = Randomiser(self.sim, randomisation)
         self._looks = standard_appearance(self.model, num_envs)
         self._needs_reset = torch.ones(num_envs, dtype=torch.bool, device=self.sim.device)
         self._is_dropped = torch.zeros(num_envs, dtype=torch.bool, device=self.sim.device)
@@ -186,14 +194,16 @@ class BatchedEnv:
 
         Args:
             mask: Worlds to reset, shape (num_envs,), bool; None for all.
-            seeds: One seed for each masked world, from which its reset vector is drawn.
-            reset_vectors: Instead of seeds, shape (mask.sum(), k).
+            seeds: One seed for each masked world, from which its reset vector is drawn, and what
+                is randomised.
+            reset_vectors: Instead of seeds, shape (mask.sum(), k); together with seeds where the
+                worlds are randomised.
 
         Returns:
             State of all worlds, shape (num_envs, 39).
 
         Raises:
-            InvalidResetError: Wrong shapes, NaN, or both or none of seeds and reset_vectors.
+            InvalidResetError: Wrong shapes, NaN, or not what is needed of seeds and reset_vectors.
             UnstableSimulationError: A world broke while its hand settled.
         """
         if mask is None:
@@ -204,16 +214,21 @@ class BatchedEnv:
                 f"it must have shape ({self.num_envs},) and type torch.bool."
             )
         count = int(mask.sum())
-        if (seeds is None) == (reset_vectors is None):
+        if self._randomiser is not None and seeds is None:
+            raise InvalidResetError(
+                "reset got no seeds, from which the randomised worlds draw; give one for each "
+                "masked world, with or without reset_vectors."
+            )
+        if self._randomiser is None and (seeds is None) == (reset_vectors is None):
             raise InvalidResetError(
                 "reset takes either seeds or reset_vectors, one for each masked world; "
                 "give one of them."
             )
-        if seeds is not None:
-            if len(seeds) != count:
-                raise InvalidResetError(
-                    f"reset got {len(seeds)} seeds for {count} masked worlds; give one for each."
-                )
+        if seeds is not None and len(seeds) != count:
+            raise InvalidResetError(
+                f"reset got {len(seeds)} seeds for {count} masked worlds; give one for each."
+            )
+        if seeds is not None and reset_vectors is None:
             drawn = self.task.sample_reset_vectors([np.random.default_rng(s) for s in seeds])
             reset_vectors = torch.from_numpy(drawn)
         assert reset_vectors is not None
@@ -229,6 +244,8 @@ class BatchedEnv:
                 f"reset vector {row} is {reset_vectors[row].tolist()}; it must be finite."
             )
         self._vectors[mask] = reset_vectors.to(self._vectors)
+        if self._randomiser is not None and seeds is not None:
+            self._randomiser.draw(mask, seeds)
         state = self.worlds.reset(mask, self._vectors)
         self._state = torch.where(mask[:, None], state, self._state)
         self._steps[mask] = 0
@@ -278,8 +295,14 @@ class BatchedEnv:
         )
 
     def proprioception(self) -> torch.Tensor:
-        """Return hand xyz (metres) and gripper opening in [0, 1], shape (num_envs, 4), float32."""
-        return self._state[:, :4].to(torch.float32)
+        """Return hand xyz (metres) and gripper opening in [0, 1], shape (num_envs, 4), float32.
+
+        The hand's height is that over the robot's foot, as a robot knows it.
+        """
+        readings = self._state[:, :4].to(torch.float32)
+        if self._randomiser is not None:
+            readings[:, 2] += self._randomiser.table_height
+        return readings
 
     def images(
         self, cameras: Sequence[str] | None = None, image_size: int | None = None
@@ -310,7 +333,10 @@ class BatchedEnv:
                 num_threads=self.num_threads,
             )
         goal = self.worlds.start.target_pos if self.task.shows_goal else None
-        return self._renderers[key].render(self.sim, self._looks, goal)
+        looks, shifts = self._looks, None
+        if self._randomiser is not None:
+            looks, shifts = self._randomiser.looks, self._randomiser.shifts
+        return self._renderers[key].render(self.sim, looks, goal, shifts)
 
     def expert_actions(self) -> torch.Tensor:
         """Return the scripted expert's actions in the current state, (num_envs, 4), float32."""
@@ -333,13 +359,13 @@ class BatchedEnv:
             raise unstable_error(self.task.name, reasons, self._steps)
         self._is_dropped |= broken
 
-    def _make_sim(self, engine: Engine) -> BatchSim:
+    def _make_sim(self, engine: Engine, *, varies: bool) -> BatchSim:
         if engine == "native":
-            return NativeSim(self.model, self.num_envs, self.num_threads)
+            return NativeSim(self.model, self.num_envs, self.num_threads, varies=varies)
         if engine == "warp":
             from lam_envs.sim.warp import WarpSim  # Imports Warp, which takes seconds.
 
-            return WarpSim(self.model, self.num_envs)
+            return WarpSim(self.model, self.num_envs, varies=varies)
         raise InvalidSettingError(
             f"there is no engine {engine!r}; the engines are native and warp."
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import pairwise
 
 import mujoco
@@ -25,6 +26,30 @@ from lam_envs.warp_runtime import wp
 _POSES = ("geom_xpos", "geom_xmat", "cam_xpos", "cam_xmat")
 _HIDDEN_POS = (0.0, 0.0, -10.0)
 _DEVICE = "cpu"
+
+
+@dataclass(frozen=True)
+class CameraShifts:
+    """How the cameras of N worlds differ from the scene's; C is the number of the scene's cameras.
+
+    Attributes:
+        position: Shift in each camera's own frame, shape (N, C, 3), metres.
+        turn: Rotation in each camera's own frame, shape (N, C, 3, 3).
+        lowered: By how much the cameras that stand fixed in the world are lowered, (N,), metres.
+    """
+
+    position: npt.NDArray[np.float32]
+    turn: npt.NDArray[np.float32]
+    lowered: npt.NDArray[np.float32]
+
+    @classmethod
+    def none(cls, num_worlds: int, num_cameras: int) -> CameraShifts:
+        """Return cameras that are where the scene has them."""
+        return cls(
+            np.zeros((num_worlds, num_cameras, 3), np.float32),
+            np.tile(np.eye(3, dtype=np.float32), (num_worlds, num_cameras, 1, 1)),
+            np.zeros(num_worlds, np.float32),
+        )
 
 
 class CameraRenderer:
@@ -49,6 +74,7 @@ class CameraRenderer:
     ) -> None:
         self.cameras = tuple(cameras)
         self._shape = (len(cameras), num_worlds, image_size, image_size, 3)
+        self._is_fixed = model.cam_bodyid == 0
         self._marker = name_to_id(model, mujoco.mjtObj.mjOBJ_GEOM, GOAL_MARKER)
         num_threads = min(num_threads, num_worlds)
         edges = np.linspace(0, num_worlds, num_threads + 1).astype(int).tolist()
@@ -63,7 +89,11 @@ class CameraRenderer:
         self._pool = ThreadPoolExecutor(num_threads, thread_name_prefix="lam-camera")
 
     def render(
-        self, sim: BatchSim, looks: Appearance, goal_pos: torch.Tensor | None
+        self,
+        sim: BatchSim,
+        looks: Appearance,
+        goal_pos: torch.Tensor | None,
+        shifts: CameraShifts | None = None,
     ) -> dict[str, torch.Tensor]:
         """Render every camera in every world.
 
@@ -71,6 +101,7 @@ class CameraRenderer:
             sim: Engine whose derived fields are current.
             looks: How the worlds look.
             goal_pos: Where the goal marker is, shape (num_worlds, 3); None hides it.
+            shifts: How the cameras are mounted; None as the scene has them.
 
         Returns:
             Camera name -> RGB, shape (num_worlds, height, width, 3), uint8.
@@ -79,6 +110,8 @@ class CameraRenderer:
         geom_xpos = poses["geom_xpos"].astype(np.float32)
         geom_xpos[:, self._marker] = _HIDDEN_POS if goal_pos is None else goal_pos.cpu().numpy()
         poses["geom_xpos"] = geom_xpos
+        if shifts is not None:
+            self._shift(poses, shifts)
         out = np.empty(self._shape, dtype=np.uint8)
         # Warp's default device is one for all threads, hence set here and not in each of them.
         with wp.ScopedDevice(_DEVICE):
@@ -89,6 +122,13 @@ class CameraRenderer:
             for job in jobs:
                 job.result()
         return {name: torch.from_numpy(out[i]) for i, name in enumerate(self.cameras)}
+
+    def _shift(self, poses: dict[str, npt.NDArray[np.floating]], shifts: CameraShifts) -> None:
+        """Mount the cameras otherwise, in `poses`."""
+        turn = poses["cam_xmat"].reshape(*shifts.turn.shape)
+        moved = poses["cam_xpos"] + np.einsum("wcij,wcj->wci", turn, shifts.position)
+        moved[:, self._is_fixed, 2] -= shifts.lowered[:, None]
+        poses["cam_xpos"], poses["cam_xmat"] = moved, turn @ shifts.turn
 
 
 def _draw(

@@ -80,7 +80,7 @@ def standard_appearance(model: mujoco.MjModel, num_worlds: int) -> Appearance:
 
 def _plain_materials(model: mujoco.MjModel) -> npt.NDArray[np.float32]:
     """Return the materials' colours, (nmat, 4): of a texture its mean."""
-    colours = model.mat_rgba.copy()
+    colours: npt.NDArray[np.float32] = model.mat_rgba.copy()
     for material in range(model.nmat):
         textures = model.mat_texid[material]
         used = textures[textures >= 0]

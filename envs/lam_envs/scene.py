@@ -36,9 +36,9 @@ _NEEDED = {
 """What the control of the arm and its state read."""
 
 # All of the goals and objects of Meta-World's tasks are in the frame, and hardly any more.
-_FRONT_CAMERA_POS = (0.98, 0.2, 1.15)
-_FRONT_CAMERA_TARGET = (0.05, 0.635, 0.04)
-_FRONT_CAMERA_FOVY_DEG = 30.0
+_FRONT_CAMERA_POS = (1.32, -0.21, 1.18)
+_FRONT_CAMERA_TARGET = (0.03, 0.61, 0.078)
+_FRONT_CAMERA_FOVY_DEG = 20.8
 
 # In the hand's frame: x points down along the fingers, y across them, z to the arm's side.
 _WRIST_CAMERA_POS = (-0.06, 0.0, 0.11)

@@ -66,7 +66,7 @@ class Pictures:
         covered = wp.zeros(scratch, dtype=wp.vec4i)
         order = wp.zeros(scratch, dtype=wp.int32)
         num_seen = wp.zeros(size, dtype=wp.int32)
-        camera_ids = wp.array(ids, dtype=wp.int32)
+        camera_ids: Any = wp.array(ids, dtype=wp.int32)
         self._place = [
             drawn.geom,
             drawn.box_center,

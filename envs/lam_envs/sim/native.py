@@ -10,7 +10,7 @@ import torch
 from mujoco.batch import Batch, SimulationError
 
 from lam_envs.instability import where_not_finite
-from lam_envs.sim.protocol import STATE_FIELDS, derived_fields
+from lam_envs.sim.protocol import RANDOMISED_FIELDS, STATE_FIELDS, derived_fields
 
 _POSITIONS = int(mujoco.mjtStage.mjSTAGE_POS)
 _FORCES = int(mujoco.mjtStage.mjSTAGE_ACC)
@@ -31,9 +31,12 @@ class NativeSim:
         model: The compiled model.
         num_worlds: Number of worlds.
         num_threads: Threads that step them; results do not depend on it.
+        varies: Whether the `RANDOMISED_FIELDS` differ between worlds.
     """
 
-    def __init__(self, model: mujoco.MjModel, num_worlds: int, num_threads: int) -> None:
+    def __init__(
+        self, model: mujoco.MjModel, num_worlds: int, num_threads: int, *, varies: bool = False
+    ) -> None:
         self.model = model
         self.num_worlds = num_worlds
         self.device = torch.device("cpu")
@@ -45,7 +48,8 @@ class NativeSim:
             for name in (*STATE_FIELDS, *derived_fields(model))
         }
         self._refreshed = _FORCES if model.nsensor else _POSITIONS
-        self._body_pos = _as_tensor(self._batch.expand("body_pos"))
+        varying = ("body_pos", *(RANDOMISED_FIELDS if varies else ()))
+        self._model_fields = {name: _as_tensor(self._batch.expand(name)) for name in varying}
         # The last two axes are the kind of warning, and what MuJoCo noted with it and its count.
         self._warnings = self._batch.warning
         self._unstable: dict[int, str] = {}
@@ -53,8 +57,11 @@ class NativeSim:
     def field(self, name: str) -> torch.Tensor:
         return self._fields[name]
 
-    def body_pos(self) -> torch.Tensor:
-        return self._body_pos
+    def model_field(self, name: str) -> torch.Tensor:
+        return self._model_fields[name]
+
+    def refresh_constants(self, mask: torch.Tensor) -> None:
+        self._batch.set_const(mask.numpy())
 
     def reset(self, mask: torch.Tensor) -> None:
         self._batch.reset(mask.numpy(), stage=_NOTHING)

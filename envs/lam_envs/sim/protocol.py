@@ -34,11 +34,23 @@ def derived_fields(model: mujoco.MjModel) -> tuple[str, ...]:
     return (*DERIVED_FIELDS, "sensordata") if model.nsensor else DERIVED_FIELDS
 
 
+RANDOMISED_FIELDS = (
+    "geom_friction",
+    "body_mass",
+    "body_inertia",
+    "body_subtreemass",
+    "body_invweight0",
+    "dof_invweight0",
+)
+"""Model fields that differ between worlds where the physics is randomised, beside `body_pos`; the
+last three follow from the others by `refresh_constants`."""
+
+
 class BatchSim(Protocol):
     """`num_worlds` simulations of one model.
 
     Attributes:
-        model: The compiled model that all worlds share, but for `body_pos`.
+        model: The compiled model that all worlds share, but for the fields that vary.
         num_worlds: Number of worlds.
         device: Where the tensors that this engine hands out live.
         dtype: Their floating-point type (float64 native, float32 warp).
@@ -56,8 +68,15 @@ class BatchSim(Protocol):
         """
         ...
 
-    def body_pos(self) -> torch.Tensor:
-        """Return the live, writable body positions of each world, (num_worlds, nbody, 3)."""
+    def model_field(self, name: str) -> torch.Tensor:
+        """Return the live, writable values of a model field, shape (num_worlds, ...).
+
+        Always `body_pos`; the `RANDOMISED_FIELDS` where the engine was made to vary them.
+        """
+        ...
+
+    def refresh_constants(self, mask: torch.Tensor) -> None:
+        """Compute what follows from the masses of the masked worlds; poses are not refreshed."""
         ...
 
     def reset(self, mask: torch.Tensor) -> None:

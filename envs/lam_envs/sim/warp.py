@@ -14,7 +14,7 @@ import torch
 
 from lam_envs.instability import where_not_finite
 from lam_envs.scene import copy_model
-from lam_envs.sim.protocol import STATE_FIELDS, derived_fields
+from lam_envs.sim.protocol import RANDOMISED_FIELDS, STATE_FIELDS, derived_fields
 from lam_envs.warp_runtime import mujoco_warp, wp
 
 MAX_CONTACTS = 100
@@ -40,9 +40,17 @@ class WarpSim:
         model: The compiled model.
         num_worlds: Number of worlds.
         device: Warp's name of the device, `cpu` or `cuda:0`.
+        varies: Whether the `RANDOMISED_FIELDS` differ between worlds.
     """
 
-    def __init__(self, model: mujoco.MjModel, num_worlds: int, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        model: mujoco.MjModel,
+        num_worlds: int,
+        device: str = "cpu",
+        *,
+        varies: bool = False,
+    ) -> None:
         self.model = model
         self.num_worlds = num_worlds
         self.dtype = torch.float32
@@ -50,7 +58,10 @@ class WarpSim:
         self._unstable: dict[int, str] = {}
         with wp.ScopedDevice(self._warp_device):
             physics = _physics_model(model)
-            self._model = mujoco_warp.put_model(physics, batch_sizes={"body_pos": num_worlds})
+            varying = ("body_pos", *(RANDOMISED_FIELDS if varies else ()))
+            self._model = mujoco_warp.put_model(
+                physics, batch_sizes=dict.fromkeys(varying, num_worlds)
+            )
             self._model.opt.warn_overflow = 0  # It would print; `step` raises instead.
             self._data = mujoco_warp.make_data(
                 physics, nworld=num_worlds, nconmax=MAX_CONTACTS, njmax=MAX_CONSTRAINTS
@@ -58,7 +69,10 @@ class WarpSim:
             self._integration = [self._view(name) for name in _INTEGRATION_FIELDS]
             self._derived = derived_fields(model)
             self._fields = {name: self._view(name) for name in (*STATE_FIELDS, *self._derived)}
-            self._body_pos: torch.Tensor = wp.to_torch(self._model.body_pos)
+            self._model_fields: dict[str, torch.Tensor] = {
+                name: wp.to_torch(getattr(self._model, name)) for name in varying
+            }
+            self._body_pos = self._model_fields["body_pos"]
             self._overflow = wp.to_torch(self._data.overflow)
             self.device = self._body_pos.device
             self._static = _StaticGeoms(physics, self.device)
@@ -68,8 +82,13 @@ class WarpSim:
     def field(self, name: str) -> torch.Tensor:
         return self._fields[name]
 
-    def body_pos(self) -> torch.Tensor:
-        return self._body_pos
+    def model_field(self, name: str) -> torch.Tensor:
+        return self._model_fields[name]
+
+    def refresh_constants(self, mask: torch.Tensor) -> None:
+        groups = mujoco_warp.SetConstGroup.FIXED | mujoco_warp.SetConstGroup.INERT0
+        with wp.ScopedDevice(self._warp_device):
+            mujoco_warp.set_const(self._model, self._data, groups)
 
     def reset(self, mask: torch.Tensor) -> None:
         self.set_state(mask, self._defaults)

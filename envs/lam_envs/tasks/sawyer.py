@@ -59,11 +59,13 @@ class SawyerWorlds:
     Args:
         sim: Engine with the task's model.
         task: The task.
+        settles_each: Whether worlds differ in their physics, so that each must settle by itself.
     """
 
-    def __init__(self, sim: BatchSim, task: Task) -> None:
+    def __init__(self, sim: BatchSim, task: Task, *, settles_each: bool = False) -> None:
         self.sim = sim
         self.task = task
+        self._settles_each = settles_each or task.settles_with_draw
         self._body_ids: dict[str, int] = {}
         self._site_ids: dict[str, int] = {}
         self._geom_ids: dict[str, int] = {}
@@ -151,7 +153,9 @@ class SawyerWorlds:
 
     def set_body_pos(self, name: str, mask: torch.Tensor, positions: torch.Tensor) -> None:
         """Move a fixed body of the masked worlds; `positions` has shape (N, 3)."""
-        self.sim.body_pos()[mask, self.body_id(name)] = positions[mask].to(self.sim.dtype)
+        self.sim.model_field("body_pos")[mask, self.body_id(name)] = positions[mask].to(
+            self.sim.dtype
+        )
 
     def set_joint(self, name: str, mask: torch.Tensor, value: float) -> None:
         """Set a hinge or slide joint of the masked worlds, without refreshing derived fields."""
@@ -235,7 +239,7 @@ class SawyerWorlds:
 
     def _settle(self, mask: torch.Tensor) -> None:
         """Bring the hand to its start, fingers open, leaving derived fields one step behind."""
-        if self.task.settles_with_draw:
+        if self._settles_each:
             self.sim.reset(mask)
             self._hold_still(mask, SETTLE_STEPS * NUM_SUBSTEPS)
             return

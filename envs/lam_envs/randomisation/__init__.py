@@ -1,0 +1,1 @@
+"""Domain randomisation: each episode of each world draws its looks, cameras and physics."""

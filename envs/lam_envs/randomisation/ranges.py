@@ -1,0 +1,77 @@
+"""How far each thing is randomised. Loads neither torch nor MuJoCo: configurations hold it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+from lam_envs.errors import InvalidSettingError
+
+_SHARES = ("colours", "textures", "light")
+
+
+@dataclass(frozen=True)
+class Randomisation:
+    """Domain randomisation (Tobin et al. 2017, https://arxiv.org/abs/1703.06907); 0 is off.
+
+    Every episode draws anew, from the seed of its start; the start state itself does not depend on
+    the settings. The green goal marker keeps its look: it is part of the task.
+    """
+
+    colours: float = 0.0
+    """Share of each colour that is drawn anew, 0 to 1; what had one colour keeps one."""
+
+    textures: float = 0.0
+    """Probability that things of one colour get a pattern of two, 0 to 1."""
+
+    light: float = 0.0
+    """How much the light's strength, tint and direction vary, 0 to 1."""
+
+    camera_position_m: float = 0.0
+    """Largest shift of each camera along each of its axes, metres."""
+
+    camera_angle_deg: float = 0.0
+    """Largest turn of each camera about each of its axes, degrees."""
+
+    friction: float = 0.0
+    """Friction is scaled by a factor between 1 / (1 + x) and 1 + x."""
+
+    mass: float = 0.0
+    """The mass of what is no part of the robot is scaled by a factor as friction is."""
+
+    table_height_m: float = 0.0
+    """Largest change of the height of the table and all on it over the robot's foot, metres."""
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            high = 1.0 if item.name in _SHARES else math.inf
+            if not (0.0 <= value <= high and math.isfinite(value)):
+                allowed = (
+                    "between 0 and 1" if item.name in _SHARES else "a finite number, 0 or more"
+                )
+                name = item.name.replace("_", "-")
+                raise InvalidSettingError(f"randomise.{name} is {value!r}; it must be {allowed}.")
+
+    @property
+    def changes_physics(self) -> bool:
+        """Whether worlds differ in more than what the cameras see."""
+        return max(self.friction, self.mass, self.table_height_m) > 0.0
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is randomised."""
+        return any(getattr(self, item.name) > 0.0 for item in fields(self))
+
+
+MODERATE = Randomisation(
+    colours=0.5,
+    textures=0.3,
+    light=0.5,
+    camera_position_m=0.02,
+    camera_angle_deg=2.0,
+    friction=0.3,
+    mass=0.5,
+    table_height_m=0.02,
+)
+"""Everything at once, as far as scripted experts still solve their tasks."""
