@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from lam_envs.tasks.base import at_height
 from lam_envs.tasks.coffee import MugTask, place_machine
 from lam_envs.tasks.sawyer import SawyerWorlds
 
@@ -30,4 +31,4 @@ class CoffeePush(MugTask):
         place_machine(worlds, mask, vectors[:, 3:])
 
     def hand_goal(self, goal: torch.Tensor) -> torch.Tensor:
-        return torch.cat((goal[:, :2], torch.full_like(goal[:, 2:], 0.1)), 1)
+        return at_height(goal, 0.1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from lam_envs.tasks.base import Outcome, Task, as_float32, choose, move
+from lam_envs.tasks.base import Outcome, Task, as_float32, at_height, choose, move
 from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
 
@@ -61,7 +61,7 @@ class DialTurn(Task):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand, aim = state[:, :3], _push_pos(state[:, 4:7])
-        above = torch.cat((aim[:, :2], torch.full_like(aim[:, 2:], 0.2)), 1)
+        above = at_height(aim, 0.2)
         is_off = (hand[:, :2] - aim[:, :2]).norm(dim=1) > 0.02
         is_high = (hand[:, 2] - aim[:, 2]).abs() > 0.02
         beyond = aim + aim.new_tensor((-0.05, 0.005, 0.0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from lam_envs.tasks.base import Outcome, as_float32, choose, move
+from lam_envs.tasks.base import Outcome, as_float32, at_height, choose, move
 from lam_envs.tasks.door import DoorTask
 from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
@@ -50,8 +50,8 @@ class DoorClose(DoorTask):
         hand, goal = state[:, :3], state[:, -3:]
         handle = state[:, 4:7] + state.new_tensor((0.05, 0.12, 0.1))
         outside = handle + handle.new_tensor((-0.02, 0.0, 0.0))
-        rise = torch.cat((hand[:, :2], handle[:, 2:] + 0.25), 1)
-        above = torch.cat((outside[:, :2], hand[:, 2:]), 1)
+        rise = at_height(hand, handle[:, 2] + 0.25)
+        above = at_height(outside, hand[:, 2])
         is_inside = hand[:, 0] > handle[:, 0]
         is_low = hand[:, 2] < handle[:, 2] + 0.2
         is_off = (hand[:, 2] - handle[:, 2]).abs() > 0.04

@@ -9,7 +9,7 @@ import torch
 from lam_envs.tasks.base import Outcome, choose, move
 from lam_envs.tasks.door import DoorTask
 from lam_envs.tasks.funnel import above_floor, funnel_height
-from lam_envs.tasks.rewards import hamacher_product, tolerance
+from lam_envs.tasks.rewards import hamacher_product, nearness, tolerance
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _FUNNEL_RADIUS_M = 0.12
@@ -57,24 +57,14 @@ def _readiness(state: torch.Tensor) -> torch.Tensor:
     radius = (hand[:, :2] - handle[:, :2]).norm(dim=1)
     floor = funnel_height(radius, throat=_FUNNEL_RADIUS_M, slope=0.04, rim=0.4)
     is_above = above_floor(hand[:, 2], floor, margin=floor / 2.0)
-    in_place = tolerance(
-        (hand - handle - state.new_tensor((0.05, 0.03, -0.01))).norm(dim=1),
-        lower=0.0,
-        upper=_FUNNEL_RADIUS_M / 2.0,
-        margin=0.5,
-        sigmoid="long_tail",
-    )
+    beside = handle + state.new_tensor((0.05, 0.03, -0.01))
+    in_place = nearness((hand - beside).norm(dim=1), _FUNNEL_RADIUS_M / 2.0, margin=0.5)
     return hamacher_product(is_above, in_place)
 
 
 def _opening(angle: torch.Tensor) -> torch.Tensor:
     """Return how far the door is open, shape (N,), for its joint's angle in radians."""
     has_moved = (angle < -math.pi / 90.0).to(angle.dtype)
-    opened = tolerance(
-        math.pi / 2.0 + math.pi / 6 + angle,
-        lower=0.0,
-        upper=0.5,
-        margin=math.pi / 3.0,
-        sigmoid="long_tail",
-    )
+    to_open = math.pi / 2.0 + math.pi / 6 + angle
+    opened = tolerance(to_open, lower=0.0, upper=0.5, margin=math.pi / 3.0, sigmoid="long_tail")
     return 0.2 * has_moved + 0.8 * opened

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from lam_envs.tasks.base import Outcome, choose, move
+from lam_envs.tasks.base import Outcome, at_height, choose, move
 from lam_envs.tasks.drawer import DrawerTask
 from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
@@ -56,7 +56,7 @@ class DrawerClose(DrawerTask):
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand = state[:, :3]
         handle = state[:, 4:7] + state.new_tensor((0.0, 0.0, -0.02))
-        rise = torch.cat((hand[:, :2], handle[:, 2:] + 0.5), 1)
+        rise = at_height(hand, handle[:, 2] + 0.5)
         above = handle + state.new_tensor((0.0, -0.075, 0.23))
         front = handle + state.new_tensor((0.0, -0.075, 0.0))
         is_behind = hand[:, 1] > handle[:, 1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from lam_envs.tasks.base import Outcome, as_float32, choose, move
+from lam_envs.tasks.base import Outcome, as_float32, at_height, choose, move
 from lam_envs.tasks.grasp import caging
 from lam_envs.tasks.puck import PuckTask
 from lam_envs.tasks.rewards import hamacher_product
@@ -54,7 +54,7 @@ class HandInsert(PuckTask):
         desired = choose(
             (is_off, block + block.new_tensor((0.0, 0.0, 0.1))),
             (height > 0.05, block + block.new_tensor((0.0, 0.0, 0.03))),
-            (is_aside, torch.cat((goal[:, :2], hand[:, 2:]), 1)),
+            (is_aside, at_height(goal, hand[:, 2])),
             otherwise=goal,
         )
         effort = torch.where(is_off | (height > 0.1), 0.0, 0.65).to(state.dtype)

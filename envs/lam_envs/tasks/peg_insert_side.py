@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from lam_envs.tasks.base import Outcome, Task, choose, move
-from lam_envs.tasks.grasp import caging
+from lam_envs.tasks.grasp import caging, is_lifted
 from lam_envs.tasks.rewards import hamacher_product, nearness, rect_prism_tolerance
 from lam_envs.tasks.rotations import quat_wxyz_to_xyzw
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 _HOLE_IN_BOX = (0.03, 0.0, 0.13)
 _RADIUS_M = 0.07
-_MIN_DISTANCE_M = 0.1
 
 
 class PegInsertSide(Task):
@@ -31,11 +28,8 @@ class PegInsertSide(Task):
     reset_high = (0.2, 0.7, 0.02, -0.25, 0.7, 0.001)
     goal_low = (-0.35 + 0.03, 0.4, -0.001 + 0.13)
     goal_high = (-0.25 + 0.03, 0.7, 0.001 + 0.13)
+    min_goal_distance_m = 0.1
     goal_is_seen = True  # It is the hole.
-
-    def is_valid_reset(self, vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-        distance = np.linalg.norm(vectors[:, :2] - vectors[:, 3:5], axis=1)
-        return np.asarray(distance >= _MIN_DISTANCE_M)
 
     def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
         worlds.set_body_pos("box", mask, vectors[:, 3:])
@@ -54,8 +48,7 @@ class PegInsertSide(Task):
         return torch.cat((worlds.site_pos("pegGrasp"), quat), 1)
 
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
-        start, tcp = worlds.start, worlds.tcp
-        opening, peg = state[:, 3], state[:, 4:7]
+        start, peg = worlds.start, state[:, 4:7]
         scale = peg.new_tensor((1.0, 2.0, 2.0))
         head_to_hole = ((worlds.site_pos("pegHead") - start.target_pos) * scale).norm(dim=1)
         in_place = nearness(
@@ -72,13 +65,9 @@ class PegInsertSide(Task):
             pad_success_thresh=0.03,
             xz_thresh=0.005,
         )
-        is_lifted = (
-            ((peg - tcp).norm(dim=1) < 0.08)
-            & (opening > 0)
-            & (peg[:, 2] - 0.01 > start.obj_init_pos[:, 2])
-        )
-        reward = hamacher_product(torch.where(is_lifted, 1.0, grasped), in_place)
-        reward = torch.where(is_lifted, reward + 1.0 + 5 * in_place, reward)
+        is_held = is_lifted(worlds, state, reach_m=0.08)
+        reward = hamacher_product(torch.where(is_held, 1.0, grasped), in_place)
+        reward = torch.where(is_held, reward + 1.0 + 5 * in_place, reward)
         is_success = head_to_hole <= _RADIUS_M
         return Outcome(torch.where(is_success, 10.0, reward), is_success)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from lam_envs.tasks.base import Outcome, Task, choose, move
+from lam_envs.tasks.base import Outcome, Task, at_height, choose, move
 from lam_envs.tasks.grasp import caging
 from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
@@ -70,7 +70,7 @@ class PegUnplugSide(Task):
         hand = state[:, :3]
         plug = state[:, 4:7] + state.new_tensor((-0.02, 0.0, 0.035))
         above = plug + plug.new_tensor((0.0, 0.0, 0.2))
-        grip = torch.cat((plug[:, :2], torch.full_like(plug[:, :1], 0.15)), 1)
+        grip = at_height(plug, 0.15)
         aside = hand + hand.new_tensor((0.01, 0.0, 0.0))
         is_off = (hand[:, :2] - plug[:, :2]).norm(dim=1) > 0.04
         is_high = (hand[:, 2] - 0.15).abs() > 0.02

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from lam_envs.tasks.base import Outcome, choose, move
+from lam_envs.tasks.grasp import is_lifted
 from lam_envs.tasks.puck import PuckTask
 from lam_envs.tasks.rewards import between_pads, hamacher_product, xz_caging
 from lam_envs.tasks.sawyer import SawyerWorlds
@@ -29,16 +30,11 @@ class PickPlace(PuckTask):
     goal_high = (0.1, 0.9, 0.3)
 
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
-        start = worlds.start
-        opening, puck = state[:, 3], state[:, 4:7]
-        puck_to_target = (puck - start.target_pos).norm(dim=1)
+        puck = state[:, 4:7]
+        puck_to_target = (puck - worlds.start.target_pos).norm(dim=1)
         in_place = self.closeness(worlds, puck_to_target, _GOAL_RADIUS_M)
         reward = hamacher_product(_grasped(worlds, puck, actions), in_place)
-        holding = (
-            ((puck - worlds.tcp).norm(dim=1) < 0.02)
-            & (opening > 0)
-            & (puck[:, 2] - 0.01 > start.obj_init_pos[:, 2])
-        )
+        holding = is_lifted(worlds, state, reach_m=0.02)
         reward = torch.where(holding, reward + 1.0 + 5.0 * in_place, reward)
         reward = torch.where(puck_to_target < _GOAL_RADIUS_M, 10.0, reward)
         return Outcome(reward, puck_to_target <= 0.07)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from lam_envs.tasks.base import Outcome, choose, move
-from lam_envs.tasks.grasp import caging
+from lam_envs.tasks.base import Outcome, at_height, choose, move
+from lam_envs.tasks.grasp import caging, is_lifted
 from lam_envs.tasks.puck import PuckTask
 from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
@@ -31,8 +31,7 @@ class PickPlaceWall(PuckTask):
     goal_high = (0.05, 0.9, 0.3)
 
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
-        start = worlds.start
-        opening, puck = state[:, 3], state[:, 4:7]
+        start, puck = worlds.start, state[:, 4:7]
         puck_to_target = (puck - start.target_pos).norm(dim=1)
         in_place = self.closeness(worlds, puck_to_target, _RADIUS_M)
         over_wall = _over_wall(puck, start.obj_init_pos, start.target_pos)
@@ -46,16 +45,12 @@ class PickPlaceWall(PuckTask):
             density="low",
         )
         holding = hamacher_product(grasped, over_wall)
-        is_lifted = (
-            ((puck - worlds.tcp).norm(dim=1) < 0.02)
-            & (opening > 0)
-            & (puck[:, 2] - 0.015 > start.obj_init_pos[:, 2])
-        )
+        is_held = is_lifted(worlds, state, reach_m=0.02, rise_m=0.015)
         is_past_wall = puck[:, 1] > 0.75
         reward = choose(
             (puck_to_target < _RADIUS_M, torch.full_like(holding, 10.0)),
-            (is_lifted & is_past_wall, holding + 1.0 + 4.0 + 3.0 * in_place),
-            (is_lifted, holding + 1.0 + 4.0 * over_wall),
+            (is_held & is_past_wall, holding + 1.0 + 4.0 + 3.0 * in_place),
+            (is_held, holding + 1.0 + 4.0 * over_wall),
             otherwise=holding,
         )
         return Outcome(reward, puck_to_target <= 0.07)
@@ -71,8 +66,8 @@ class PickPlaceWall(PuckTask):
             (is_off, aim + aim.new_tensor((0.0, 0.0, 0.1))),
             (is_high, aim + aim.new_tensor((0.0, 0.0, 0.03))),
             (is_before_wall & (z < 0.25), hand + hand.new_tensor((0.0, 0.0, 1.0))),
-            (is_before_wall & (z < 0.35), torch.cat((goal[:, :2], hand[:, 2:]), 1)),
-            ((z - goal[:, 2]).abs() > 0.01, torch.cat((hand[:, :2], goal[:, 2:]), 1)),
+            (is_before_wall & (z < 0.35), at_height(goal, z)),
+            ((z - goal[:, 2]).abs() > 0.01, at_height(hand, goal[:, 2])),
             otherwise=goal,
         )
         is_far = ((hand[:, :2] - puck[:, :2]).norm(dim=1) > 0.015) | ((z - puck[:, 2]).abs() > 0.1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from lam_envs.tasks.base import Outcome, choose, move
+from lam_envs.tasks.base import Outcome, at_height, choose, move
 from lam_envs.tasks.grasp import caging
 from lam_envs.tasks.puck import PuckTask
 from lam_envs.tasks.sawyer import SawyerWorlds
@@ -30,9 +30,9 @@ class Push(PuckTask):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        height = worlds.body_pos("obj")[mask, 2:]
-        worlds.start.target_pos[mask] = torch.cat((vectors[mask, 3:5], height), 1)
-        worlds.start.obj_init_pos[mask] = torch.cat((vectors[mask, :2], height), 1)
+        height = worlds.body_pos("obj")[mask, 2]
+        worlds.start.target_pos[mask] = at_height(vectors[mask, 3:], height)
+        worlds.start.obj_init_pos[mask] = at_height(vectors[mask, :3], height)
         worlds.set_object_pos(mask, worlds.start.obj_init_pos)
 
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:

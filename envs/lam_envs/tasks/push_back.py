@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from lam_envs.tasks.base import Outcome, as_float32, choose, move
+from lam_envs.tasks.base import Outcome, as_float32, at_height, choose, move
 from lam_envs.tasks.grasp import pinching
 from lam_envs.tasks.push import Push
 from lam_envs.tasks.rewards import hamacher_product
@@ -46,7 +46,7 @@ class PushBack(Push):
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand, block, goal = state[:, :3], state[:, 4:7], state[:, -3:]
         above = block + block.new_tensor((0.0, 0.0, 0.3))
-        level = torch.cat((goal[:, :2], goal[:, 2:] + hand[:, 2:]), 1)
+        level = at_height(goal, goal[:, 2] + hand[:, 2])
         is_off = (hand[:, :2] - block[:, :2]).norm(dim=1) > 0.04
         height = (hand[:, 2] - block[:, 2]).abs()
         desired = choose((is_off, above), (height > 0.055, block), otherwise=level)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from lam_envs.tasks.base import Outcome, as_float32, choose, move
-from lam_envs.tasks.grasp import caging
+from lam_envs.tasks.base import Outcome, as_float32, at_height, choose, move
+from lam_envs.tasks.grasp import caging, is_lifted
 from lam_envs.tasks.puck import PuckTask
 from lam_envs.tasks.rewards import hamacher_product
 from lam_envs.tasks.sawyer import SawyerWorlds
@@ -40,14 +40,13 @@ class ShelfPlace(PuckTask):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        height = worlds.body_pos("obj")[mask, 2:]
+        height = worlds.body_pos("obj")[mask, 2]
         worlds.start.target_pos[mask] = vectors[mask, 3:]
-        worlds.start.obj_init_pos[mask] = torch.cat((vectors[mask, :2], height), 1)
+        worlds.start.obj_init_pos[mask] = at_height(vectors[mask, :3], height)
         worlds.set_object_pos(mask, worlds.start.obj_init_pos)
 
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
-        start = worlds.start
-        opening, block = state[:, 3], state[:, 4:7]
+        start, block = worlds.start, state[:, 4:7]
         block_to_target = (block - start.target_pos).norm(dim=1)
         in_place = self.closeness(worlds, block_to_target, _RADIUS_M)
         grasped = caging(
@@ -60,13 +59,9 @@ class ShelfPlace(PuckTask):
             density="low",
         )
         reward = hamacher_product(grasped, in_place)
-        is_lifted = (
-            ((block - worlds.tcp).norm(dim=1) < 0.025)
-            & (opening > 0)
-            & (block[:, 2] - 0.01 > start.obj_init_pos[:, 2])
-        )
+        is_held = is_lifted(worlds, state, reach_m=0.025)
         placed = _unless_below(block, start.target_pos, in_place)
-        reward = torch.where(is_lifted, reward + 1.0 + 5.0 * placed, reward)
+        reward = torch.where(is_held, reward + 1.0 + 5.0 * placed, reward)
         reward = torch.where(block_to_target < _RADIUS_M, 10.0, reward)
         return Outcome(reward, block_to_target <= 0.07)
 
