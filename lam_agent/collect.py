@@ -18,6 +18,7 @@ from lam_agent.types import Progress, Teacher, no_progress
 from lam_envs.batched import ACTION_SIZE, BatchedEnv
 from lam_envs.errors import UnstableSimulationError
 from lam_envs.instability import OnUnstable
+from lam_envs.randomisation.ranges import Randomisation
 
 
 @dataclass
@@ -61,6 +62,7 @@ def collect_episodes(
     horizon: int,
     threads: int | None = None,
     on_unstable: OnUnstable = "raise",
+    randomisation: Randomisation | None = None,
     progress: Progress = no_progress,
 ) -> EpisodeSet:
     """Roll out a teacher and record what the cameras see and what it would do.
@@ -75,6 +77,7 @@ def collect_episodes(
         horizon: Control steps after which an episode ends without success.
         threads: CPU threads; None for all cores.
         on_unstable: `raise`, or `drop`: episodes whose physics breaks are left out and counted.
+        randomisation: How far looks, cameras and physics differ between episodes; None for not.
         progress: Called after each look.
 
     Returns:
@@ -91,6 +94,7 @@ def collect_episodes(
         horizon=horizon,
         num_threads=threads,
         on_unstable=on_unstable,
+        randomisation=randomisation,
     )
     seeds = start_seeds(task, "demonstration", episodes, seed=seed)
     noise = torch.zeros(num_worlds, horizon, ACTION_SIZE)

@@ -16,6 +16,7 @@ import tyro
 
 from lam_agent.errors import ConfigError
 from lam_agent.options import ModuleNames, comma_list
+from lam_envs.randomisation.ranges import Randomisation
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 
@@ -370,6 +371,9 @@ class RunConfig:
     """Modules that register tasks of one's own; the flag may be given several times."""
 
     sim: SimConfig = field(default_factory=SimConfig)
+    randomise: Randomisation = field(default_factory=Randomisation)
+    """Domain randomisation of the demonstrations; tests always have the scenes' own looks."""
+
     stream: StreamConfig = field(default_factory=StreamConfig)
     eval: EvalConfig = field(default_factory=EvalConfig)
     collect: CollectConfig = field(default_factory=CollectConfig)

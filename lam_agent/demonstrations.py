@@ -68,6 +68,7 @@ def content_key(task: str, config: RunConfig) -> str:
         "horizon": config.eval.horizon,
         "image_size": config.policy.image_size,
         "collect": settings,
+        "randomise": to_plain(config.randomise),
         "source": _source_digest(),
         "task_source": _task_digest(task),
         "versions": {name: versions[name] for name in _SHAPING_PACKAGES},
@@ -123,6 +124,7 @@ def load_demonstrations(
         horizon=config.eval.horizon,
         threads=config.threads,
         on_unstable=config.sim.on_unstable,
+        randomisation=config.randomise,
         progress=progress,
     )
     episodes.save(path)

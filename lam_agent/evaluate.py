@@ -18,6 +18,7 @@ from lam_agent.seeding import Split, start_seeds
 from lam_agent.types import Progress, no_progress
 from lam_envs.batched import BatchedEnv
 from lam_envs.instability import OnUnstable
+from lam_envs.randomisation.ranges import Randomisation
 from lam_envs.tasks.registry import make_task
 
 MAX_BATCH = 64
@@ -66,6 +67,7 @@ def _worlds(
     horizon: int,
     threads: int | None,
     on_unstable: OnUnstable,
+    randomisation: Randomisation | None,
 ) -> BatchedEnv:
     """Keep the environments of an evaluation: making their cameras takes a while."""
     return BatchedEnv(
@@ -75,6 +77,7 @@ def _worlds(
         horizon=horizon,
         num_threads=threads,
         on_unstable=on_unstable,
+        randomisation=randomisation,
     )
 
 
@@ -87,6 +90,7 @@ def evaluate(
     horizon: int,
     threads: int | None = None,
     on_unstable: OnUnstable = "raise",
+    randomisation: Randomisation | None = None,
     progress: Progress = no_progress,
 ) -> Evaluation:
     """Measure a policy's success on a task.
@@ -99,6 +103,7 @@ def evaluate(
         horizon: Control steps of every episode.
         threads: CPU threads of the simulation; the result does not depend on it.
         on_unstable: `raise`, or `drop`: an episode whose physics breaks counts as failed.
+        randomisation: How far looks, cameras and physics differ between episodes; None for not.
         progress: Called after each look.
     """
     seeds = start_seeds(task, split, episodes)
@@ -106,7 +111,7 @@ def evaluate(
     parts = []
     for first in range(0, episodes, MAX_BATCH):
         batch = seeds[first : first + MAX_BATCH]
-        env = _worlds(task, num_envs, size, horizon, threads, on_unstable)
+        env = _worlds(task, num_envs, size, horizon, threads, on_unstable, randomisation)
         filled = batch + batch[:1] * (env.num_envs - len(batch))  # The batch size is fixed.
         part = _roll_out(policy, env, filled, first / episodes, len(batch) / episodes, progress)
         parts.append([values[: len(batch)] for values in part])

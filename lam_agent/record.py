@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +119,7 @@ class RunRecord:
             "demonstrations": config.demonstrations,
             "demonstration_seed": config.seed,
             "demonstration_source": self.source,
+            "demonstration_randomisation": asdict(config.randomise),
             "start_seeds": "fixed for each (split, task, episode); splits are disjoint",
             "full_matrix": config.eval.full_matrix,
             "image_size": config.policy.image_size,

@@ -179,6 +179,11 @@ class BatchedEnv:
         return self.sim.device
 
     @property
+    def is_randomised(self) -> bool:
+        """Whether looks, cameras or physics differ between episodes: `reset` then needs seeds."""
+        return self._randomiser is not None
+
+    @property
     def state(self) -> torch.Tensor:
         """State after the last reset or step, shape (num_envs, 39)."""
         return self._state

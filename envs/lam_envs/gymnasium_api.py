@@ -9,6 +9,7 @@ import gymnasium
 import numpy as np
 
 from lam_envs.batched import ACTION_SIZE, BatchedEnv, check_counts
+from lam_envs.randomisation.ranges import Randomisation
 from lam_envs.scene import CAMERAS
 from lam_envs.spaces import (
     RENDER_FPS,
@@ -20,6 +21,7 @@ from lam_envs.spaces import (
     check_render_mode,
     observation_space,
     observe,
+    randomisation_seeds,
     render_frames,
     reset_vectors,
     to_actions,
@@ -173,6 +175,7 @@ class LamEnv(gymnasium.Env[Observation, Array]):
     | `num_threads` | **int** | `1` | Threads; results do not depend on it |
     | `render_mode` | **str** | `None` | `rgb_array` or `None` |
     | `render_size` | **int** | `256` | Height and width of `render()`'s front view |
+    | `randomisation` | **Randomisation** | `None` | Domain randomisation, drawn by episode |
 
     ## Version History
     * v0: Initial version.
@@ -193,6 +196,7 @@ class LamEnv(gymnasium.Env[Observation, Array]):
         num_threads: int | None = 1,
         render_mode: str | None = None,
         render_size: int = 256,
+        randomisation: Randomisation | None = None,
     ) -> None:
         check_render_mode(render_mode, self.metadata["render_modes"])
         check_counts(render_size=render_size)
@@ -210,6 +214,7 @@ class LamEnv(gymnasium.Env[Observation, Array]):
             image_size=image_size,
             horizon=_NO_HORIZON,
             num_threads=num_threads,
+            randomisation=randomisation,
         )
 
     def reset(
@@ -230,7 +235,8 @@ class LamEnv(gymnasium.Env[Observation, Array]):
         super().reset(seed=seed)
         given = check_options(options, ("reset_vector",)).get("reset_vector")
         vectors = reset_vectors(self._batched, [self.np_random], _ONE_WORLD, given)
-        self._batched.reset(reset_vectors=vectors)
+        seeds = randomisation_seeds(self._batched, [self.np_random], _ONE_WORLD)
+        self._batched.reset(seeds=seeds, reset_vectors=vectors)
         return self._observation(), {"reset_vector": vectors[0].numpy()}
 
     def step(self, action: Array) -> tuple[Observation, float, bool, bool, Info]:

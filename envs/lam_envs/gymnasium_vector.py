@@ -14,6 +14,7 @@ from gymnasium.vector.utils import batch_space
 
 from lam_envs.batched import ACTION_SIZE, BatchedEnv, check_counts
 from lam_envs.errors import InvalidResetError
+from lam_envs.randomisation.ranges import Randomisation
 from lam_envs.registration import MAX_EPISODE_STEPS
 from lam_envs.scene import CAMERAS
 from lam_envs.spaces import (
@@ -26,6 +27,7 @@ from lam_envs.spaces import (
     check_render_mode,
     observation_space,
     observe,
+    randomisation_seeds,
     render_frames,
     reset_vectors,
     to_actions,
@@ -88,6 +90,7 @@ class LamVectorEnv(VectorEnv[Observation, Array, Array]):
     | `num_threads` | **int** | `None` | Threads; None for all cores; results do not depend on it |
     | `render_mode` | **str** | `None` | `rgb_array` or `None` |
     | `render_size` | **int** | `256` | Height and width of the frames that `render()` returns |
+    | `randomisation` | **Randomisation** | `None` | Domain randomisation, drawn by episode |
 
     ## Version History
     * v0: Initial version.
@@ -111,6 +114,7 @@ class LamVectorEnv(VectorEnv[Observation, Array, Array]):
         num_threads: int | None = None,
         render_mode: str | None = None,
         render_size: int = 256,
+        randomisation: Randomisation | None = None,
     ) -> None:
         check_render_mode(render_mode, self.metadata["render_modes"])
         check_counts(render_size=render_size, max_episode_steps=max_episode_steps)
@@ -121,6 +125,7 @@ class LamVectorEnv(VectorEnv[Observation, Array, Array]):
             image_size=image_size,
             horizon=max_episode_steps,
             num_threads=num_threads,
+            randomisation=randomisation,
         )
         self.num_envs = num_envs
         self.render_mode = render_mode
@@ -218,7 +223,8 @@ class LamVectorEnv(VectorEnv[Observation, Array, Array]):
     def _start(self, mask: Mask, given: object) -> Info:
         """Start episodes in the masked worlds and return what `info` says of it."""
         vectors = reset_vectors(self._batched, self.np_random, mask, given)
-        self._batched.reset(torch.from_numpy(mask), reset_vectors=vectors)
+        seeds = randomisation_seeds(self._batched, self.np_random, mask)
+        self._batched.reset(torch.from_numpy(mask), seeds=seeds, reset_vectors=vectors)
         self._has_ended = self._has_ended & ~mask
         all_vectors = np.zeros((self.num_envs, vectors.shape[1]))
         all_vectors[mask] = vectors.numpy()

@@ -136,6 +136,22 @@ def reset_vectors(
     return torch.from_numpy(np.broadcast_to(vectors, (env.num_envs, size))[mask])
 
 
+def randomisation_seeds(
+    env: BatchedEnv, generators: Sequence[np.random.Generator], mask: npt.NDArray[np.bool_]
+) -> list[int] | None:
+    """Return a seed for each masked world whose looks or physics are drawn; None where none are.
+
+    Args:
+        env: The worlds.
+        generators: One for each world, from which its seed is drawn.
+        mask: Worlds that reset, shape (num_envs,), bool.
+    """
+    if not env.is_randomised:
+        return None
+    chosen = (generator for generator, resets in zip(generators, mask, strict=True) if resets)
+    return [int(generator.integers(2**63)) for generator in chosen]
+
+
 def check_options(options: Mapping[str, Any] | None, allowed: Sequence[str]) -> Mapping[str, Any]:
     """Return the options of Gymnasium's `reset`, or an empty mapping.
 

@@ -19,6 +19,7 @@ from lam_envs.batched import BatchedEnv
 from lam_envs.errors import InvalidActionError, InvalidResetError, InvalidSettingError
 from lam_envs.gymnasium_api import LamEnv
 from lam_envs.gymnasium_vector import LamVectorEnv
+from lam_envs.randomisation.ranges import Randomisation
 from lam_envs.registration import gymnasium_id
 from lam_envs.tasks.registry import make_task, task_names
 
@@ -337,3 +338,17 @@ def test_vector_steps_need_resets_and_shapes(envs: LamVectorEnv) -> None:
     envs.reset(seed=0)
     with pytest.raises(InvalidActionError, match=r"shape \(4,\); it must have shape \(3, 4\)"):
         envs.step(np.zeros(4, dtype=np.float32))
+
+
+def test_randomised_worlds_draw_from_the_generators_of_gymnasium() -> None:
+    ranges = Randomisation(colours=1.0)
+    env = gymnasium.make("lam_envs:lam/Push-v0", randomisation=ranges)
+    first, _ = env.reset(seed=1)
+    second, _ = env.reset()
+    again, _ = env.reset(seed=1)
+    assert np.array_equal(first["front"], again["front"])
+    assert (first["front"] != second["front"]).mean() > 0.5
+    envs = gymnasium.make_vec("lam_envs:lam/Push-v0", num_envs=2, randomisation=ranges)
+    observations, _ = envs.reset(seed=1)
+    assert np.array_equal(observations["front"][0], first["front"])
+    assert not np.array_equal(observations["front"][0], observations["front"][1])

@@ -22,6 +22,7 @@ from lam_agent.config import (
 from lam_agent.config_file import read_config
 from lam_agent.errors import ConfigError
 from lam_agent.run_folder import dump_config
+from lam_envs.randomisation.ranges import Randomisation
 
 CHANGED = RunConfig(
     task_stream=("push", "drawer-open", "push"),
@@ -37,6 +38,7 @@ CHANGED = RunConfig(
     allow_repeats=True,
     references=True,
     sim=SimConfig("drop"),
+    randomise=Randomisation(colours=0.5, table_height_m=0.01),
     stream=StreamConfig(order_seed=5),
     eval=EvalConfig(episodes=4, horizon=90, validation_episodes=5, full_matrix=True),
     collect=CollectConfig(noise_std=0.125, batch=5, cache_dir=Path("some where/é")),

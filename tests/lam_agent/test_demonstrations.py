@@ -17,6 +17,7 @@ from lam_agent.demonstrations import (
     load_demonstrations,
 )
 from lam_agent.episodes import EpisodeSet
+from lam_envs.randomisation.ranges import Randomisation
 
 Damage = Callable[[Path], object]
 
@@ -50,6 +51,15 @@ def test_the_second_time_comes_from_the_cache_and_is_equal(config: RunConfig) ->
         path.name,
         path.with_suffix(".sha256").name,
     }
+
+
+def test_randomised_demonstrations_look_otherwise_and_have_another_key(config: RunConfig) -> None:
+    randomised = replace(config, randomise=Randomisation(colours=1.0))
+    plain, _ = load_demonstrations("push", config)
+    other, was_cached = load_demonstrations("push", randomised)
+    assert not was_cached
+    assert torch.equal(other.actions, plain.actions)
+    assert not torch.equal(other.images["front"], plain.images["front"])
 
 
 def flip_a_byte(path: Path) -> None:
