@@ -1,7 +1,9 @@
 """Task streams that have a name: data, and how names become tasks. Loads neither torch nor MuJoCo.
 
 `cw10` and `cw20` are Continual World's (Wołczyk et al. 2021, https://arxiv.org/abs/2105.10919),
-`mt10` is the order of Meta-World's MT10 (Yu et al. 2019, https://arxiv.org/abs/1910.10897).
+`mt10` and `mt50` are the order of Meta-World's MT10 and MT50 (Yu et al. 2019,
+https://arxiv.org/abs/1910.10897). `pretrain32` holds what neither `cw10` nor `mt10` holds: tasks to
+pretrain on before a stream is learned; docs/environments.md says which scenes they share with it.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from lam_envs.errors import UnknownTaskError
-from lam_envs.tasks.registry import check_task_name, nearest, task_names
+from lam_envs.tasks.registry import BUILT_IN, check_task_name, nearest, task_names
 
 _CW10 = (
     "hammer",
@@ -38,8 +40,69 @@ _MT10 = (
     "window-close",
 )
 
+_MT50 = (
+    "assembly",
+    "basketball",
+    "bin-picking",
+    "box-close",
+    "button-press-topdown",
+    "button-press-topdown-wall",
+    "button-press",
+    "button-press-wall",
+    "coffee-button",
+    "coffee-pull",
+    "coffee-push",
+    "dial-turn",
+    "disassemble",
+    "door-close",
+    "door-lock",
+    "door-open",
+    "door-unlock",
+    "hand-insert",
+    "drawer-close",
+    "drawer-open",
+    "faucet-open",
+    "faucet-close",
+    "hammer",
+    "handle-press-side",
+    "handle-press",
+    "handle-pull-side",
+    "handle-pull",
+    "lever-pull",
+    "pick-place-wall",
+    "pick-out-of-hole",
+    "pick-place",
+    "plate-slide",
+    "plate-slide-side",
+    "plate-slide-back",
+    "plate-slide-back-side",
+    "peg-insert-side",
+    "peg-unplug-side",
+    "soccer",
+    "stick-push",
+    "stick-pull",
+    "push",
+    "push-wall",
+    "push-back",
+    "reach",
+    "reach-wall",
+    "shelf-place",
+    "sweep-into",
+    "sweep",
+    "window-open",
+    "window-close",
+)
+
+_PRETRAIN32 = tuple(name for name in BUILT_IN if name not in {*_CW10, *_MT10})
+
 STREAMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"cw10": _CW10, "cw20": _CW10 * 2, "mt10": _MT10}
+    {
+        "cw10": _CW10,
+        "cw20": _CW10 * 2,
+        "mt10": _MT10,
+        "mt50": _MT50,
+        "pretrain32": _PRETRAIN32,
+    }
 )
 """Name of a stream -> its tasks in order."""
 

@@ -4,36 +4,17 @@ from pathlib import Path
 
 import gymnasium
 import pytest
+from metaworld.env_dict import ALL_V3_ENVIRONMENTS
 
 import lam_envs
 from lam_envs.batched import BatchedEnv
 from lam_envs.errors import UnknownTaskError
-from lam_envs.tasks.registry import check_task_name, make_task, nearest, task_names
-
-BUILT_IN = (
-    "reach",
-    "push",
-    "drawer-open",
-    "window-close",
-    "pick-place",
-    "door-open",
-    "drawer-close",
-    "button-press-topdown",
-    "peg-insert-side",
-    "window-open",
-    "peg-unplug-side",
-    "hammer",
-    "push-wall",
-    "faucet-close",
-    "push-back",
-    "stick-pull",
-    "handle-press-side",
-    "shelf-place",
-)
+from lam_envs.tasks.registry import BUILT_IN, check_task_name, make_task, nearest, task_names
 
 
-def test_the_built_in_tasks_have_their_names() -> None:
+def test_the_built_in_tasks_are_those_of_metaworld() -> None:
     assert task_names() == BUILT_IN
+    assert sorted(f"{name}-v3" for name in BUILT_IN) == sorted(ALL_V3_ENVIRONMENTS)
     assert [make_task(name).name for name in BUILT_IN] == list(BUILT_IN)
 
 

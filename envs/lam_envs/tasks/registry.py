@@ -18,7 +18,7 @@ _TaskT = TypeVar("_TaskT", bound="type[Task]")
 ENTRY_POINT_GROUP = "lam_envs.tasks"
 """Group in which other packages name their tasks: `my-task = "my_package.my_task:MyTask"`."""
 
-_BUILT_IN = (
+BUILT_IN = (
     "reach",
     "push",
     "drawer-open",
@@ -70,7 +70,7 @@ _BUILT_IN = (
     "sweep",
     "sweep-into",
 )
-"""Meta-World's tasks: those of `mt10` and `cw10`, then the others by name."""
+"""Names of Meta-World's tasks: those of `mt10` and `cw10`, then the others by name."""
 
 
 _REGISTERED: dict[str, type[Task]] = {}
@@ -101,7 +101,7 @@ def register_task(cls: _TaskT) -> _TaskT:
 
 def task_names() -> tuple[str, ...]:
     """Return the names of all tasks, built-in ones first."""
-    return tuple(dict.fromkeys((*_BUILT_IN, *_REGISTERED, *_entry_points())))
+    return tuple(dict.fromkeys((*BUILT_IN, *_REGISTERED, *_entry_points())))
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
@@ -134,7 +134,7 @@ def make_task(name: str) -> Task:
         TaskLoadError: Its package cannot be loaded, or its class is no complete task.
     """
     check_task_name(name)
-    if name in _BUILT_IN:
+    if name in BUILT_IN:
         module, _, attribute = _built_in_target(name).partition(":")
         task: Task = getattr(import_module(module), attribute)()
         return task
@@ -174,7 +174,7 @@ def _check_free(name: str, target: str) -> None:
     from lam_envs.streams import STREAMS
 
     owners = [*_entry_points().get(name, ())]
-    if name in _BUILT_IN:
+    if name in BUILT_IN:
         owners.append(_built_in_target(name))
     if name in _REGISTERED:
         owners.append(f"{_REGISTERED[name].__module__}:{_REGISTERED[name].__qualname__}")
