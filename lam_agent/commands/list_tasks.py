@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from lam_agent.options import ModuleNames, merge_imports
+
+if TYPE_CHECKING:
+    from lam_envs.tasks.base import Task
+
+_NAME_WIDTH = 27
 
 
 @dataclass(frozen=True)
@@ -18,10 +23,12 @@ class ListArguments:
     """Print the tasks with their instructions, and the named task streams."""
 
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Print a JSON list of objects with `name` and `instruction`, without the streams."""
+    """Print a JSON list of objects with `name`, `instruction`, `scene` (its MJCF file) and
+    `shares_scene_with` (other tasks with that file), without the streams."""
 
     pictures: Path | None = None
-    """Folder for pictures of both cameras at the start of each task, and a sheet of all."""
+    """Folder for pictures of both cameras at the start of each task, a sheet of all, and one of
+    randomised scenes."""
 
     imports: ModuleNames = ()
     """Modules that register tasks of one's own; the flag may be given several times."""
@@ -35,19 +42,36 @@ def command(arguments: Sequence[str]) -> None:
     from lam_envs.tasks.registry import make_task, task_names
 
     import_tasks(asked.imports)
-    tasks = [{"name": name, "instruction": make_task(name).instruction} for name in task_names()]
+    tasks = {name: make_task(name) for name in task_names()}
     if asked.json:
-        print(json.dumps(tasks, indent=2))
+        print(json.dumps(_described(tasks), indent=2))
     else:
-        for task in tasks:
-            print(f"{task['name']:<22}{task['instruction']}")
+        for name, task in tasks.items():
+            print(f"{name:<{_NAME_WIDTH}}{task.instruction}")
         print("\nTask streams:")
         for name, stream in STREAMS.items():
-            print(f"{name:<22}{','.join(stream)}")
+            print(f"{name:<{_NAME_WIDTH}}{len(stream)} tasks: {','.join(stream)}")
     if asked.pictures is None:
         return
-    from lam_agent.commands.pictures import save_pictures
+    from lam_agent.commands.pictures import save_pictures, save_randomised_pictures
 
-    sheet = save_pictures(task_names(), asked.pictures)
+    sheet = save_pictures(tuple(tasks), asked.pictures)
+    randomised = save_randomised_pictures(asked.pictures)
     if not asked.json:
-        print(f"\nPictures: {sheet}")
+        print(f"\nPictures: {sheet}\nRandomised: {randomised}")
+
+
+def _described(tasks: Mapping[str, Task]) -> list[dict[str, object]]:
+    """Return what `--json` says of each task."""
+    from lam_envs.tasks.scenes import scene_name, shared_scenes
+
+    others = shared_scenes(tasks)
+    return [
+        {
+            "name": name,
+            "instruction": task.instruction,
+            "scene": scene_name(task),
+            "shares_scene_with": list(others[name]),
+        }
+        for name, task in tasks.items()
+    ]

@@ -10,7 +10,11 @@ from PIL import Image
 
 from lam_agent import __version__
 from lam_agent.__main__ import main
-from lam_agent.commands.pictures import save_pictures
+from lam_agent.commands.pictures import (
+    RANDOMISED_TASKS,
+    save_pictures,
+    save_randomised_pictures,
+)
 from lam_agent.system import package_versions
 from lam_envs.streams import STREAMS
 from lam_envs.tasks.registry import make_task, task_names
@@ -26,12 +30,21 @@ def test_list_tasks_names_every_task_with_its_instruction(capsys: Capture) -> No
     tasks = json.loads(capsys.readouterr().out)
     assert [task["name"] for task in tasks] == list(task_names())
     assert all(task["instruction"] == make_task(task["name"]).instruction for task in tasks)
+    by_name = {task["name"]: task for task in tasks}
+    assert by_name["coffee-pull"]["scene"] == "sawyer_xyz/sawyer_coffee.xml"
+    assert by_name["coffee-pull"]["shares_scene_with"] == ["coffee-button", "coffee-push"]
+    assert by_name["hammer"]["shares_scene_with"] == []
+    # A file that adds sensors to a scene of metaworld's.
+    assert by_name["stick-push"]["scene"] == "lam_envs/tasks/stick_push.xml"
+    assert by_name["stick-push"]["shares_scene_with"] == ["stick-pull"]
     assert main(["list-tasks"]) == 0
     tasks_part, streams_part = capsys.readouterr().out.split("\n\n")
     assert [line.split()[0] for line in tasks_part.splitlines()] == list(task_names())
     title, *streams = streams_part.splitlines()
     assert title == "Task streams:"
-    assert [line.split() for line in streams] == [[k, ",".join(v)] for k, v in STREAMS.items()]
+    assert [line.split() for line in streams] == [
+        [name, str(len(stream)), "tasks:", ",".join(stream)] for name, stream in STREAMS.items()
+    ]
 
 
 def test_pictures_of_tasks_fill_a_folder_and_a_sheet(tmp_path: Path) -> None:
@@ -45,6 +58,16 @@ def test_pictures_of_tasks_fill_a_folder_and_a_sheet(tmp_path: Path) -> None:
         assert whole.size == (3 * 2 * 256, 2 * (256 + 16))
 
 
+def test_a_sheet_shows_randomised_scenes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(RANDOMISED_TASKS) <= set(task_names())
+    monkeypatch.setattr("lam_agent.commands.pictures.RANDOMISED_TASKS", ("push", "hammer"))
+    with Image.open(save_randomised_pictures(tmp_path)) as sheet:
+        assert sheet.size == (6 * 256, 2 * (16 + 2 * 256))
+        assert (tmp_path / "randomised.png").is_file()
+        views = [sheet.crop((x, 16, x + 256, 16 + 256)) for x in range(0, 6 * 256, 256)]
+    assert len({view.tobytes() for view in views}) == 6
+
+
 def test_list_tasks_writes_pictures_of_every_task(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -54,10 +77,17 @@ def test_list_tasks_writes_pictures_of_every_task(
         asked.extend((tasks, folder))
         return folder / "sheet.png"
 
+    def save_randomised(folder: Path) -> Path:
+        asked.append(folder)
+        return folder / "randomised.png"
+
     monkeypatch.setattr("lam_agent.commands.pictures.save_pictures", save)
+    monkeypatch.setattr("lam_agent.commands.pictures.save_randomised_pictures", save_randomised)
     assert main(["list-tasks", "--pictures", str(tmp_path)]) == 0
-    assert asked == [task_names(), tmp_path]
-    assert capsys.readouterr().out.endswith(f"Pictures: {tmp_path / 'sheet.png'}\n")
+    assert asked == [task_names(), tmp_path, tmp_path]
+    assert capsys.readouterr().out.endswith(
+        f"Pictures: {tmp_path / 'sheet.png'}\nRandomised: {tmp_path / 'randomised.png'}\n"
+    )
     assert main(["list-tasks", "--json", "--pictures", str(tmp_path)]) == 0
     assert len(json.loads(capsys.readouterr().out)) == len(task_names())
 
