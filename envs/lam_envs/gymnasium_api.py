@@ -39,26 +39,9 @@ class LamEnv(gymnasium.Env[Observation, Array]):
     The tasks are Meta-World v3's: the same physics, start states, rewards and success. Instead of
     its privileged state, an agent gets what a real robot has: camera images and proprioception.
 
-    | Id | Task |
-    |---|---|
-    | `lam/Reach-v0` | Bring the gripper to the green marker in free space. |
-    | `lam/Push-v0` | Push the red puck to the green marker on the table. |
-    | `lam/DrawerOpen-v0` | Pull the drawer open. |
-    | `lam/WindowClose-v0` | Push the sliding window shut. |
-    | `lam/PickPlace-v0` | Carry the red puck to the green marker in the air. |
-    | `lam/DoorOpen-v0` | Pull the safe's door open. |
-    | `lam/DrawerClose-v0` | Push the drawer shut. |
-    | `lam/ButtonPressTopdown-v0` | Press the button on top of the box. |
-    | `lam/PegInsertSide-v0` | Put the green peg into the hole in the side of the box. |
-    | `lam/WindowOpen-v0` | Push the sliding window open. |
-    | `lam/PegUnplugSide-v0` | Pull the plug sideways out of its box. |
-    | `lam/Hammer-v0` | Drive the nail into the block with the hammer. |
-    | `lam/PushWall-v0` | Push the red puck around a wall to the green marker. |
-    | `lam/FaucetClose-v0` | Turn the faucet's handle until it is closed. |
-    | `lam/PushBack-v0` | Pull the block back to the green marker. |
-    | `lam/StickPull-v0` | Pull the thermos to the green marker with the stick. |
-    | `lam/HandlePressSide-v0` | Press the handle at the side of the box down. |
-    | `lam/ShelfPlace-v0` | Put the blue block onto the shelf's board. |
+    There are fifty, from `lam/Reach-v0` to `lam/SweepInto-v0`. docs/environments.md has a table of
+    them: what to do, when it succeeds, where it starts, which tasks share a scene.
+    `lam-agent list-tasks` prints them with the tasks of other packages.
 
     ```python
     import gymnasium
@@ -99,60 +82,9 @@ class LamEnv(gymnasium.Env[Observation, Array]):
     task's file in `lam_envs/tasks`. `info["is_success"]` says whether the task's predicate holds
     after this step; an episode counts as a success if it holds at any of its steps.
 
-    | Task | `is_success` |
-    |---|---|
-    | reach | The point between the finger tips is within 5 cm of the goal. |
-    | push | The puck is within 5 cm of the goal. |
-    | drawer-open | The drawer's handle is within 3 cm of 20 cm open. |
-    | window-close | The window's handle is within 5 cm of shut, along x. |
-    | pick-place | The puck is within 7 cm of the goal. |
-    | door-open | The door's handle is within 8 cm of its open position, along x. |
-    | drawer-close | The drawer's handle is within 6.5 cm of shut. |
-    | button-press-topdown | The button is within 2.4 cm of its pressed height. |
-    | peg-insert-side | The peg's head is within 7 cm of the hole; y and z count twice. |
-    | window-open | The window's handle is within 5 cm of open, along x. |
-    | peg-unplug-side | The plug's end is within 7 cm of its place when 15 cm out. |
-    | hammer | The nail is driven in by more than 9 cm. |
-    | push-wall | The puck is within 7 cm of the goal. |
-    | faucet-close | The handle's end is within 7 cm of its closed position. |
-    | push-back | The block is within 7 cm of the goal. |
-    | stick-pull | The stick is in the thermos' handle, which is within 12 cm of the goal. |
-    | handle-press-side | The handle is within 2 cm of its pressed height. |
-    | shelf-place | The block is within 7 cm of the goal. |
-
     ## Starting State
-    The hand settles at its start with open fingers. The reset vector, in metres, is uniform:
-
-    | Task | Hand | Reset vector | x | y | z |
-    |---|---|---|---|---|---|
-    | reach | (0, 0.6, 0.2) | puck xyz, | -0.1 to 0.1 | 0.6 to 0.7 | 0.02 |
-    | | | goal xyz | -0.1 to 0.1 | 0.8 to 0.9 | 0.05 to 0.3 |
-    | push | (0, 0.6, 0.2) | puck xyz, | -0.1 to 0.1 | 0.6 to 0.7 | of the table |
-    | | | goal xyz | -0.1 to 0.1 | 0.8 to 0.9 | of the table |
-    | drawer-open | (0, 0.6, 0.2) | drawer xyz | -0.1 to 0.1 | 0.9 | 0 |
-    | window-close | (0, 0.4, 0.2) | window xyz | 0 | 0.75 to 0.9 | 0.2 |
-    | pick-place | (0, 0.6, 0.2) | puck xyz, | -0.1 to 0.1 | 0.6 to 0.7 | 0.02 |
-    | | | goal xyz | -0.1 to 0.1 | 0.8 to 0.9 | 0.05 to 0.3 |
-    | door-open | (0, 0.6, 0.2) | safe xyz | 0 to 0.1 | 0.85 to 0.95 | 0.15 |
-    | drawer-close | (0, 0.6, 0.2) | drawer xyz | -0.1 to 0.1 | 0.9 | 0 |
-    | button-press-topdown | (0, 0.4, 0.2) | box xyz | -0.1 to 0.1 | 0.8 to 0.9 | 0.115 |
-    | peg-insert-side | (0, 0.6, 0.2) | peg xyz, | 0 to 0.2 | 0.5 to 0.7 | 0.02 |
-    | | | box xyz | -0.35 to -0.25 | 0.4 to 0.7 | ±0.001 |
-    | window-open | (0, 0.4, 0.2) | window xyz | -0.1 to 0.1 | 0.7 to 0.9 | 0.16 |
-    | peg-unplug-side | (0, 0.6, 0.2) | box xyz | -0.25 to -0.15 | 0.6 to 0.8 | ±0.001 |
-    | hammer | (0, 0.4, 0.2) | hammer xyz | -0.1 to 0.1 | 0.4 to 0.5 | 0 |
-    | push-wall | (0, 0.6, 0.2) | puck xyz, | -0.05 to 0.05 | 0.6 to 0.65 | of the table |
-    | | | goal xyz | -0.05 to 0.05 | 0.85 to 0.9 | of the table |
-    | faucet-close | (0, 0.4, 0.2) | faucet xyz | -0.1 to 0.1 | 0.8 to 0.85 | 0 |
-    | push-back | (0, 0.6, 0.2) | block xyz, | -0.1 to 0.1 | 0.8 to 0.85 | of the table |
-    | | | goal xyz | -0.1 to 0.1 | 0.6 to 0.7 | of the table |
-    | stick-pull | (0, 0.6, 0.2) | stick xyz, | -0.1 to 0 | 0.55 to 0.65 | 0.02 |
-    | | | goal xyz | 0.35 to 0.45 | 0.45 to 0.55 | 0.02 |
-    | handle-press-side | (0, 0.6, 0.2) | box xyz | -0.35 to -0.25 | 0.65 to 0.75 | ±0.001 |
-    | shelf-place | (0, 0.6, 0.2) | block xyz, | -0.1 to 0.1 | 0.5 to 0.6 | of the table |
-    | | | goal xyz | -0.1 to 0.1 | 0.8 to 0.9 | 0.299 to 0.301 |
-
-    Puck or block and goal are at least 15 cm apart along the table, peg and box 10 cm.
+    The hand settles with open fingers, above the table. The reset vector says where the objects and
+    the goal are; it is drawn uniformly from the task's range, in metres.
     `reset(seed=n)` starts where `BatchedEnv.reset(seeds=[n])` does.
     `reset(options={"reset_vector": vector})` starts at a vector of one's own and draws nothing;
     `info["reset_vector"]` of every reset is the one that was used.

@@ -42,8 +42,8 @@ class LamVectorEnv(VectorEnv[Observation, Array, Array]):
 
     ## Description
     What `gymnasium.make_vec` returns for the ids of `lam_envs`. It gives, bit by bit, what
-    `gymnasium.vector.SyncVectorEnv` over `num_envs` copies of `LamEnv` gives, where task, spaces,
-    rewards and starting states are described.
+    `gymnasium.vector.SyncVectorEnv` over `num_envs` copies of `LamEnv` gives, where spaces, rewards
+    and starting states are described. The tasks are in docs/environments.md.
 
     ```python
     import gymnasium
