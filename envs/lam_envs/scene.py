@@ -36,8 +36,8 @@ _NEEDED = {
 """What the control of the arm and its state read."""
 
 # All of the goals and objects of Meta-World's tasks are in the frame, and hardly any more.
-_FRONT_CAMERA_POS = (1.32, -0.21, 1.18)
-_FRONT_CAMERA_TARGET = (0.03, 0.61, 0.078)
+_FRONT_CAMERA_POS = (1.35, -0.23, 1.38)
+_FRONT_CAMERA_TARGET = (0.047, 0.604, 0.094)
 _FRONT_CAMERA_FOVY_DEG = 20.8
 
 # In the hand's frame: x points down along the fingers, y across them, z to the arm's side.
