@@ -1,6 +1,7 @@
 """The main job, measured: strategies on a task stream, each as a user runs it.
 
     python -m benchmarks.continual [--runs replay:0,replay:1,replay:2,naive:0,ewc:0,cumulative:0]
+    python -m benchmarks.continual --task-stream cw10 --demonstrations 50 --runs replay:0
 
 Each run is a process of its own with the README's command. The first run of a seed collects its
 demonstrations; later runs with the same seed find them in the cache, and `collected` says which.
@@ -62,6 +63,7 @@ def summarise(results: dict[str, Any]) -> dict[str, Any]:
         "command_wall_time_s": results["command_wall_time_s"],
         "collected": results["collected"],
         "threads": results["environment"]["threads"],
+        "demonstrations": results["protocol"]["demonstrations"],
         "wall_time_s": results["cost"]["wall_time_s"],
         "peak_memory_mb": round(results["cost"]["peak_memory_mb"]),
     }
@@ -72,10 +74,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--task-stream", default="reach,push")
     parser.add_argument("--runs", default=DEFAULT_RUNS, help="strategy:seed, separated by commas")
+    parser.add_argument("--demonstrations", type=int, help="for each task; default: the command's")
     parser.add_argument("--threads", type=int, help="CPU threads of each run; default: all cores")
     parser.add_argument("--cache", type=Path, help="keep demonstrations here between calls")
     arguments = parser.parse_args()
     extra = ["--threads", str(arguments.threads)] if arguments.threads else []
+    if arguments.demonstrations:
+        extra += ["--demonstrations", str(arguments.demonstrations)]
     RESULTS.mkdir(exist_ok=True)
     name = arguments.task_stream.replace(",", "-")
     with tempfile.TemporaryDirectory() as folder:

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-PIXEL_MEAN = (51.0, 43.0, 38.0)
-PIXEL_SCALE = 38.0
+PIXEL_MEAN = (125.0, 103.0, 89.0)
+PIXEL_SCALE = 42.0
 WORKSPACE_CENTRE_M = (0.0, 0.7, 0.15)
 WORKSPACE_SCALE_M = 0.1
 
