@@ -347,6 +347,10 @@ class BatchedEnv:
         """Return the scripted expert's actions in the current state, (num_envs, 4), float32."""
         return self.task.expert(self._state).to(torch.float32).clamp(-1.0, 1.0)
 
+    def teacher_actions(self) -> torch.Tensor:
+        """Return the actions that demonstrations show now, (num_envs, 4), float32."""
+        return self.task.teacher(self._state).to(torch.float32).clamp(-1.0, 1.0)
+
     def tracked_positions(self) -> torch.Tensor:
         """Return object and goal position, shape (num_envs, 6), float32, metres."""
         return self.task.tracked_positions(self._state).to(torch.float32)

@@ -1,4 +1,4 @@
-"""The scripted teacher: Meta-World's hand-written expert, which sees positions."""
+"""The scripted teacher: each task's hand-written one, which sees positions."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from lam_envs.batched import BatchedEnv
 
 
 def scripted_teacher(env: BatchedEnv) -> torch.Tensor:
-    """Return the scripted expert's actions, shape (num_envs, 4), float32, in [-1, 1]."""
-    return env.expert_actions()
+    """Return the task's scripted actions, shape (num_envs, 4), float32, in [-1, 1]."""
+    return env.teacher_actions()

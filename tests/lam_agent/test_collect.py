@@ -1,6 +1,7 @@
 """Demonstrations: independent of the batch, clean labels, ends, what the cameras saw."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -192,3 +193,16 @@ def test_progress_rises_to_one() -> None:
         progress=lambda share, words: shares.append(share),
     )
     assert shares == sorted(shares) and shares[0] < 0.5 and shares[-1] == 1.0
+
+
+def test_the_teacher_of_push_back_succeeds_where_the_expert_fails() -> None:
+    def rate(actions: Callable[[BatchedEnv], torch.Tensor]) -> float:
+        env = BatchedEnv("push-back", 16, cameras=(), num_threads=2)
+        env.reset(seeds=range(16))
+        is_success = torch.zeros(16, dtype=torch.bool)
+        for _ in range(180):
+            is_success |= env.step(actions(env)).is_success
+        return float(is_success.float().mean())
+
+    assert rate(scripted_teacher) > 0.9
+    assert rate(BatchedEnv.expert_actions) < 0.8

@@ -128,6 +128,13 @@ class Task(ABC):
             state: State that holds the goal in its last three entries, shape (N, 39).
         """
 
+    def teacher(self, state: torch.Tensor) -> torch.Tensor:
+        """Return the actions that demonstrations show, shape (N, 4), before clipping to [-1, 1].
+
+        They are the expert's, but for tasks whose expert often fails.
+        """
+        return self.expert(state)
+
     def tracked_positions(self, state: torch.Tensor) -> torch.Tensor:
         """Return what a policy must see: object and goal position, shape (N, 6), metres.
 
