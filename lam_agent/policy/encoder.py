@@ -49,17 +49,18 @@ class SpatialSoftmax(nn.Module):
 
 
 class CameraEncoder(nn.Module):
-    """Turns one camera's pictures into a token.
+    """Turns one camera's pictures into features.
 
     Args:
         image_size: Height and width, pixels, a multiple of 4.
         channels: Channels of the patch features.
         keypoints: Number of feature points K.
-        width: Width of the token.
     """
 
-    def __init__(self, image_size: int, channels: int, keypoints: int, width: int) -> None:
+    def __init__(self, image_size: int, channels: int, keypoints: int) -> None:
         super().__init__()
+        #: Number of features of a picture.
+        self.size = 3 * keypoints
         self.features = nn.Sequential(
             nn.Conv2d(3, channels, PATCH_PIXELS, stride=PATCH_PIXELS),
             nn.ReLU(inplace=True),
@@ -67,10 +68,8 @@ class CameraEncoder(nn.Module):
             nn.InstanceNorm2d(keypoints),
         )
         self.points = SpatialSoftmax(image_size // PATCH_PIXELS)
-        self.project = nn.Linear(3 * keypoints, width)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Encode normalised pictures (B, 3, H, W) into a token (B, D)."""
-        maps = self.features(pixels)  # (B, K, H / 4, W / 4)
-        token: torch.Tensor = self.project(self.points(maps))
-        return token
+        """Encode normalised pictures (B, 3, H, W) into features (B, 3 * K)."""
+        features: torch.Tensor = self.points(self.features(pixels))  # Maps: (B, K, H / 4, W / 4).
+        return features

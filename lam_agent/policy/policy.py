@@ -1,8 +1,8 @@
 """VisualActionPolicy: two cameras, proprioception and an instruction in, a chunk of actions out.
 
-images -> encoder a camera -> tokens --+
-proprioception -> token ---------------+--> where objects are (auxiliary head) -> token
-instruction -> token ------------------+
+images -> encoder a camera -> features -> tokens --+
+proprioception -> token ---------------------------+--> where objects are (auxiliary head) -> token
+instruction -> token ------------------------------+
 all tokens -> transformer trunk -> head -> L actions
 """
 
@@ -56,9 +56,12 @@ class VisualActionPolicy(nn.Module):
         self.normaliser = Normaliser()
         self.encoders = nn.ModuleDict(
             {
-                camera: CameraEncoder(config.image_size, config.channels, config.keypoints, width)
+                camera: CameraEncoder(config.image_size, config.channels, config.keypoints)
                 for camera in CAMERAS
             }
+        )
+        self.views = nn.ModuleDict(
+            {camera: nn.Linear(3 * config.keypoints, width) for camera in CAMERAS}
         )
         self.proprioception = nn.Linear(PROPRIOCEPTION_SIZE, width)
         self.instruction = InstructionEncoder(width)
@@ -98,15 +101,38 @@ class VisualActionPolicy(nn.Module):
             proprioception: Hand xyz (metres) and gripper opening, float32 (B, 4).
             bags: Bags of instruction words, float32 (B, NUM_BUCKETS).
         """
-        tokens = [
-            self.encoders[camera](self.normaliser.pixels(images[camera])) for camera in CAMERAS
-        ]
+        return self.decide(self.encode(images), proprioception, bags)
+
+    def encode(self, images: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Compute what the encoders see: the only part of the policy that pictures go through.
+
+        Args:
+            images: Camera -> RGB, uint8 (B, H, W, 3).
+
+        Returns:
+            Features of all cameras, float32 (B, F).
+        """
+        seen = [self.encoders[camera](self.normaliser.pixels(images[camera])) for camera in CAMERAS]
+        return torch.cat(seen, 1)
+
+    def decide(
+        self, features: torch.Tensor, proprioception: torch.Tensor, bags: torch.Tensor
+    ) -> PolicyOutput:
+        """Compute actions and the tracked positions from what the encoders saw.
+
+        Args:
+            features: What `encode` returned, (B, F).
+            proprioception: Hand xyz (metres) and gripper opening, float32 (B, 4).
+            bags: Bags of instruction words, float32 (B, NUM_BUCKETS).
+        """
+        parts = features.chunk(len(CAMERAS), 1)
+        tokens = [self.views[camera](part) for camera, part in zip(CAMERAS, parts, strict=True)]
         feeling = self.normaliser.proprioception(proprioception)  # (B, 4)
         tokens.append(self.proprioception(feeling))
         tracked = self.tracker(torch.cat(tokens, 1)).float()  # (B, 3 * D) -> (B, 6)
         tokens += [self._place(tracked, feeling), self.instruction(bags)]
-        features = self.trunk(torch.stack(tokens, 1) + self.positions)  # (B, T, D)
-        actions = self.head(features.flatten(1)).float()  # (B, T * D) -> (B, L * 4)
+        thoughts = self.trunk(torch.stack(tokens, 1) + self.positions)  # (B, T, D)
+        actions = self.head(thoughts.flatten(1)).float()  # (B, T * D) -> (B, L * 4)
         return PolicyOutput(actions.view(-1, self.config.chunk_length, ACTION_SIZE), tracked)
 
     def _place(self, tracked: torch.Tensor, feeling: torch.Tensor) -> torch.Tensor:

@@ -55,9 +55,9 @@ def test_gradients_stay_finite_where_the_spread_is_zero() -> None:
 
 
 @pytest.mark.parametrize("image_size", [32, 64])
-def test_pictures_become_one_token_each(image_size: int) -> None:
-    encoder = CameraEncoder(image_size, channels=4, keypoints=6, width=10)
+def test_pictures_become_features(image_size: int) -> None:
+    encoder = CameraEncoder(image_size, channels=4, keypoints=6)
     pictures = torch.randn(3, 3, image_size, image_size)
-    tokens = encoder(pictures)
-    assert tokens.shape == (3, 10)
-    torch.testing.assert_close(encoder(pictures[1:2])[0], tokens[1], rtol=1e-4, atol=1e-5)
+    features = encoder(pictures)
+    assert features.shape == (3, encoder.size) == (3, 18)
+    torch.testing.assert_close(encoder(pictures[1:2])[0], features[1], rtol=1e-4, atol=1e-5)
