@@ -174,6 +174,9 @@ class PolicyConfig:
     keypoints: int = 64
     """Feature points that each camera's encoder finds."""
 
+    encoder_depth: int = 0
+    """Blocks of each camera encoder that mix neighbouring patches; pretrained ones have some."""
+
     def __post_init__(self) -> None:
         sizes = (
             "chunk_length",
@@ -187,6 +190,7 @@ class PolicyConfig:
         for item in sizes:
             value = getattr(self, item)
             _require(value >= 1, f"policy.{item.replace('_', '-')}", value, "at least 1")
+        _require(self.encoder_depth >= 0, "policy.encoder-depth", self.encoder_depth, "at least 0")
         _require(
             self.image_size >= 32 and self.image_size % 4 == 0,
             "policy.image-size",
@@ -332,7 +336,7 @@ class RunConfig:
     """Adapt a visual-action policy to a stream of tasks and measure what it forgets."""
 
     task_stream: TaskStream = ("reach", "push")
-    """Tasks in the order in which they are learned, or named streams (cw10, cw20, mt10)."""
+    """Tasks in the order in which they are learned, or named streams; see `list-tasks`."""
 
     strategy: StrategyName = "replay"
     """Continual-learning strategy."""

@@ -11,6 +11,7 @@ import tyro
 from lam_agent.config import CollectConfig, RunConfig, SimConfig, TaskStream
 from lam_agent.errors import ConfigError
 from lam_agent.options import ModuleNames, merge_imports
+from lam_envs.randomisation.ranges import Randomisation
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,9 @@ class CollectArguments:
     """Modules that register tasks of one's own; the flag may be given several times."""
 
     sim: SimConfig = field(default_factory=SimConfig)
+    randomise: Randomisation = field(default_factory=Randomisation)
+    """Domain randomisation; `run` finds what was collected with the same."""
+
     collect: CollectConfig = field(default_factory=CollectConfig)
 
 
@@ -59,6 +63,7 @@ def command(arguments: Sequence[str]) -> None:
         threads=asked.threads,
         imports=asked.imports,
         sim=asked.sim,
+        randomise=asked.randomise,
         collect=asked.collect,
     )
     config = replace(

@@ -115,6 +115,15 @@ def test_collect_says_what_it_made_and_where(tmp_path: Path, capsys: Capture) ->
     assert str(file) in printed
 
 
+def test_collect_keeps_randomised_demonstrations_apart(tmp_path: Path, capsys: Capture) -> None:
+    sizes = ["--demonstrations", "2", "--image-size", "32", "--horizon", "4", "--threads", "1"]
+    arguments = ["--tasks", "push", *sizes, "--collect.cache-dir", str(tmp_path)]
+    for randomise in ([], ["--randomise.colours", "0.5"]):
+        assert main(["collect", *arguments, *randomise]) == 0
+        assert "Collected 2 demonstrations of push" in capsys.readouterr().out
+    assert len(list(tmp_path.glob("*.safetensors"))) == 2
+
+
 def test_eval_measures_what_the_run_measured(tiny_run: TinyRun, capsys: Capture) -> None:
     assert main(["eval", str(tiny_run[0]), "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
