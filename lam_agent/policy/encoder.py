@@ -1,5 +1,7 @@
 """One camera's encoder: patches, features, then where in the picture each feature stands out.
 
+pixels -> patches -> blocks that mix neighbours -> feature maps -> points, and means of the maps
+
 Each feature map is standardised over the picture before its spatial softmax. A feature that fires
 in few places then has a large score there, however small the thing is that it fires on, so that
 points lock on to small objects within some hundred gradient steps.
@@ -48,6 +50,33 @@ class SpatialSoftmax(nn.Module):
         return torch.cat((mean.flatten(1), spread), 1)
 
 
+class MixingBlock(nn.Module):
+    """Mixes each patch with its neighbours, then its channels; adds the result, small at first.
+
+    Source: Liu et al. 2022, "A ConvNet for the 2020s", Section 2, with a smaller kernel, and one
+    group norm in place of the layer norm.
+
+    Args:
+        channels: Channels C of the maps.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.mix = nn.Sequential(
+            nn.Conv2d(channels, channels, 5, padding=2, groups=channels),
+            nn.GroupNorm(1, channels),
+            nn.Conv2d(channels, 2 * channels, 1),
+            nn.ReLU(),
+            nn.Conv2d(2 * channels, channels, 1),
+        )
+        self.gain = nn.Parameter(torch.full((channels, 1, 1), 0.1))
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Mix maps (B, C, H, W)."""
+        mixed: torch.Tensor = maps + self.gain * self.mix(maps)
+        return mixed
+
+
 class CameraEncoder(nn.Module):
     """Turns one camera's pictures into features.
 
@@ -55,21 +84,32 @@ class CameraEncoder(nn.Module):
         image_size: Height and width, pixels, a multiple of 4.
         channels: Channels of the patch features.
         keypoints: Number of feature points K.
+        depth: Mixing blocks. Without any, a feature sees one patch and learns within some hundred
+            gradient steps; with some it tells things apart by their shape, and says what it sees.
     """
 
-    def __init__(self, image_size: int, channels: int, keypoints: int) -> None:
+    def __init__(self, image_size: int, channels: int, keypoints: int, depth: int = 0) -> None:
         super().__init__()
         #: Number of features of a picture.
-        self.size = 3 * keypoints
-        self.features = nn.Sequential(
-            nn.Conv2d(3, channels, PATCH_PIXELS, stride=PATCH_PIXELS),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(channels, keypoints, 1),
-            nn.InstanceNorm2d(keypoints),
+        self.size = 3 * keypoints + (channels if depth else 0)
+        self.stem = nn.Conv2d(3, channels, PATCH_PIXELS, stride=PATCH_PIXELS)
+        self.blocks = nn.ModuleList([MixingBlock(channels) for _ in range(depth)])
+        self.scores = nn.Sequential(
+            nn.ReLU(), nn.Conv2d(channels, keypoints, 1), nn.InstanceNorm2d(keypoints)
         )
         self.points = SpatialSoftmax(image_size // PATCH_PIXELS)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Encode normalised pictures (B, 3, H, W) into features (B, 3 * K)."""
-        features: torch.Tensor = self.points(self.features(pixels))  # Maps: (B, K, H / 4, W / 4).
-        return features
+        """Encode normalised pictures (B, 3, H, W) into features (B, `size`)."""
+        return self.look(self.mix(self.stem(pixels)))
+
+    def mix(self, maps: torch.Tensor) -> torch.Tensor:
+        """Let the patches of maps (B, C, H / 4, W / 4) know of their neighbours."""
+        for block in self.blocks:
+            maps = block(maps)
+        return maps
+
+    def look(self, maps: torch.Tensor) -> torch.Tensor:
+        """Return where the features of maps (B, C, H / 4, W / 4) stand out, and their means."""
+        points: torch.Tensor = self.points(self.scores(maps))
+        return torch.cat((points, maps.mean((2, 3))), 1) if len(self.blocks) else points

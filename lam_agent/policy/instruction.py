@@ -1,6 +1,9 @@
-"""Instructions as tokens: hashed words, one learned embedding each, averaged.
+"""Instructions as tokens: hashed words, one learned embedding each, averaged, then two layers.
 
-A task that the policy never saw still has an embedding, near those that share its words.
+An instruction that the policy never saw still has a token, near those that share its words.
+
+Source: Iyyer et al. 2015, "Deep Unordered Composition Rivals Syntactic Methods for Text
+Classification" (deep averaging network); the hashing is Weinberger et al. 2009's.
 """
 
 from __future__ import annotations
@@ -34,8 +37,13 @@ class InstructionEncoder(nn.Module):
         super().__init__()
         self.embed = nn.Linear(NUM_BUCKETS, width, bias=False)
         nn.init.normal_(self.embed.weight, std=1.0)
+        last = nn.Linear(width, width)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.compose = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), last)
 
     def forward(self, bags: torch.Tensor) -> torch.Tensor:
-        """Average the embeddings of the words in each bag."""
-        token: torch.Tensor = self.embed(bags)
+        """Average the embeddings of the words in each bag, then compose them."""
+        average = self.embed(bags)
+        token: torch.Tensor = average + self.compose(average)
         return token

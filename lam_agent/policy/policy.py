@@ -54,14 +54,11 @@ class VisualActionPolicy(nn.Module):
         self.config = config
         width = config.width
         self.normaliser = Normaliser()
-        self.encoders = nn.ModuleDict(
-            {
-                camera: CameraEncoder(config.image_size, config.channels, config.keypoints)
-                for camera in CAMERAS
-            }
-        )
+        sizes = (config.image_size, config.channels, config.keypoints, config.encoder_depth)
+        encoders = {camera: CameraEncoder(*sizes) for camera in CAMERAS}
+        self.encoders = nn.ModuleDict(encoders)
         self.views = nn.ModuleDict(
-            {camera: nn.Linear(3 * config.keypoints, width) for camera in CAMERAS}
+            {camera: nn.Linear(encoder.size, width) for camera, encoder in encoders.items()}
         )
         self.proprioception = nn.Linear(PROPRIOCEPTION_SIZE, width)
         self.instruction = InstructionEncoder(width)

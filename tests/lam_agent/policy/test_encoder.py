@@ -61,3 +61,16 @@ def test_pictures_become_features(image_size: int) -> None:
     features = encoder(pictures)
     assert features.shape == (3, encoder.size) == (3, 18)
     torch.testing.assert_close(encoder(pictures[1:2])[0], features[1], rtol=1e-4, atol=1e-5)
+
+
+def test_a_deep_encoder_sees_further_and_says_what_it_sees() -> None:
+    torch.manual_seed(0)
+    shallow, deep = (CameraEncoder(32, channels=4, keypoints=6, depth=depth) for depth in (0, 2))
+    assert (shallow.size, deep.size) == (18, 22)
+    pictures = torch.randn(2, 3, 32, 32)
+    assert deep(pictures).shape == (2, 22)
+    changed = pictures.clone()
+    changed[:, :, :4, :4] += 3.0
+    for encoder, reaches in ((shallow, False), (deep, True)):
+        before, after = (encoder.mix(encoder.stem(p)) for p in (pictures, changed))
+        assert (not torch.equal(before[:, :, 1:, 1:], after[:, :, 1:, 1:])) is reaches
