@@ -10,6 +10,10 @@ from lam_agent import __version__
 
 _COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("lam_agent.run", "adapt a policy to a stream of tasks and measure what it forgets"),
+    "pretrain": (
+        "lam_agent.commands.pretrain",
+        "make the weights that a run starts from",
+    ),
     "collect": ("lam_agent.commands.collect", "collect the demonstrations of tasks into the cache"),
     "eval": ("lam_agent.commands.evaluate", "measure the success of a checkpoint"),
     "import-minari": (

@@ -34,21 +34,30 @@ class _Recording:
     is_unstable: bool = False
 
 
+_PLAY_STD, _PLAY_CORRELATION = 0.7, 0.95
+"""Of the actions of play: the hand wanders through its space, the fingers open and close."""
+
+
 def _episode_noise(
     task: str, seed: int, episode: int, horizon: int, config: CollectConfig
-) -> torch.Tensor:
-    """Return the noise of an episode's executed actions, shape (horizon, 4).
+) -> tuple[torch.Tensor, float]:
+    """Return the noise of an episode's executed actions, (horizon, 4), and the teacher's weight.
 
     It is a stationary autoregressive process of first order: noise that lasts some steps carries
-    the hand further from the teacher's path than white noise, which averages out.
+    the hand further from the teacher's path than white noise, which averages out. In an episode of
+    play the noise is all that is executed.
     """
     rng = np.random.default_rng(child_seed(seed, "collect-noise", task, episode))
     is_noisy = rng.random() < config.noisy_fraction
-    noise = rng.normal(0.0, config.noise_std, (horizon, ACTION_SIZE)) * is_noisy
-    rho = config.noise_correlation
+    noise = rng.normal(size=(horizon, ACTION_SIZE))
+    is_play = rng.random() < config.play_fraction
+    std, rho = config.noise_std * is_noisy, config.noise_correlation
+    if is_play:
+        std, rho = _PLAY_STD, _PLAY_CORRELATION
+    noise *= std
     for step in range(1, horizon):
         noise[step] = rho * noise[step - 1] + np.sqrt(1.0 - rho**2) * noise[step]
-    return torch.from_numpy(noise.astype(np.float32))
+    return torch.from_numpy(noise.astype(np.float32)), float(not is_play)
 
 
 def collect_episodes(
@@ -98,6 +107,7 @@ def collect_episodes(
     )
     seeds = start_seeds(task, "demonstration", episodes, seed=seed)
     noise = torch.zeros(num_worlds, horizon, ACTION_SIZE)
+    weight = torch.ones(num_worlds, 1)
     episode_of = torch.arange(num_worlds)
     step_of = torch.zeros(num_worlds, dtype=torch.int64)
     is_active = torch.ones(num_worlds, dtype=torch.bool)
@@ -106,7 +116,7 @@ def collect_episodes(
 
     def begin(world: int, episode: int) -> None:
         episode_of[world], step_of[world] = episode, 0
-        noise[world] = _episode_noise(task, seed, episode, horizon, config)
+        noise[world], weight[world] = _episode_noise(task, seed, episode, horizon, config)
         recordings[episode] = _Recording({camera: [] for camera in env.cameras}, [], [], [], [])
 
     for world in range(num_worlds):
@@ -120,7 +130,9 @@ def collect_episodes(
             running = float((step_of[is_active] / horizon).sum())
             progress(min(1.0, (num_done + running) / episodes), f"collecting {task}")
         actions = teacher(env)
-        executed = actions + noise[torch.arange(num_worlds), step_of.clamp(max=horizon - 1)]
+        executed = (
+            weight * actions + noise[torch.arange(num_worlds), step_of.clamp(max=horizon - 1)]
+        )
         result = env.step(executed)
         finished = torch.zeros(num_worlds, dtype=torch.bool)
         for world in is_active.nonzero()[:, 0].tolist():

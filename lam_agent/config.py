@@ -43,19 +43,19 @@ StrategyName = Annotated[
 """A strategy; the configuration names the nearest one where there is none of that name."""
 
 
-def _require(condition: bool, name: str, value: object, allowed: str) -> None:
+def require(condition: bool, name: str, value: object, allowed: str) -> None:
     """Raise ConfigError unless the condition holds."""
     if not condition:
         raise ConfigError(f"{name} is {value!r}; it must be {allowed}.")
 
 
-def _require_finite(section: object, prefix: str) -> None:
+def require_finite(section: object, prefix: str) -> None:
     """Refuse NaN and infinity in any number of a section."""
     for item in fields(section):  # type: ignore[arg-type]
         value = getattr(section, item.name)
         if isinstance(value, float):
             name = f"{prefix}{item.name.replace('_', '-')}"
-            _require(math.isfinite(value), name, value, "a finite number")
+            require(math.isfinite(value), name, value, "a finite number")
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,9 @@ class EvalConfig:
     """Also fill the cells that the metrics do not need."""
 
     def __post_init__(self) -> None:
-        _require(self.episodes >= 1, "eval.episodes", self.episodes, "at least 1")
-        _require(self.horizon >= 1, "eval.horizon", self.horizon, "at least 1")
-        _require(
+        require(self.episodes >= 1, "eval.episodes", self.episodes, "at least 1")
+        require(self.horizon >= 1, "eval.horizon", self.horizon, "at least 1")
+        require(
             self.validation_episodes >= 1,
             "eval.validation-episodes",
             self.validation_episodes,
@@ -106,6 +106,9 @@ class CollectConfig:
     noisy_fraction: float = 0.5
     """Share of the episodes that are executed with noise."""
 
+    play_fraction: float = 0.0
+    """Share of the episodes that move smoothly at random; labels stay the teacher's."""
+
     steps_after_success: int = 20
     """Control steps that are kept after the first success."""
 
@@ -119,28 +122,25 @@ class CollectConfig:
     """Where demonstrations are cached; none: `lam_agent` in the user's cache folder."""
 
     def __post_init__(self) -> None:
-        _require_finite(self, "collect.")
-        _require(self.noise_std >= 0, "collect.noise-std", self.noise_std, "at least 0")
-        _require(
+        require_finite(self, "collect.")
+        require(self.noise_std >= 0, "collect.noise-std", self.noise_std, "at least 0")
+        require(
             0 <= self.noise_correlation < 1,
             "collect.noise-correlation",
             self.noise_correlation,
             "at least 0 and less than 1",
         )
-        _require(
-            0 <= self.noisy_fraction <= 1,
-            "collect.noisy-fraction",
-            self.noisy_fraction,
-            "between 0 and 1",
-        )
-        _require(
+        for item in ("noisy_fraction", "play_fraction"):
+            value, name = getattr(self, item), f"collect.{item.replace('_', '-')}"
+            require(0 <= value <= 1, name, value, "between 0 and 1")
+        require(
             self.steps_after_success >= 0,
             "collect.steps-after-success",
             self.steps_after_success,
             "at least 0",
         )
-        _require(self.look_every >= 1, "collect.look-every", self.look_every, "at least 1")
-        _require(self.batch >= 1, "collect.batch", self.batch, "at least 1")
+        require(self.look_every >= 1, "collect.look-every", self.look_every, "at least 1")
+        require(self.batch >= 1, "collect.batch", self.batch, "at least 1")
 
 
 @dataclass(frozen=True)
@@ -189,21 +189,21 @@ class PolicyConfig:
         )
         for item in sizes:
             value = getattr(self, item)
-            _require(value >= 1, f"policy.{item.replace('_', '-')}", value, "at least 1")
-        _require(self.encoder_depth >= 0, "policy.encoder-depth", self.encoder_depth, "at least 0")
-        _require(
+            require(value >= 1, f"policy.{item.replace('_', '-')}", value, "at least 1")
+        require(self.encoder_depth >= 0, "policy.encoder-depth", self.encoder_depth, "at least 0")
+        require(
             self.image_size >= 32 and self.image_size % 4 == 0,
             "policy.image-size",
             self.image_size,
             "a multiple of 4, at least 32",
         )
-        _require(
+        require(
             self.execute_length <= self.chunk_length,
             "policy.execute-length",
             self.execute_length,
             f"at most policy.chunk-length ({self.chunk_length})",
         )
-        _require(
+        require(
             self.width % self.heads == 0,
             "policy.width",
             self.width,
@@ -252,7 +252,7 @@ class TrainConfig:
     """Largest random shift of the training images, pixels."""
 
     def __post_init__(self) -> None:
-        _require_finite(self, "train.")
+        require_finite(self, "train.")
         counts = (
             "max_steps",
             "validate_every",
@@ -263,11 +263,11 @@ class TrainConfig:
         )
         for item in counts:
             value = getattr(self, item)
-            _require(value >= 1, f"train.{item.replace('_', '-')}", value, "at least 1")
+            require(value >= 1, f"train.{item.replace('_', '-')}", value, "at least 1")
         for item in ("learning_rate", "clip_norm"):
             value = getattr(self, item)
-            _require(value > 0, f"train.{item.replace('_', '-')}", value, "greater than 0")
-        _require(
+            require(value > 0, f"train.{item.replace('_', '-')}", value, "greater than 0")
+        require(
             0 <= self.average_decay < 1,
             "train.average-decay",
             self.average_decay,
@@ -275,7 +275,7 @@ class TrainConfig:
         )
         for item in ("weight_decay", "auxiliary_weight", "shift_pixels"):
             value = getattr(self, item)
-            _require(value >= 0, f"train.{item.replace('_', '-')}", value, "at least 0")
+            require(value >= 0, f"train.{item.replace('_', '-')}", value, "at least 0")
 
 
 @dataclass(frozen=True)
@@ -289,9 +289,9 @@ class ReplayConfig:
     """Share of replayed frames in a gradient step."""
 
     def __post_init__(self) -> None:
-        _require_finite(self, "replay.")
-        _require(self.memory_mb > 0, "replay.memory-mb", self.memory_mb, "greater than 0")
-        _require(
+        require_finite(self, "replay.")
+        require(self.memory_mb > 0, "replay.memory-mb", self.memory_mb, "greater than 0")
+        require(
             0 < self.batch_fraction < 1,
             "replay.batch-fraction",
             self.batch_fraction,
@@ -310,9 +310,9 @@ class EwcConfig:
     """Frames from which the diagonal Fisher information is estimated, one by one."""
 
     def __post_init__(self) -> None:
-        _require_finite(self, "ewc.")
-        _require(self.strength >= 0, "ewc.strength", self.strength, "at least 0")
-        _require(self.fisher_samples >= 1, "ewc.fisher-samples", self.fisher_samples, "at least 1")
+        require_finite(self, "ewc.")
+        require(self.strength >= 0, "ewc.strength", self.strength, "at least 0")
+        require(self.fisher_samples >= 1, "ewc.fisher-samples", self.fisher_samples, "at least 1")
 
 
 @dataclass(frozen=True)
@@ -323,7 +323,7 @@ class StreamConfig:
     """Seed of a random order of the tasks; none: the order in which they are named."""
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             self.order_seed is None or self.order_seed >= 0,
             "stream.order-seed",
             self.order_seed,
@@ -411,7 +411,7 @@ class RunConfig:
 
         import_tasks(self.imports)
         self._resolve_stream()
-        _require(
+        require(
             len(self.task_stream) >= 1,
             "task-stream",
             ",".join(self.task_stream),
@@ -428,10 +428,10 @@ class RunConfig:
                 f"there is no strategy {self.strategy!r}{nearest(self.strategy, STRATEGIES)}; "
                 f"the strategies are {', '.join(STRATEGIES)}."
             )
-        _require(self.seed >= 0, "seed", self.seed, "at least 0")
-        _require(self.demonstrations >= 1, "demonstrations", self.demonstrations, "at least 1")
-        _require(self.threads is None or self.threads >= 1, "threads", self.threads, "at least 1")
-        _require(self.video >= 0, "video", self.video, "at least 0")
+        require(self.seed >= 0, "seed", self.seed, "at least 0")
+        require(self.demonstrations >= 1, "demonstrations", self.demonstrations, "at least 1")
+        require(self.threads is None or self.threads >= 1, "threads", self.threads, "at least 1")
+        require(self.video >= 0, "video", self.video, "at least 0")
         for name in self.logger:
             if name not in LOGGERS:
                 raise ConfigError(

@@ -37,7 +37,7 @@ demonstrations in Meta-World v3's simulated Sawyer scenes.
 
 Protocol: {protocol}. Seeds: {seeds}.
 
-## Use
+{story}## Use
 
 ```python
 from lam_agent.controller import Controller
@@ -69,8 +69,8 @@ Nothing is pickled. A file that was changed, this one included, is refused on lo
 """
 
 
-def render_card(contract: Contract) -> str:
-    """Return the model card of a checkpoint as Markdown."""
+def render_card(contract: Contract, story: str = "") -> str:
+    """Return the model card of a checkpoint as Markdown, with how it was made, if that is told."""
     observation = ", ".join(
         f"`{key}` ({entry.dtype}, shape {'x'.join(map(str, entry.shape))})"
         for key, entry in contract.observation.items()
@@ -95,6 +95,7 @@ def render_card(contract: Contract) -> str:
         config=CONFIG_FILE,
         model=MODEL_FILE,
         parity=PARITY_FILE,
+        story=f"{story}\n" if story else "",
         cpu=contract.parity.tolerance_cpu,
         cuda=contract.parity.tolerance_cuda,
     )

@@ -64,6 +64,7 @@ def save_pretrained(
     seeds: Mapping[str, object],
     parity_observations: Mapping[str, torch.Tensor],
     parity_task: str,
+    story: str = "",
 ) -> None:
     """Write a checkpoint; the folder is whole or, if that fails, as it was.
 
@@ -78,6 +79,7 @@ def save_pretrained(
         parity_observations: A few observations: `front`, `wrist`: uint8 (B, H, W, 3);
             `proprioception`: float32 (B, 4).
         parity_task: Task of these observations.
+        story: How the weights were made, for the model card, as Markdown.
 
     Raises:
         CheckpointError: The policy holds NaN, an argument does not fit, the folder holds other
@@ -100,7 +102,7 @@ def save_pretrained(
         with folder_atomically(folder) as temporary:
             save_tensors(temporary / MODEL_FILE, weights)
             save_tensors(temporary / PARITY_FILE, {**sample, "actions": actions})
-            (temporary / CARD_FILE).write_text(render_card(contract), encoding="utf-8")
+            (temporary / CARD_FILE).write_text(render_card(contract, story), encoding="utf-8")
             sha256 = {name: file_sha256(temporary / name) for name in contract.sha256}
             text = replace(contract, sha256=sha256).to_text()
             (temporary / CONFIG_FILE).write_text(text, encoding="utf-8")

@@ -206,3 +206,15 @@ def test_the_teacher_of_push_back_succeeds_where_the_expert_fails() -> None:
 
     assert rate(scripted_teacher) > 0.9
     assert rate(BatchedEnv.expert_actions) < 0.8
+
+
+def test_play_moves_the_hand_about_and_keeps_the_teachers_labels() -> None:
+    """The labels of play are what the teacher would do where the hand has wandered."""
+    config = CollectConfig(noisy_fraction=0.0, play_fraction=1.0, batch=2)
+    played = collect(config, episodes=2, horizon=120)
+    taught = collect(replace(config, play_fraction=0.0), episodes=2, horizon=120)
+    assert not bool(played.is_success.all())
+    hand = played.proprioception[:, :3]
+    assert float((hand.max(0).values - hand.min(0).values).max()) > 0.1
+    assert torch.equal(played.actions[0], taught.actions[0])
+    assert float((played.actions.abs() > 0.5).float().mean()) > 0.1

@@ -1,0 +1,1 @@
+"""Pretraining: self-supervised on play, then cloning of many tasks; makes the shipped weights."""

@@ -1,0 +1,181 @@
+"""Configuration of pretraining. Imports neither torch nor avalanche, so that `--help` is quick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lam_agent.config import (
+    CollectConfig,
+    DeviceName,
+    EvalConfig,
+    PolicyConfig,
+    RunConfig,
+    TaskStream,
+    require,
+    require_finite,
+)
+from lam_envs.randomisation.ranges import MODERATE, Randomisation
+
+
+@dataclass(frozen=True)
+class SelfSupervisedConfig:
+    """First stage: the encoders alone, from pictures without labels."""
+
+    steps: int = 1000
+    """Gradient steps; 0 leaves the stage out."""
+
+    masked: float = 1.0
+    """Weight of restoring masked patches."""
+
+    inverse: float = 1.0
+    """Weight of telling from two looks how the hand moved between them."""
+
+    contrast: float = 0.1
+    """Weight of telling the next look of the same world from those of others."""
+
+    mask_share: float = 0.5
+    """Share of the patches that are masked."""
+
+    def __post_init__(self) -> None:
+        require_finite(self, "self-supervised.")
+        require(self.steps >= 0, "self-supervised.steps", self.steps, "at least 0")
+        for item in ("masked", "inverse", "contrast"):
+            value = getattr(self, item)
+            require(value >= 0, f"self-supervised.{item}", value, "at least 0")
+        share = self.mask_share
+        require(0 < share < 1, "self-supervised.mask-share", share, "between 0 and 1")
+
+
+@dataclass(frozen=True)
+class CloningConfig:
+    """Second stage: the whole policy, from the teachers' actions on all tasks."""
+
+    steps: int = 4000
+    """Gradient steps; 0 leaves the stage out."""
+
+    auxiliary_weight: float = 1.0
+    """Weight of the loss on object and goal positions (simulation only)."""
+
+    validate_every: int = 2000
+    """Gradient steps between two validations by rollouts."""
+
+    validation_tasks: int = 8
+    """Tasks that are validated, spread over all."""
+
+    validation_episodes: int = 10
+    """Validation episodes for each of them."""
+
+    def __post_init__(self) -> None:
+        require_finite(self, "cloning.")
+        require(self.steps >= 0, "cloning.steps", self.steps, "at least 0")
+        for item in ("validate_every", "validation_tasks", "validation_episodes"):
+            value = getattr(self, item)
+            require(value >= 1, f"cloning.{item.replace('_', '-')}", value, "at least 1")
+        weight = self.auxiliary_weight
+        require(weight >= 0, "cloning.auxiliary-weight", weight, "at least 0")
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    """How both stages are optimised."""
+
+    batch_size: int = 128
+    """Looks in a gradient step, of all processes together."""
+
+    learning_rate: float = 2e-3
+    """Peak learning rate of AdamW."""
+
+    weight_decay: float = 1e-3
+    """Weight decay of AdamW."""
+
+    warmup_steps: int = 100
+    """Gradient steps in which the learning rate rises."""
+
+    average_decay: float = 0.998
+    """Decay of the running average of the weights, which is what is saved."""
+
+    clip_norm: float = 1.0
+    """Largest norm of the gradient."""
+
+    save_every: int = 200
+    """Gradient steps between two snapshots, from which a killed run goes on."""
+
+    log_every: int = 20
+    """Gradient steps between two lines of the log."""
+
+    def __post_init__(self) -> None:
+        require_finite(self, "optimiser.")
+        for item in ("batch_size", "warmup_steps", "save_every", "log_every"):
+            value = getattr(self, item)
+            require(value >= 1, f"optimiser.{item.replace('_', '-')}", value, "at least 1")
+        for item in ("learning_rate", "clip_norm"):
+            value = getattr(self, item)
+            require(value > 0, f"optimiser.{item.replace('_', '-')}", value, "greater than 0")
+        decay = self.average_decay
+        require(0 <= decay < 1, "optimiser.average-decay", decay, "at least 0 and less than 1")
+        require(self.weight_decay >= 0, "optimiser.weight-decay", self.weight_decay, "at least 0")
+
+
+TINY = PolicyConfig(channels=48, keypoints=64, encoder_depth=2)
+"""Sizes of `lam-tiny`."""
+
+_NOISE = CollectConfig(noise_std=0.3, noisy_fraction=0.7, play_fraction=0.2)
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """Pretrain a visual-action policy on many tasks, from nothing but this repository."""
+
+    output: Path = Path("runs/pretrain")
+    """Folder to make: log, snapshot, and `pretrained_model`, which `--policy.init` takes."""
+
+    resume: bool = False
+    """Go on with the run in `output`, which has the same settings."""
+
+    tasks: TaskStream = ("pretrain32",)
+    """Tasks and named streams to learn from, separated by commas."""
+
+    episodes: int = 60
+    """Episodes for each task, play included."""
+
+    seed: int = 0
+    """Seed of episodes, weights and training."""
+
+    device: DeviceName = "auto"
+    """Device of the policy."""
+
+    threads: int | None = None
+    """CPU threads; none: all cores that this process may use."""
+
+    randomise: Randomisation = MODERATE
+    """Domain randomisation of all episodes."""
+
+    self_supervised: SelfSupervisedConfig = field(default_factory=SelfSupervisedConfig)
+    cloning: CloningConfig = field(default_factory=CloningConfig)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    collect: CollectConfig = _NOISE
+    policy: PolicyConfig = TINY
+
+    def __post_init__(self) -> None:
+        from lam_envs.streams import resolve_stream
+
+        tasks = tuple(dict.fromkeys(resolve_stream(self.tasks)))
+        object.__setattr__(self, "tasks", tasks)
+        require(len(tasks) >= 1, "tasks", ",".join(tasks), "one task or more")
+        require(self.episodes >= 1, "episodes", self.episodes, "at least 1")
+        require(self.seed >= 0, "seed", self.seed, "at least 0")
+        require(self.threads is None or self.threads >= 1, "threads", self.threads, "at least 1")
+
+    def demonstrations(self) -> RunConfig:
+        """Return what the cache of demonstrations goes by."""
+        return RunConfig(
+            task_stream=self.tasks,
+            seed=self.seed,
+            demonstrations=self.episodes,
+            threads=self.threads,
+            randomise=self.randomise,
+            collect=self.collect,
+            policy=self.policy,
+            eval=EvalConfig(),
+        )

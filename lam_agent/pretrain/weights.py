@@ -1,0 +1,101 @@
+"""The weights that pretraining makes: a checkpoint whose card tells how they were made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lam_agent.checkpoint import save_pretrained
+from lam_agent.config import to_plain
+from lam_agent.evaluate import Evaluation
+from lam_agent.policy.policy import VisualActionPolicy
+from lam_agent.pretrain.config import PretrainConfig
+from lam_agent.pretrain.corpus import Corpus
+from lam_agent.seeding import start_seeds
+from lam_envs.batched import BatchedEnv
+from lam_envs.streams import STREAMS
+from lam_envs.tasks.registry import make_task
+from lam_envs.tasks.scenes import shared_scenes
+
+_PARITY_OBSERVATIONS = 4
+
+
+def save_weights(
+    folder: Path,
+    policy: VisualActionPolicy,
+    config: PretrainConfig,
+    evaluations: Sequence[Evaluation],
+    seconds: Mapping[str, float],
+    corpus: Corpus,
+) -> None:
+    """Write the checkpoint.
+
+    Args:
+        folder: Where to write.
+        policy: The policy.
+        config: The settings of the run.
+        evaluations: Success on validation starts.
+        seconds: Seconds by phase.
+        corpus: What it learned from.
+    """
+    first = config.tasks[0]
+    env = BatchedEnv(first, _PARITY_OBSERVATIONS, image_size=config.policy.image_size)
+    env.reset(seeds=start_seeds(first, "validation", _PARITY_OBSERVATIONS))
+    save_pretrained(
+        folder,
+        policy,
+        tasks={task: make_task(task).instruction for task in config.tasks},
+        success_row={
+            "task": [item.task for item in evaluations],
+            "success": [item.success_rate for item in evaluations],
+            "success_at_end": [
+                float(item.is_success_at_end.float().mean()) for item in evaluations
+            ],
+            "episodes": [len(item.is_success) for item in evaluations],
+        },
+        protocol={
+            "split": "validation",
+            "horizon": config.demonstrations().eval.horizon,
+            "episodes": config.cloning.validation_episodes,
+        },
+        seeds={"seed": config.seed, "split": "validation"},
+        parity_observations={**env.images(), "proprioception": env.proprioception()},
+        parity_task=first,
+        story=_story(config, seconds, corpus),
+    )
+
+
+def _story(config: PretrainConfig, seconds: Mapping[str, float], corpus: Corpus) -> str:
+    """Return how the weights were made, as Markdown."""
+    plain: dict[str, Any] = to_plain(config)
+    stages = ", ".join(f"{name} {value:.0f} s" for name, value in seconds.items())
+    seen = _shared_scenes(config.tasks)
+    lines = [
+        "## How they were made",
+        "",
+        f"`lam-agent pretrain` from {corpus.num_looks} looks in {config.episodes} episodes a task "
+        f"of {len(config.tasks)} tasks, seed {config.seed}, on {torch.get_num_threads()} threads: "
+        f"{stages}.",
+        "",
+        *(f"- {name}: {plain[name]}" for name in ("self_supervised", "cloning", "optimiser")),
+        *(f"- {name}: {plain[name]}" for name in ("collect", "randomise", "policy")),
+        "",
+        "## What they have seen of test tasks",
+        "",
+        "No task of the streams below, unless it is named above. These tasks of the streams are "
+        "played in a scene that a task above is played in, too:",
+        "",
+        *(f"- `{task}`: the scene of {', '.join(others)}" for task, others in seen.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _shared_scenes(tasks: Sequence[str]) -> dict[str, list[str]]:
+    """Return the tasks of `cw10` and `mt10` that share a scene with some of `tasks`, and those."""
+    tested = set((*STREAMS["cw10"], *STREAMS["mt10"])) - set(tasks)
+    shared = shared_scenes((*tasks, *sorted(tested)))
+    seen = {task: [t for t in shared.get(task, ()) if t in tasks] for task in sorted(tested)}
+    return {task: others for task, others in seen.items() if others}
