@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Literal, get_args
 
@@ -48,7 +49,7 @@ def where_not_finite(*fields: torch.Tensor) -> list[int]:
     Args:
         fields: Fields of all worlds, shape (num_worlds, …).
     """
-    is_finite = torch.stack([field.isfinite().flatten(1).all(1) for field in fields]).all(0)
-    if bool(is_finite.all()):
+    if all(math.isfinite(float(field.sum())) for field in fields):  # NaN and infinity stay in sums.
         return []
+    is_finite = torch.stack([field.isfinite().flatten(1).all(1) for field in fields]).all(0)
     return (~is_finite).nonzero()[:, 0].tolist()

@@ -47,8 +47,7 @@ def tolerance(
     else:
         scale = math.sqrt(1 / _VALUE_AT_MARGIN - 1)
         outside = 1 / ((distance * scale) ** 2 + 1)
-    outside = torch.where(margin == 0, torch.zeros_like(outside), outside)
-    return torch.where(inside, torch.ones_like(outside), outside)
+    return outside.masked_fill(margin == 0, 0.0).masked_fill(inside, 1.0)
 
 
 def nearness(
@@ -71,10 +70,9 @@ def nearness(
 
 def hamacher_product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """Return a * b / (a + b - a * b), 0 where the denominator is not positive; shape (N,)."""
-    denominator = a + b - a * b
-    positive = denominator > 0
-    product = a * b / torch.where(positive, denominator, torch.ones_like(denominator))
-    return torch.where(positive, product, torch.zeros_like(product))
+    product = a * b
+    denominator = a + b - product
+    return (product / denominator).masked_fill(denominator <= 0, 0.0)
 
 
 def likeness(
