@@ -109,6 +109,12 @@ class Adaptation:
             return
         if training is not None and training.position == self.position:
             self.strategy.resume_from = (training.tensors, training.numbers)
+        if self.config.is_encoder_frozen:
+            with (
+                self.record.timed("encode"),
+                self.progress.phase(f"encoding the pictures of {task}") as update,
+            ):
+                self.strategy.prepare(self.position, update)
         start = time.monotonic()
         with self.record.timed("adapt"), self.progress.phase(f"adapting to {task}") as update:
             self._update = update

@@ -6,17 +6,37 @@ nor avalanche, so that `--help` is quick.
 
 from __future__ import annotations
 
-import math
 import random
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import tyro
-
+from lam_agent.checks import require, require_finite
 from lam_agent.errors import ConfigError
-from lam_agent.options import ModuleNames, comma_list
+from lam_agent.options import ModuleNames, comma_list, one_of
+from lam_agent.training_config import AdaptationConfig, EwcConfig, ReplayConfig, TrainConfig
 from lam_envs.randomisation.ranges import Randomisation
+
+__all__ = [
+    "ADAPTATION_MODES",
+    "LOGGERS",
+    "STRATEGIES",
+    "AdaptationConfig",
+    "CollectConfig",
+    "DeviceName",
+    "EvalConfig",
+    "EwcConfig",
+    "PolicyConfig",
+    "ReplayConfig",
+    "RunConfig",
+    "SimConfig",
+    "StreamConfig",
+    "TaskStream",
+    "TrainConfig",
+    "require",
+    "require_finite",
+    "to_plain",
+]
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 
@@ -30,32 +50,13 @@ LoggerNames = Annotated[tuple[str, ...], comma_list("LOGGER,…", is_distinct=Tr
 
 STRATEGIES = ("naive", "replay", "ewc", "cumulative", "joint")
 
-StrategyName = Annotated[
-    str,
-    tyro.constructors.PrimitiveConstructorSpec(
-        nargs=1,
-        metavar="{" + ",".join(STRATEGIES) + "}",
-        instance_from_str=lambda words: words[0],
-        is_instance=lambda value: isinstance(value, str),
-        str_from_instance=lambda value: [value],
-    ),
-]
+StrategyName = Annotated[str, one_of(STRATEGIES)]
 """A strategy; the configuration names the nearest one where there is none of that name."""
 
+ADAPTATION_MODES = ("full", "trunk", "head", "lora", "adapter")
 
-def require(condition: bool, name: str, value: object, allowed: str) -> None:
-    """Raise ConfigError unless the condition holds."""
-    if not condition:
-        raise ConfigError(f"{name} is {value!r}; it must be {allowed}.")
-
-
-def require_finite(section: object, prefix: str) -> None:
-    """Refuse NaN and infinity in any number of a section."""
-    for item in fields(section):  # type: ignore[arg-type]
-        value = getattr(section, item.name)
-        if isinstance(value, float):
-            name = f"{prefix}{item.name.replace('_', '-')}"
-            require(math.isfinite(value), name, value, "a finite number")
+AdaptationMode = Annotated[str, one_of(ADAPTATION_MODES)]
+"""An adaptation mode; the configuration names the nearest one like that of a strategy."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,9 @@ class PolicyConfig:
     heads: int = 4
     """Attention heads of the trunk."""
 
+    adapter_size: int = 0
+    """Bottleneck of the adapters behind the trunk's layers; 0: none. `--adapt adapter` sets it."""
+
     channels: int = 32
     """Channels of the camera encoders' patch features."""
 
@@ -190,6 +194,7 @@ class PolicyConfig:
         for item in sizes:
             value = getattr(self, item)
             require(value >= 1, f"policy.{item.replace('_', '-')}", value, "at least 1")
+        require(self.adapter_size >= 0, "policy.adapter-size", self.adapter_size, "at least 0")
         require(self.encoder_depth >= 0, "policy.encoder-depth", self.encoder_depth, "at least 0")
         require(
             self.image_size >= 32 and self.image_size % 4 == 0,
@@ -209,110 +214,6 @@ class PolicyConfig:
             self.width,
             f"a multiple of policy.heads ({self.heads})",
         )
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """How the policy adapts to a task."""
-
-    max_steps: int = 1000
-    """Gradient steps for a task, at most."""
-
-    validate_every: int = 250
-    """Gradient steps between two validations by rollouts."""
-
-    patience: int = 2
-    """Validations in a row at full success after which a task is learned."""
-
-    batch_size: int = 128
-    """Frames of the current task in a gradient step."""
-
-    learning_rate: float = 3e-3
-    """Peak learning rate of AdamW."""
-
-    weight_decay: float = 1e-3
-    """Weight decay of AdamW."""
-
-    average_decay: float = 0.99
-    """Decay of the running average of the weights that is validated and kept."""
-
-    log_every: int = 20
-    """Gradient steps between two lines of the training loss."""
-
-    save_every: int = 100
-    """Gradient steps between two snapshots, from which a killed run goes on."""
-
-    clip_norm: float = 1.0
-    """Largest norm of the gradient."""
-
-    auxiliary_weight: float = 1.0
-    """Weight of the loss on object and goal positions (simulation only)."""
-
-    shift_pixels: int = 0
-    """Largest random shift of the training images, pixels."""
-
-    def __post_init__(self) -> None:
-        require_finite(self, "train.")
-        counts = (
-            "max_steps",
-            "validate_every",
-            "patience",
-            "batch_size",
-            "log_every",
-            "save_every",
-        )
-        for item in counts:
-            value = getattr(self, item)
-            require(value >= 1, f"train.{item.replace('_', '-')}", value, "at least 1")
-        for item in ("learning_rate", "clip_norm"):
-            value = getattr(self, item)
-            require(value > 0, f"train.{item.replace('_', '-')}", value, "greater than 0")
-        require(
-            0 <= self.average_decay < 1,
-            "train.average-decay",
-            self.average_decay,
-            "at least 0 and less than 1",
-        )
-        for item in ("weight_decay", "auxiliary_weight", "shift_pixels"):
-            value = getattr(self, item)
-            require(value >= 0, f"train.{item.replace('_', '-')}", value, "at least 0")
-
-
-@dataclass(frozen=True)
-class ReplayConfig:
-    """The replay buffer (strategy `replay`)."""
-
-    memory_mb: float = 64.0
-    """Bytes of old tasks' frames that are kept, in units of 10^6 bytes."""
-
-    batch_fraction: float = 0.5
-    """Share of replayed frames in a gradient step."""
-
-    def __post_init__(self) -> None:
-        require_finite(self, "replay.")
-        require(self.memory_mb > 0, "replay.memory-mb", self.memory_mb, "greater than 0")
-        require(
-            0 < self.batch_fraction < 1,
-            "replay.batch-fraction",
-            self.batch_fraction,
-            "between 0 and 1, both excluded",
-        )
-
-
-@dataclass(frozen=True)
-class EwcConfig:
-    """Elastic weight consolidation (strategy `ewc`)."""
-
-    strength: float = 1000.0
-    """Weight of the quadratic penalty (lambda)."""
-
-    fisher_samples: int = 1024
-    """Frames from which the diagonal Fisher information is estimated, one by one."""
-
-    def __post_init__(self) -> None:
-        require_finite(self, "ewc.")
-        require(self.strength >= 0, "ewc.strength", self.strength, "at least 0")
-        require(self.fisher_samples >= 1, "ewc.fisher-samples", self.fisher_samples, "at least 1")
 
 
 @dataclass(frozen=True)
@@ -340,6 +241,9 @@ class RunConfig:
 
     strategy: StrategyName = "replay"
     """Continual-learning strategy."""
+
+    adapt: AdaptationMode = "full"
+    """What of the policy is trained; the rest is frozen."""
 
     seed: int = 0
     """Seed of demonstrations, weights and training."""
@@ -382,6 +286,7 @@ class RunConfig:
     eval: EvalConfig = field(default_factory=EvalConfig)
     collect: CollectConfig = field(default_factory=CollectConfig)
     policy: PolicyConfig = field(default_factory=PolicyConfig)
+    adaptation: AdaptationConfig = field(default_factory=AdaptationConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     replay: ReplayConfig = field(default_factory=ReplayConfig)
     ewc: EwcConfig = field(default_factory=EwcConfig)
@@ -404,6 +309,17 @@ class RunConfig:
     def max_steps(self) -> int:
         """Gradient steps of an experience; `joint` has those of all tasks in its only one."""
         return self.train.max_steps * (len(self.task_stream) if self.strategy == "joint" else 1)
+
+    @property
+    def is_encoder_frozen(self) -> bool:
+        """Whether the camera encoders stay as they are, so that pictures are encoded once."""
+        return self.adapt != "full"
+
+    @property
+    def replays_features(self) -> bool:
+        """Whether the replay buffer holds what the encoders saw in place of pictures."""
+        store = self.replay.store
+        return self.is_encoder_frozen if store == "auto" else store == "features"
 
     def __post_init__(self) -> None:
         from lam_envs.tasks.importing import import_tasks
@@ -428,6 +344,7 @@ class RunConfig:
                 f"there is no strategy {self.strategy!r}{nearest(self.strategy, STRATEGIES)}; "
                 f"the strategies are {', '.join(STRATEGIES)}."
             )
+        self._check_adaptation()
         require(self.seed >= 0, "seed", self.seed, "at least 0")
         require(self.demonstrations >= 1, "demonstrations", self.demonstrations, "at least 1")
         require(self.threads is None or self.threads >= 1, "threads", self.threads, "at least 1")
@@ -438,6 +355,30 @@ class RunConfig:
                     f"there is no logger {name!r}{nearest(name, LOGGERS)}; "
                     f"the loggers are {', '.join(LOGGERS)}."
                 )
+
+    def _check_adaptation(self) -> None:
+        """Refuse what does not go with the adaptation mode; `adapter` gives the policy adapters."""
+        from lam_envs.tasks.registry import nearest
+
+        if self.adapt not in ADAPTATION_MODES:
+            raise ConfigError(
+                f"there is no adaptation mode {self.adapt!r}"
+                f"{nearest(self.adapt, ADAPTATION_MODES)}; "
+                f"the modes are {', '.join(ADAPTATION_MODES)}."
+            )
+        if self.is_encoder_frozen and self.train.shift_pixels:
+            raise ConfigError(
+                f"train.shift-pixels is {self.train.shift_pixels}, but --adapt {self.adapt} "
+                "encodes each picture once, as it is; set --train.shift-pixels 0 or --adapt full."
+            )
+        if self.replay.store == "features" and not self.is_encoder_frozen:
+            raise ConfigError(
+                "replay.store is 'features', but --adapt full trains the encoders, which then see "
+                "otherwise; set --replay.store images or another --adapt."
+            )
+        if self.adapt == "adapter":
+            sizes = replace(self.policy, adapter_size=self.adaptation.bottleneck)
+            object.__setattr__(self, "policy", sizes)
 
     def _resolve_stream(self) -> None:
         """Put the tasks of named streams into the stream; one that repeats tasks may do so."""

@@ -1,4 +1,4 @@
-"""Options of the command line that hold lists: separated by commas, `--import` also repeated."""
+"""Options of the command line: one of several names, and lists that commas separate."""
 
 from __future__ import annotations
 
@@ -35,6 +35,21 @@ def comma_list(
         instance_from_str=read,
         is_instance=lambda value: isinstance(value, tuple),
         str_from_instance=lambda value: [",".join(value)],
+    )
+
+
+def one_of(names: Sequence[str]) -> tyro.constructors.PrimitiveConstructorSpec[str]:
+    """Return how tyro shows names to choose from; the configuration checks the choice itself.
+
+    Args:
+        names: The names.
+    """
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="{" + ",".join(names) + "}",
+        instance_from_str=lambda words: words[0],
+        is_instance=lambda value: isinstance(value, str),
+        str_from_instance=lambda value: [value],
     )
 
 

@@ -58,7 +58,7 @@ class RunRecord:
         self.last_evaluations: dict[str, Evaluation] = {}
         self.unstable_demonstrations: dict[str, int] = {}
         self.unstable_tests = 0
-        self.seconds = {"collect": 0.0, "adapt": 0.0, "evaluate": 0.0}
+        self.seconds = {"collect": 0.0, "encode": 0.0, "adapt": 0.0, "evaluate": 0.0}
         self.demonstration_bytes = 0
         self.replay_bytes = 0
         self.experiences_done = 0
@@ -104,13 +104,15 @@ class RunRecord:
         """Take over the seconds of an earlier part of the run, if they are later ones."""
         if seconds["total"] >= self._seconds_before:
             self._seconds_before = seconds["total"]
-            self.seconds = {name: seconds[name] for name in self.seconds}
+            # Runs of earlier versions have no seconds of encoding.
+            self.seconds = {name: seconds.get(name, 0.0) for name in self.seconds}
 
     @property
     def protocol(self) -> dict[str, Any]:
         """How success is measured, as JSON holds it."""
         config = self.config
         return {
+            "adapt": config.adapt,
             "episodes": config.eval.episodes,
             "horizon": config.eval.horizon,
             "control_dt_s": make_task(config.tasks[0]).control_dt,

@@ -18,6 +18,7 @@ from lam_agent.files import write_text_atomically
 from lam_agent.interrupts import Interrupts
 from lam_agent.loggers import FanOut, make_loggers
 from lam_agent.logs import MetricLogger
+from lam_agent.policy.modes import freeze
 from lam_agent.progress import RunProgress
 from lam_agent.record import RunRecord, pretrained_folder, save_policy
 from lam_agent.report.terminal import print_results
@@ -26,6 +27,7 @@ from lam_agent.results import Results, write_results
 from lam_agent.resume import ResumePoint, find_resume_point
 from lam_agent.rows import RowEvaluator, initial_policy
 from lam_agent.run_folder import RunFolder
+from lam_agent.seeding import child_seed
 from lam_agent.system import describe_system, keep_freed_memory, resolve_device
 from lam_agent.video import encode_png, write_videos
 from lam_envs.tasks.registry import make_task
@@ -64,6 +66,8 @@ class Runner:
         if threads is not None:
             torch.set_num_threads(threads)
         self.policy = initial_policy(config, self.device)
+        factor_seed = child_seed(config.seed, "factors")
+        freeze(self.policy, config.adapt, rank=config.adaptation.rank, seed=factor_seed)
         self.record = RunRecord(config, self.policy)
         self.adaptation = Adaptation(
             config, folder, self.policy, self.record, self.logger, self.progress, interrupts
@@ -94,6 +98,7 @@ class Runner:
             f"Adapting to {' → '.join(self.tasks)} with {self.config.strategy}, seed "
             f"{self.config.seed}, on {self.device} ({torch.get_num_threads()} threads)."
         )
+        self._say_what_is_trained()
         done = self.record.experiences_done
         if done < len(self.tasks):
             self._collect()
@@ -110,6 +115,20 @@ class Runner:
                 self._save(position)
         self._write_videos()
         return self._write_results(finished=True)
+
+    def _say_what_is_trained(self) -> None:
+        """Say what is frozen, and warn where that is encoders which have learned nothing."""
+        if self.config.adapt == "full":
+            return
+        trained, total = (self.policy.num_parameters(trainable=t) for t in (True, False))
+        self.progress.say(
+            f"Adaptation mode {self.config.adapt}: {trained:,} of {total:,} parameters are trained."
+        )
+        if self.config.policy.init == "none":
+            self.progress.say(
+                "Warning: the camera encoders are random and frozen, so the policy sees little; "
+                "start from a pretrained policy by --policy.init."
+            )
 
     def show(self, results: Results) -> None:
         """Write the final results and print them, with where everything is."""

@@ -154,6 +154,8 @@ def load_pretrained(
 def load_initial_weights(policy: VisualActionPolicy, folder: Path | str) -> Contract:
     """Start a policy from a checkpoint's weights (`--policy.init PATH`).
 
+    A policy with adapters may start from one without; its own adapters change nothing at first.
+
     Args:
         policy: The policy to fill, on any device.
         folder: A checkpoint, or what `resolve_checkpoint` finds one in.
@@ -167,13 +169,17 @@ def load_initial_weights(policy: VisualActionPolicy, folder: Path | str) -> Cont
     pretrained, contract = load_pretrained(folder)
     for item in fields(PolicyConfig):
         ours, theirs = getattr(policy.config, item.name), getattr(contract.policy, item.name)
+        if item.name == "adapter_size" and theirs == 0:
+            continue
         if item.name not in ("init", "execute_length") and ours != theirs:
             option = f"policy.{item.name.replace('_', '-')}"
+            is_adapter = item.name == "adapter_size"
+            hint = f" (--adaptation.bottleneck {theirs} with --adapt adapter)" if is_adapter else ""
             raise CheckpointError(
                 f"{option} is {ours}, but it is {theirs} in the checkpoint {folder}; "
-                f"set --{option} {theirs}."
+                f"set --{option} {theirs}{hint}."
             )
-    policy.load_state_dict(pretrained.state_dict())
+    policy.load_state_dict({**policy.state_dict(), **pretrained.state_dict()})
     return contract
 
 

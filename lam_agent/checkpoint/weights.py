@@ -10,14 +10,15 @@ from lam_agent.checkpoint.contract import Contract
 from lam_agent.config import PolicyConfig
 from lam_agent.errors import CheckpointError, ObservationError, TrainingError
 from lam_agent.policy.instruction import bag_of_words
+from lam_agent.policy.lora import plain_state
 from lam_agent.policy.policy import VisualActionPolicy
 
 
 def weights_of(policy: VisualActionPolicy) -> dict[str, torch.Tensor]:
-    """Return copies of all weights and buffers on the CPU."""
+    """Return copies of all weights and buffers on the CPU, low-rank factors added to theirs."""
     return {
         name: tensor.detach().to("cpu", copy=True).contiguous()
-        for name, tensor in policy.state_dict().items()
+        for name, tensor in plain_state(policy).items()
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -22,6 +22,7 @@ class Frames:
         actions: Clean action chunks, float32 (F, L, 4).
         is_inside: Whether each action is inside its episode, bool (F, L).
         bag: Bag of words of the instruction, float32 (NUM_BUCKETS,).
+        features: What frozen encoders see, float32 or float16 (F, S); None where not computed.
     """
 
     images: Mapping[str, torch.Tensor]
@@ -30,6 +31,7 @@ class Frames:
     actions: torch.Tensor
     is_inside: torch.Tensor
     bag: torch.Tensor
+    features: torch.Tensor | None = None
 
     @classmethod
     def from_episodes(cls, episodes: EpisodeSet, instruction: str, chunk_length: int) -> Frames:
@@ -62,14 +64,23 @@ class Frames:
             actions=self.actions[index],
             is_inside=self.is_inside[index],
             bag=self.bag.clone(),
+            features=None if self.features is None else self.features[index],
         )
+
+    def without_images(self) -> Frames:
+        """Return the same frames with features alone; the tensors are not copied."""
+        return replace(self, images={})
+
+    def without_features(self) -> Frames:
+        """Return the same frames with images alone; the tensors are not copied."""
+        return replace(self, features=None)
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return all tensors by name, for a file."""
         named = {f"images.{camera}": images for camera, images in self.images.items()}
         for name in ("proprioception", "tracked", "actions", "is_inside", "bag"):
             named[name] = getattr(self, name)
-        return named
+        return named if self.features is None else {**named, "features": self.features}
 
     @classmethod
     def from_tensors(cls, named: Mapping[str, torch.Tensor]) -> Frames:
@@ -79,16 +90,18 @@ class Frames:
         return cls(images, **{k: v for k, v in named.items() if not k.startswith(prefix)})
 
     def _rows(self) -> tuple[torch.Tensor, ...]:
-        return (self.proprioception, self.tracked, self.actions, self.is_inside)
+        rows = (self.proprioception, self.tracked, self.actions, self.is_inside)
+        return rows if self.features is None else (*rows, self.features)
 
 
 @dataclass
 class ObservationBatch:
-    """What the policy sees; Avalanche's `mb_x`."""
+    """What the policy sees, in images or in features; Avalanche's `mb_x`."""
 
     images: dict[str, torch.Tensor]
     proprioception: torch.Tensor
     bags: torch.Tensor
+    features: torch.Tensor | None = None
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> ObservationBatch:
         """Move all tensors."""
@@ -96,6 +109,15 @@ class ObservationBatch:
             {k: v.to(device, non_blocking=non_blocking) for k, v in self.images.items()},
             self.proprioception.to(device, non_blocking=non_blocking),
             self.bags.to(device, non_blocking=non_blocking),
+            None if self.features is None else self.features.to(device, non_blocking=non_blocking),
+        )
+
+    def __getitem__(self, index: slice) -> ObservationBatch:
+        return ObservationBatch(
+            {camera: images[index] for camera, images in self.images.items()},
+            self.proprioception[index],
+            self.bags[index],
+            None if self.features is None else self.features[index],
         )
 
     def __len__(self) -> int:
@@ -118,13 +140,20 @@ class TargetBatch:
             self.tracked.to(device, non_blocking=non_blocking),
         )
 
+    def __getitem__(self, index: slice) -> TargetBatch:
+        return TargetBatch(self.actions[index], self.is_inside[index], self.tracked[index])
+
 
 MiniBatch = tuple[ObservationBatch, TargetBatch, torch.Tensor]
 
 
 def join(parts: list[tuple[Frames, int]]) -> MiniBatch:
-    """Concatenate selected frames of several tasks, each with its task label, into one batch."""
+    """Concatenate selected frames of several tasks, each with its task label, into one batch.
+
+    The frames have all features or have all images; features become float32.
+    """
     frames = [part for part, _ in parts]
+    features = [part.features.float() for part in frames if part.features is not None]
     labels = [torch.full((len(part),), label) for part, label in parts]
     observation = ObservationBatch(
         images={
@@ -133,6 +162,7 @@ def join(parts: list[tuple[Frames, int]]) -> MiniBatch:
         },
         proprioception=torch.cat([part.proprioception for part in frames]),
         bags=torch.cat([part.bag.expand(len(part), -1) for part in frames]),
+        features=torch.cat(features) if features else None,
     )
     target = TargetBatch(
         actions=torch.cat([part.actions for part in frames]),

@@ -23,6 +23,7 @@ import_avalanche()
 from avalanche.core import SupervisedPlugin  # noqa: E402
 
 _CHUNK = 16
+_FEATURES = "features"
 
 
 def diagonal_fisher(
@@ -36,7 +37,7 @@ def diagonal_fisher(
 
     Args:
         policy: The policy.
-        frames: Frames of the task that was just learned.
+        frames: Frames of the task that was just learned; where they have features, these are used.
         num_samples: Frames to use.
         generator: Source of frames and signs, on the CPU.
 
@@ -50,15 +51,14 @@ def diagonal_fisher(
 
     def signed_actions(
         parameters: Mapping[str, torch.Tensor],
-        images: Mapping[str, torch.Tensor],
+        seen: Mapping[str, torch.Tensor],
         proprioception: torch.Tensor,
         bag: torch.Tensor,
         signs: torch.Tensor,
     ) -> torch.Tensor:
-        single = {camera: image[None] for camera, image in images.items()}
-        output = functional_call(
-            policy, {**parameters, **rest, **buffers}, (single, proprioception[None], bag[None])
-        )
+        single = {name: value[None] for name, value in seen.items()}
+        inputs = (single, proprioception[None], bag[None], single.get(_FEATURES))
+        output = functional_call(policy, {**parameters, **rest, **buffers}, inputs)
         total: torch.Tensor = (output.actions[0] * signs).sum()
         return total
 
@@ -69,11 +69,13 @@ def diagonal_fisher(
     fisher = {name: torch.zeros_like(weight) for name, weight in weights.items()}
     for first in range(0, num_samples, _CHUNK):
         part = frames.select(index[first : first + _CHUNK])
-        images = {camera: pictures.to(device) for camera, pictures in part.images.items()}
+        seen = {camera: pictures.to(device) for camera, pictures in part.images.items()}
+        if part.features is not None:
+            seen = {_FEATURES: part.features.to(device)}
         with sdpa_kernel(SDPBackend.MATH):  # The others have no batching rule and warn of it.
             sample = gradients(
                 weights,
-                images,
+                seen,
                 part.proprioception.to(device),
                 part.bag.to(device),
                 signs[first : first + _CHUNK].to(device),
@@ -111,9 +113,10 @@ class EwcPlugin(SupervisedPlugin):  # type: ignore[misc]
         strategy.loss = strategy.loss + 0.5 * self.strength * penalty
 
     def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
-        fisher = diagonal_fisher(
-            strategy.model, strategy.frames, self.fisher_samples, strategy.generator
-        )
+        strategy.model.set_dropout(0.0)  # It is of training, not of the likelihood.
+        frames, samples = strategy.seen, self.fisher_samples
+        fisher = diagonal_fisher(strategy.model, frames, samples, strategy.generator)
+        strategy.model.set_dropout(strategy.config.train.dropout)
         for name, values in fisher.items():
             self.importance[name] = self.importance.get(name, torch.zeros_like(values)) + values
         self.anchor = {

@@ -15,8 +15,10 @@ import_avalanche()
 
 from avalanche.core import SupervisedPlugin  # noqa: E402
 
-_WARMUP_STEPS = 50
 _FINAL_SHARE = 0.05
+
+RATE_FACTOR = "rate_factor"
+"""Key of an optimiser's parameter group: factor on its learning rate."""
 
 
 class GuardPlugin(SupervisedPlugin):  # type: ignore[misc]
@@ -54,20 +56,22 @@ class SchedulePlugin(SupervisedPlugin):  # type: ignore[misc]
     Args:
         learning_rate: Peak.
         max_steps: Steps of an experience at which the cosine ends.
+        warmup_steps: Steps in which it rises.
     """
 
-    def __init__(self, learning_rate: float, max_steps: int) -> None:
+    def __init__(self, learning_rate: float, max_steps: int, warmup_steps: int) -> None:
         super().__init__()
         self.learning_rate = learning_rate
         self.max_steps = max_steps
+        self.warmup_steps = warmup_steps
 
     def before_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
         step = strategy.clock.train_exp_iterations
-        warmup = min(1.0, (step + 1) / _WARMUP_STEPS)
+        warmup = min(1.0, (step + 1) / max(1, self.warmup_steps))
         cosine = 0.5 * (1 + math.cos(math.pi * step / self.max_steps))
         share = warmup * (_FINAL_SHARE + (1 - _FINAL_SHARE) * cosine)
         for group in strategy.optimizer.param_groups:
-            group["lr"] = self.learning_rate * share
+            group["lr"] = self.learning_rate * group[RATE_FACTOR] * share
 
 
 class ValidationPlugin(SupervisedPlugin):  # type: ignore[misc]
@@ -155,8 +159,8 @@ class ValidationPlugin(SupervisedPlugin):  # type: ignore[misc]
         # The average forgets its start at once: (1 + n) / (10 + n) is smaller at first.
         decay = min(self.average_decay, (1 + step) / (10 + step))
         with torch.no_grad():
-            for name, weight in strategy.model.named_parameters():
-                self._average[name].lerp_(weight, 1.0 - decay)
+            for name, average in self._average.items():
+                average.lerp_(strategy.model.get_parameter(name), 1.0 - decay)
         if step % self.every == 0 or step == self.max_steps:
             self._run_validation(strategy, step)
 
@@ -182,12 +186,13 @@ class ValidationPlugin(SupervisedPlugin):  # type: ignore[misc]
 
 
 def _copy_weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """Return copies of all parameters by name."""
-    return {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    """Return copies of all parameters that are trained by name."""
+    named = model.named_parameters()
+    return {name: weight.detach().clone() for name, weight in named if weight.requires_grad}
 
 
 def _load_weights(model: torch.nn.Module, weights: dict[str, torch.Tensor]) -> None:
     """Write parameters into a model."""
     with torch.no_grad():
-        for name, weight in model.named_parameters():
-            weight.copy_(weights[name])
+        for name, value in weights.items():
+            model.get_parameter(name).copy_(value)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -60,14 +61,24 @@ class ReplayPlugin(SupervisedPlugin):  # type: ignore[misc]
     Args:
         buffer: The buffer, filled after each experience.
         batch_fraction: Share of replayed frames in a batch, all earlier tasks together.
+        keeps_features: Whether the buffer holds the features of frozen encoders, in float16, in
+            place of images.
     """
 
     state_name = "replay"
 
-    def __init__(self, buffer: ReplayBuffer, batch_fraction: float) -> None:
+    def __init__(
+        self, buffer: ReplayBuffer, batch_fraction: float, *, keeps_features: bool = False
+    ) -> None:
         super().__init__()
         self.buffer = buffer
         self.batch_fraction = batch_fraction
+        self.keeps_features = keeps_features
+        self._seen: list[Frames] = []
+
+    def prepare(self, view: Callable[[Frames], Frames]) -> None:
+        """Take the buffer's frames as training draws them; what is computed is not kept in it."""
+        self._seen = [view(replace(frames)) for frames in self.buffer.tasks]
 
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         if not self.buffer.tasks:
@@ -77,11 +88,17 @@ class ReplayPlugin(SupervisedPlugin):  # type: ignore[misc]
         replayed = max(len(self.buffer.tasks), round(count * self.batch_fraction))
         loader.sources = [
             (frames, label, max(1, count - replayed)),
-            *split_evenly(self.buffer.tasks, replayed),
+            *split_evenly(self._seen, replayed),
         ]
 
     def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
-        self.buffer.add(strategy.frames, strategy.generator)
+        frames: Frames = strategy.frames
+        if self.keeps_features and frames.features is not None:
+            kept = replace(frames, images={}, features=frames.features.half())
+        else:
+            kept = frames.without_features()
+        self.buffer.add(kept, strategy.generator)
+        self._seen = []
 
     def state(self) -> dict[str, torch.Tensor]:
         """Return the buffer as named tensors, for a file."""
@@ -106,12 +123,17 @@ class CumulativePlugin(SupervisedPlugin):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.earlier: list[Frames] = []
+        self._seen: list[Frames] = []
+
+    def prepare(self, view: Callable[[Frames], Frames]) -> None:
+        """Take all earlier frames as training draws them."""
+        self._seen = [view(frames) for frames in self.earlier]
 
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         loader = strategy.dataloader
         frames, label, count = loader.sources[0]
-        share = max(1, count // (len(self.earlier) + 1))
-        old = split_evenly(self.earlier, count - share)
+        share = max(1, count // (len(self._seen) + 1))
+        old = split_evenly(self._seen, count - share)
         loader.sources = [(frames, label, share), *old]
 
     def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:

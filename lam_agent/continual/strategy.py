@@ -10,16 +10,23 @@ import torch
 
 from lam_agent.config import RunConfig
 from lam_agent.continual.avalanche_import import import_avalanche
-from lam_agent.continual.batches import FrameLoader, Frames, ObservationBatch
+from lam_agent.continual.batches import FrameLoader, Frames, ObservationBatch, TargetBatch
 from lam_agent.continual.capture import Numbers, Tensors, restore_training
 from lam_agent.continual.ewc import EwcPlugin
+from lam_agent.continual.features import encode_frames
 from lam_agent.continual.loss import CloningLoss
-from lam_agent.continual.plugins import GuardPlugin, SchedulePlugin, ValidationPlugin
+from lam_agent.continual.plugins import (
+    RATE_FACTOR,
+    GuardPlugin,
+    SchedulePlugin,
+    ValidationPlugin,
+)
 from lam_agent.continual.precision import autocast
 from lam_agent.continual.replay import CumulativePlugin, ReplayBuffer, ReplayPlugin
 from lam_agent.policy.normaliser import random_shift
 from lam_agent.policy.policy import PolicyOutput, VisualActionPolicy
 from lam_agent.seeding import child_seed, torch_generator
+from lam_agent.types import Progress, no_progress
 
 import_avalanche()
 
@@ -56,13 +63,17 @@ class AdaptationStrategy(SupervisedTemplate):  # type: ignore[misc]
     ) -> None:
         self.config = config
         self.visits = visits
-        self.frames: Frames = Frames({}, *(torch.empty(0) for _ in range(5)))
+        #: Frames of the experience, and the same as training draws them: images or features.
+        self.frames = self.seen = Frames({}, *(torch.empty(0) for _ in range(5)))
         self.generator = torch.Generator()
         self.on_step = on_step
         self.validation = validation
         self.losses: list[float] = []
         self.resume_from: tuple[Tensors, Numbers] | None = None
+        self._prepared: int | None = None
+        self._parts: list[tuple[ObservationBatch, TargetBatch]] = []
         train = config.train
+        policy.set_dropout(train.dropout)
         super().__init__(
             model=policy,
             optimizer=self._new_optimizer(policy),
@@ -71,7 +82,7 @@ class AdaptationStrategy(SupervisedTemplate):  # type: ignore[misc]
             train_epochs=1,
             device=policy.device,
             plugins=[
-                SchedulePlugin(train.learning_rate, config.max_steps),
+                SchedulePlugin(train.learning_rate, config.max_steps, train.warmup_steps),
                 *plugins,
                 GuardPlugin(train.clip_norm),
                 validation,
@@ -81,33 +92,84 @@ class AdaptationStrategy(SupervisedTemplate):  # type: ignore[misc]
 
     def _new_optimizer(self, policy: VisualActionPolicy) -> torch.optim.Optimizer:
         train = self.config.train
-        trained = [p for p in policy.parameters() if p.requires_grad]
+        groups: dict[float, list[torch.nn.Parameter]] = {1.0: []}
+        for name, parameter in policy.named_parameters():
+            if parameter.requires_grad:
+                factor = train.encoder_rate if name.startswith("encoders.") else 1.0
+                groups.setdefault(factor, []).append(parameter)
         return torch.optim.AdamW(
-            trained, lr=train.learning_rate, weight_decay=train.weight_decay, foreach=True
+            [{"params": trained, RATE_FACTOR: factor} for factor, trained in groups.items()],
+            lr=train.learning_rate,
+            weight_decay=train.weight_decay,
+            foreach=True,
         )
 
     def make_optimizer(self, **kwargs: Any) -> None:
         self.optimizer = self._new_optimizer(self.model)
         self.optimized_param_id: dict[str, Any] = {}
 
+    def prepare(self, position: int, progress: Progress = no_progress) -> None:
+        """Let frozen encoders see all frames that an experience trains on, each once.
+
+        Training does so itself where nobody did; this call shows how far it is.
+
+        Args:
+            position: The experience.
+            progress: Told how far each task is.
+        """
+
+        def view(frames: Frames) -> Frames:
+            if not self.model.is_encoder_frozen:
+                return frames
+            if frames.features is None:
+                frames.features = encode_frames(self.model, frames, progress)
+            return frames.without_images()
+
+        if self._prepared != position:
+            self.frames = self.visits[position]
+            self.seen = view(self.frames)
+            for plugin in self.plugins:
+                if hasattr(plugin, "prepare"):
+                    plugin.prepare(view)
+            self._prepared = position
+
     def train_dataset_adaptation(self, **kwargs: Any) -> None:
         position = self.experience.current_experience
-        self.frames = self.visits[position]
+        self.prepare(position)
         self.generator = torch_generator(self.config.seed, "train", position)
         torch.manual_seed(child_seed(self.config.seed, "torch", position))
 
     def make_train_dataloader(self, **kwargs: Any) -> None:
         train = self.config.train
-        label = self.experience.current_experience
+        label, count = self.experience.current_experience, train.batch_size * train.accumulate
         self.dataloader = FrameLoader(
-            [(self.frames, label, train.batch_size)], self.config.max_steps, self.generator
+            [(self.seen, label, count)], self.config.max_steps, self.generator
         )
 
+    def _unpack_minibatch(self) -> None:
+        super()._unpack_minibatch()
+        count = self.config.train.accumulate
+        strides = [slice(first, None, count) for first in range(count)]  # Each has all tasks.
+        self._parts = [(self.mb_x[stride], self.mb_y[stride]) for stride in strides]
+
     def forward(self) -> PolicyOutput:
-        batch: ObservationBatch = self.mb_x
+        """Compute the last part of the batch; the gradients of those before it are added here."""
+        for observation, target in self._parts[:-1]:
+            share = self._criterion(self._output(observation), target) / len(self._parts)
+            share.backward()
+            self.loss += share.detach()
+        return self._output(self._parts[-1][0])
+
+    def criterion(self) -> torch.Tensor:
+        loss: torch.Tensor = self._criterion(self.mb_output, self._parts[-1][1])
+        return loss / len(self._parts)
+
+    def _output(self, batch: ObservationBatch) -> PolicyOutput:
         images = random_shift(batch.images, self.config.train.shift_pixels, self.generator)
         with autocast(self.device):
-            output: PolicyOutput = self.model(images, batch.proprioception, batch.bags)
+            output: PolicyOutput = self.model(
+                images, batch.proprioception, batch.bags, batch.features
+            )
         return output
 
     def _before_training_exp(self, **kwargs: Any) -> None:
@@ -119,6 +181,10 @@ class AdaptationStrategy(SupervisedTemplate):  # type: ignore[misc]
         if self.resume_from is not None:
             restore_training(self, *self.resume_from)
             self.resume_from = None
+
+    def _after_training_exp(self, **kwargs: Any) -> None:
+        super()._after_training_exp(**kwargs)
+        self._prepared = None
 
     def _after_training_iteration(self, **kwargs: Any) -> None:
         self.losses.append(float(self.loss.detach()))
@@ -143,7 +209,8 @@ def make_plugins(config: RunConfig) -> list[Any]:
     """Return the plugins of the strategy that a configuration names."""
     if config.strategy == "replay":
         buffer = ReplayBuffer(int(config.replay.memory_mb * 1e6))
-        return [ReplayPlugin(buffer, config.replay.batch_fraction)]
+        fraction, keeps_features = config.replay.batch_fraction, config.replays_features
+        return [ReplayPlugin(buffer, fraction, keeps_features=keeps_features)]
     if config.strategy == "ewc":
         return [EwcPlugin(config.ewc.strength, config.ewc.fisher_samples)]
     return [CumulativePlugin()] if config.strategy in ("cumulative", "joint") else []

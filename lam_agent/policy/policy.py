@@ -4,6 +4,8 @@ images -> encoder a camera -> features -> tokens --+
 proprioception -> token ---------------------------+--> where objects are (auxiliary head) -> token
 instruction -> token ------------------------------+
 all tokens -> transformer trunk -> head -> L actions
+
+Where the policy has adapters, one follows each layer of the trunk and one precedes the head.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from torch import nn
 
 from lam_agent.config import PolicyConfig
 from lam_agent.errors import ObservationError, TrainingError
+from lam_agent.policy.adapter import Adapter
 from lam_agent.policy.encoder import CameraEncoder
 from lam_agent.policy.instruction import InstructionEncoder
 from lam_agent.policy.normaliser import Normaliser
@@ -82,14 +85,26 @@ class VisualActionPolicy(nn.Module):
             nn.GELU(),
             nn.Linear(2 * width, config.chunk_length * ACTION_SIZE),
         )
+        # After all else, so that a seed gives the rest the same weights with adapters and without.
+        adapted = [*[width] * config.depth, num_tokens * width] if config.adapter_size else []
+        self.adapters = nn.ModuleList([Adapter(size, config.adapter_size) for size in adapted])
 
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.positions.device
 
+    @property
+    def is_encoder_frozen(self) -> bool:
+        """Whether the encoders are not trained, so that a picture's features stay what they are."""
+        return not _is_trained(self.encoders)
+
     def forward(
-        self, images: Mapping[str, torch.Tensor], proprioception: torch.Tensor, bags: torch.Tensor
+        self,
+        images: Mapping[str, torch.Tensor],
+        proprioception: torch.Tensor,
+        bags: torch.Tensor,
+        features: torch.Tensor | None = None,
     ) -> PolicyOutput:
         """Compute actions and the tracked positions.
 
@@ -97,8 +112,26 @@ class VisualActionPolicy(nn.Module):
             images: Camera -> RGB, uint8 (B, H, W, 3).
             proprioception: Hand xyz (metres) and gripper opening, float32 (B, 4).
             bags: Bags of instruction words, float32 (B, NUM_BUCKETS).
+            features: What `encode` returned for the images, (B, F); the images are not needed then.
         """
-        return self.decide(self.encode(images), proprioception, bags)
+        seen = self.encode(images) if features is None else features
+        return self.decide(seen, proprioception, bags)
+
+    def train(self, mode: bool = True) -> VisualActionPolicy:
+        """Set the mode of the parts that are trained; frozen encoders stay in evaluation mode."""
+        super().train(mode)
+        for part in (self.encoders, self.instruction):
+            if not _is_trained(part):  # Batch statistics would change, were there any.
+                part.eval()
+        return self
+
+    def set_dropout(self, share: float) -> None:
+        """Set the dropout of the trunk; only training feels it."""
+        for module in self.trunk.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = share
+            elif isinstance(module, nn.MultiheadAttention):
+                module.dropout = share
 
     def encode(self, images: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Compute what the encoders see: the only part of the policy that pictures go through.
@@ -128,9 +161,19 @@ class VisualActionPolicy(nn.Module):
         tokens.append(self.proprioception(feeling))
         tracked = self.tracker(torch.cat(tokens, 1)).float()  # (B, 3 * D) -> (B, 6)
         tokens += [self._place(tracked, feeling), self.instruction(bags)]
-        thoughts = self.trunk(torch.stack(tokens, 1) + self.positions)  # (B, T, D)
-        actions = self.head(thoughts.flatten(1)).float()  # (B, T * D) -> (B, L * 4)
+        thoughts = self._think(torch.stack(tokens, 1) + self.positions)  # (B, T * D)
+        actions = self.head(thoughts).float()  # (B, T * D) -> (B, L * 4)
         return PolicyOutput(actions.view(-1, self.config.chunk_length, ACTION_SIZE), tracked)
+
+    def _think(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Pass tokens (B, T, D) through the trunk, and adapters where there are some."""
+        if not self.adapters:
+            thoughts: torch.Tensor = self.trunk(tokens)
+            return thoughts.flatten(1)
+        for layer, adapter in zip(self.trunk.layers, self.adapters, strict=False):
+            tokens = adapter(layer(tokens))
+        adapted: torch.Tensor = self.adapters[-1](tokens.flatten(1))
+        return adapted
 
     def _place(self, tracked: torch.Tensor, feeling: torch.Tensor) -> torch.Tensor:
         """Turn tracked positions into a token: absolute, from the hand, and finely near the hand.
@@ -206,3 +249,8 @@ class VisualActionPolicy(nn.Module):
     def num_parameters(self, *, trainable: bool) -> int:
         """Return the number of parameters: of all, or of those that are trained."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad or not trainable)
+
+
+def _is_trained(module: nn.Module) -> bool:
+    """Tell whether any parameter of a module is trained."""
+    return any(parameter.requires_grad for parameter in module.parameters())

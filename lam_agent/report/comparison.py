@@ -15,12 +15,12 @@ from lam_agent.errors import ResultsError
 from lam_agent.intervals import MIN_SEEDS, Interval, aggregate_over_seeds, wilson_interval
 from lam_agent.metrics import MATRIX_METRICS, Metric
 from lam_agent.report.curves import SAMPLES, seen_metrics, seen_values
-from lam_agent.report.words import value_words
+from lam_agent.report.words import adaptation_mode, value_words
 from lam_agent.results import Results, read_results
 from lam_agent.success_matrix import FloatArray, SuccessMatrix
 
-_OF_ONE_RUN = frozenset({"demonstration_seed", "unstable_episodes"})
-"""Entries of the protocol that follow from the seed or from what happened in the run."""
+_OF_ONE_RUN = frozenset({"adapt", "demonstration_seed", "unstable_episodes"})
+"""Entries of the protocol that may differ: they are compared, or follow from seed or run."""
 
 _MISSING = object()
 
@@ -42,7 +42,7 @@ class Series:
     """One column of a comparison: a run, or all seeds of a strategy.
 
     Attributes:
-        title: Its strategy.
+        title: Its strategy, and the adaptation mode where that is not `full`.
         note: Its seeds, and the run's name where there is one.
         metrics: Value and interval of each metric.
         finals: Success on each task after the last experience.
@@ -97,14 +97,21 @@ def _check_alike(one: Run, other: Run) -> None:
         )
 
 
-def make_series(runs: Sequence[Run]) -> list[Series]:
-    """Return the columns: one for each strategy with enough seeds, one for each other run.
+def method_words(results: Results) -> str:
+    """Return the strategy, and the adaptation mode where it is not `full`."""
+    mode = adaptation_mode(results)
+    return results.strategy if mode == "full" else f"{results.strategy}, {mode}"
 
-    A strategy with two runs of one seed is not put together: they differ in more than the seed.
+
+def make_series(runs: Sequence[Run]) -> list[Series]:
+    """Return the columns: one for each method with enough seeds, one for each other run.
+
+    A method is a strategy in an adaptation mode. One with two runs of one seed is not put together:
+    they differ in more than the seed.
     """
     series = []
-    for strategy in dict.fromkeys(run.results.strategy for run in runs):
-        members = [run for run in runs if run.results.strategy == strategy]
+    for method in dict.fromkeys(method_words(run.results) for run in runs):
+        members = [run for run in runs if method_words(run.results) == method]
         seeds = {run.results.seed for run in members}
         if len(members) >= MIN_SEEDS and len(seeds) == len(members):
             series.append(_of_seeds(members))
@@ -118,7 +125,7 @@ def _of_run(run: Run) -> Series:
     results = run.results
     matrix = results.matrix
     return Series(
-        results.strategy,
+        method_words(results),
         f"seed {results.seed} · {run.name}",
         {name: (value, results.intervals.get(name)) for name, value in results.metrics.items()},
         [_cell(matrix, column) for column in range(matrix.num_tasks)],
@@ -155,7 +162,7 @@ def _of_seeds(runs: Sequence[Run]) -> Series:
     }
     others = [name for name in runs[0].results.metrics if name not in MATRIX_METRICS]
     return Series(
-        runs[0].results.strategy,
+        method_words(runs[0].results),
         f"{len(runs)} seeds: {', '.join(str(run.results.seed) for run in runs)}",
         {
             **{name: measured[name] for name in MATRIX_METRICS},

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lam_agent.files import write_text_atomically
-from lam_agent.report.comparison import Run, Series, load_runs, make_series
+from lam_agent.report.comparison import Run, Series, load_runs, make_series, method_words
 from lam_agent.report.curves import seen_line, seen_plot
 from lam_agent.report.heat import HeatTable, matrix_table, mean_cell, mean_table
 from lam_agent.report.page import render_page
@@ -131,7 +131,7 @@ def _runs(runs: Sequence[Run]) -> list[tuple[str, ...]]:
         rows.append(
             (
                 run.name,
-                results.strategy,
+                method_words(results),
                 str(results.seed),
                 "yes" if results.finished else f"no, {done}",
                 number_words(results.metrics.get("average_success")),

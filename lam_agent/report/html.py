@@ -94,7 +94,8 @@ def _metrics(results: Results) -> list[tuple[str, str, str, str, str]]:
 def _phases(results: Results) -> list[Phase]:
     """Return the phases of the run; what none of them took is the last one."""
     times = results.cost.wall_time_s
-    seconds = {"collect": times.collect, "adapt": times.adapt, "evaluate": times.evaluate}
+    adapt = times.encode + times.adapt
+    seconds = {"collect": times.collect, "adapt": adapt, "evaluate": times.evaluate}
     rest = times.total - sum(seconds.values())
     seconds["other"] = max(rest, 0.0)
     whole = sum(seconds.values()) or 1.0

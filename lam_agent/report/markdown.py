@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from lam_agent.report.words import (
     INTERVAL,
     NOT_EVALUATED,
+    adaptation_mode,
     cell_words,
     column_labels,
     cost_rows,
@@ -50,8 +51,8 @@ def _title(results: Results) -> str:
     num_tasks = len(results.tasks)
     lines = [
         f"# {' → '.join(_escape(label) for label in column_labels(results.tasks))}",
-        f"Strategy `{results.strategy}`, seed {results.seed}, {num_tasks} "
-        f"task{'s' if num_tasks > 1 else ''}.",
+        f"Strategy `{results.strategy}`, adaptation `{adaptation_mode(results)}`, seed "
+        f"{results.seed}, {num_tasks} task{'s' if num_tasks > 1 else ''}.",
     ]
     if not results.finished:
         lines.append(

@@ -184,17 +184,24 @@ def interval_sentence(results: Results) -> str:
     )
 
 
+def adaptation_mode(results: Results) -> str:
+    """Return what of the policy was trained; runs of earlier versions trained all of it."""
+    return str(results.protocol.get("adapt", "full"))
+
+
 def cost_rows(results: Results) -> list[tuple[str, str]]:
     """Return what the run took, as names and amounts with units."""
     cost, times = results.cost, results.cost.wall_time_s
     return [
         ("collecting", f"{times.collect:,.1f} s"),
+        *([("encoding pictures once", f"{times.encode:,.1f} s")] if times.encode else []),
         ("adapting", f"{times.adapt:,.1f} s"),
         ("evaluating", f"{times.evaluate:,.1f} s"),
         ("total wall time", f"{times.total:,.1f} s"),
         ("peak memory", f"{cost.peak_memory_mb:,.1f} MB of 10^6 bytes"),
         ("replay buffer", f"{cost.replay_bytes:,} bytes"),
         ("demonstrations", f"{cost.demonstration_bytes:,} bytes"),
+        ("adaptation mode", adaptation_mode(results)),
         ("trainable parameters", f"{cost.trainable_parameters:,}"),
         ("all parameters", f"{cost.total_parameters:,}"),
     ]

@@ -33,6 +33,7 @@ def small_sizes() -> dict[str, int]:
         "width": 32,
         "heads": 2,
         "depth": 1,
+        "adapter_size": 0,
         "encoder_depth": 1,
         "keypoints": 8,
         "channels": 8,

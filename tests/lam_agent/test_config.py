@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from lam_agent.config import (
+    ADAPTATION_MODES,
     STRATEGIES,
+    AdaptationConfig,
     CollectConfig,
     EvalConfig,
     EwcConfig,
@@ -32,6 +34,7 @@ SECTIONS: dict[str, type] = {
     "eval.": EvalConfig,
     "collect.": CollectConfig,
     "policy.": PolicyConfig,
+    "adaptation.": AdaptationConfig,
     "train.": TrainConfig,
     "replay.": ReplayConfig,
     "ewc.": EwcConfig,
@@ -68,7 +71,15 @@ OUT_OF_RANGE: list[tuple[str, str, Any]] = [
     ("train.", "max_steps", 0),
     ("train.", "validate_every", 0),
     ("train.", "patience", 0),
+    ("policy.", "adapter_size", -1),
+    ("adaptation.", "rank", 0),
+    ("adaptation.", "bottleneck", 0),
     ("train.", "batch_size", 0),
+    ("train.", "accumulate", 0),
+    ("train.", "encoder_rate", 0.0),
+    ("train.", "dropout", 1.0),
+    ("train.", "dropout", -0.1),
+    ("train.", "warmup_steps", -1),
     ("train.", "learning_rate", 0.0),
     ("train.", "weight_decay", -1e-9),
     ("train.", "average_decay", 1.0),
@@ -142,6 +153,38 @@ def test_an_unknown_strategy_is_told_with_the_nearest_and_the_list(check_sentenc
     words = check_sentence(caught.value)
     assert "'reply' (did you mean 'replay'?)" in words
     assert words.endswith(f"the strategies are {', '.join(STRATEGIES)}.")
+
+
+def test_an_unknown_mode_is_told_with_the_nearest_and_the_list(check_sentence: Check) -> None:
+    with pytest.raises(ConfigError) as caught:
+        RunConfig(adapt="trunc")
+    words = check_sentence(caught.value)
+    assert "no adaptation mode 'trunc' (did you mean 'trunk'?)" in words
+    assert words.endswith(f"the modes are {', '.join(ADAPTATION_MODES)}.")
+
+
+@pytest.mark.parametrize("adapt", [mode for mode in ADAPTATION_MODES if mode != "full"])
+def test_pictures_that_are_encoded_once_are_not_shifted(adapt: str, check_sentence: Check) -> None:
+    with pytest.raises(ConfigError, match=r"train\.shift-pixels is 2") as caught:
+        RunConfig(adapt=adapt, train=TrainConfig(shift_pixels=2))
+    assert f"--adapt {adapt}" in check_sentence(caught.value)
+
+
+def test_features_are_replayed_where_the_encoders_are_frozen_alone(check_sentence: Check) -> None:
+    with pytest.raises(ConfigError, match=r"replay\.store is 'features'") as caught:
+        RunConfig(replay=ReplayConfig(store="features"))
+    check_sentence(caught.value)
+    assert not RunConfig().replays_features
+    assert RunConfig(adapt="head").replays_features
+    assert RunConfig(adapt="lora", replay=ReplayConfig(store="features")).replays_features
+    assert not RunConfig(adapt="lora", replay=ReplayConfig(store="images")).replays_features
+
+
+def test_the_mode_adapter_gives_the_policy_adapters() -> None:
+    assert RunConfig().policy.adapter_size == 0
+    assert RunConfig(adapt="adapter").policy.adapter_size == 16
+    config = RunConfig(adapt="adapter", adaptation=AdaptationConfig(bottleneck=5))
+    assert config.policy.adapter_size == 5
 
 
 def test_a_name_that_is_near_to_none_gets_no_suggestion(check_sentence: Check) -> None:

@@ -9,11 +9,19 @@ from typing import Any
 import pytest
 import torch
 
-from lam_agent.config import EwcConfig, PolicyConfig, RunConfig, TrainConfig
+from lam_agent.config import (
+    AdaptationConfig,
+    EwcConfig,
+    PolicyConfig,
+    ReplayConfig,
+    RunConfig,
+    TrainConfig,
+)
 from lam_agent.continual.batches import Frames
 from lam_agent.continual.plugins import ValidationPlugin
 from lam_agent.continual.strategy import AdaptationStrategy, make_plugins
 from lam_agent.continual.stream import make_benchmark
+from lam_agent.policy.modes import freeze
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.seeding import child_seed
 
@@ -61,6 +69,8 @@ def make_lab(small_sizes: dict[str, int], make_frames: Callable[..., Frames]) ->
         watchers: Sequence[Any] = (),
         visits: dict[int, Frames] | None = None,
         seed: int = 0,
+        adapt: str = "full",
+        store: str = "auto",
         **train: Any,
     ) -> Lab:
         settings = {"max_steps": 3, "validate_every": 2, "batch_size": 12, "average_decay": 0.0}
@@ -68,6 +78,9 @@ def make_lab(small_sizes: dict[str, int], make_frames: Callable[..., Frames]) ->
             task_stream=STREAM,
             strategy=strategy,
             seed=seed,
+            adapt=adapt,
+            adaptation=AdaptationConfig(rank=2, bottleneck=3),
+            replay=ReplayConfig(store=store),  # type: ignore[arg-type]
             policy=PolicyConfig(**small_sizes),
             train=TrainConfig(**{**settings, **train}),
             ewc=EwcConfig(fisher_samples=8),
@@ -75,6 +88,7 @@ def make_lab(small_sizes: dict[str, int], make_frames: Callable[..., Frames]) ->
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(child_seed(seed, "weights"))
             policy = VisualActionPolicy(config.policy)
+        freeze(policy, adapt, rank=config.adaptation.rank, seed=child_seed(seed, "factors"))
         if visits is None:
             visits = {
                 position: replace(make_frames(20, seed=position, mark=float(position)))

@@ -16,6 +16,7 @@ from lam_agent.errors import CheckpointError
 
 MakeLab = Callable[..., Any]
 
+STRATEGIES = ("naive", "replay", "ewc", "cumulative")
 SUCCESSES = {0: [0.5, 0.5, 0.5], 1: [0.2, 1.0, 0.1]}
 TRAIN = {"max_steps": 5, "validate_every": 2, "average_decay": 0.9, "shift_pixels": 2}
 
@@ -34,12 +35,23 @@ def train(lab: Any, position: int) -> list[Snapshot]:
     return taken
 
 
-@pytest.mark.parametrize("step", [1, 2, 3, 4, 5])
-@pytest.mark.parametrize("strategy", ["naive", "replay", "ewc", "cumulative"])
+FROZEN = {"shift_pixels": 0, "accumulate": 2, "dropout": 0.1}
+
+CASES = [
+    *((strategy, "full", step) for strategy in STRATEGIES for step in (1, 2, 3, 4, 5)),
+    ("naive", "trunk", 3),
+    ("ewc", "trunk", 3),
+    ("replay", "lora", 2),
+    ("cumulative", "adapter", 4),
+]
+
+
+@pytest.mark.parametrize(("strategy", "adapt", "step"), CASES)
 def test_training_goes_on_between_any_two_steps(
-    make_lab: MakeLab, tmp_path: Path, strategy: str, step: int
+    make_lab: MakeLab, tmp_path: Path, strategy: str, adapt: str, step: int
 ) -> None:
-    unbroken = make_lab(strategy, successes=[*SUCCESSES[0], *SUCCESSES[1]], **TRAIN)
+    train_settings = {**TRAIN, "adapt": adapt, **(FROZEN if adapt != "full" else {})}
+    unbroken = make_lab(strategy, successes=[*SUCCESSES[0], *SUCCESSES[1]], **train_settings)
     train(unbroken, 0)
     tensors, numbers = capture_model(unbroken.strategy)
     carried = plugin_tensors(unbroken.plugins)
@@ -49,7 +61,7 @@ def test_training_goes_on_between_any_two_steps(
     torch.rand(7)  # What else is drawn must not matter.
 
     done = step // 2 + (step == 5)
-    resumed = make_lab(strategy, successes=SUCCESSES[1][done:], **TRAIN)
+    resumed = make_lab(strategy, successes=SUCCESSES[1][done:], **train_settings)
     before, broken = load_snapshot(tmp_path / "0"), load_snapshot(tmp_path / "1")
     assert before is not None and broken is not None
     restore_model(resumed.strategy, before.tensors, before.numbers)

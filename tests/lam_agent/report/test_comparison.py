@@ -96,6 +96,13 @@ def test_seeds_and_accidents_may_differ_in_the_protocol(save: Save, results: Res
     assert len(load_runs(paths)) == 2
 
 
+def test_adaptation_modes_are_compared_and_not_put_together(save: Save, results: Results) -> None:
+    lora = {"protocol": {**results.protocol, "adapt": "lora"}}
+    paths = [save("a", 0), save("b", 1), save("c", 2, **lora), save("d", 3, **lora)]
+    series = make_series(load_runs(paths))
+    assert [item.title for item in series] == ["replay", "replay", "replay, lora", "replay, lora"]
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -63,7 +63,13 @@ def test_protocol_cost_tasks_versions_and_seed_are_all_there(
     results: Results, take_apart: TakeApart
 ) -> None:
     page = take_apart(render_html(results))
-    for part in ("strategy replay", "seed 7", "Seed of the run: 7", protocol_words(results)):
+    for part in (
+        "strategy replay",
+        "adaptation full",
+        "seed 7",
+        "Seed of the run: 7",
+        protocol_words(results),
+    ):
         assert part in page.text
     assert page.row("validation") == ["episodes: 20"]
     assert page.row("starts") == ["11, 12"]
@@ -75,6 +81,7 @@ def test_protocol_cost_tasks_versions_and_seed_are_all_there(
         "peak memory": "2,345.6 MB of 10^6 bytes",
         "replay buffer": "63,998,976 bytes",
         "demonstrations": "120,456,789 bytes",
+        "adaptation mode": "full",
         "trainable parameters": "412,345",
         "all parameters": "501,234",
     }

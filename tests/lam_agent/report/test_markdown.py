@@ -46,7 +46,7 @@ def test_every_metric_stands_with_its_interval_formula_and_source(results: Resul
 
 def test_protocol_cost_tasks_and_versions_are_all_there(results: Results) -> None:
     report = render_markdown(results)
-    assert "Strategy `replay`, seed 7, 3 tasks." in report
+    assert "Strategy `replay`, adaptation `full`, seed 7, 3 tasks." in report
     assert "share of 50 test episodes of 200 steps" in report
     assert row_of(report, "validation") == ["episodes: 20"]
     assert row_of(report, "starts") == ["11, 12"]
@@ -58,6 +58,7 @@ def test_protocol_cost_tasks_and_versions_are_all_there(results: Results) -> Non
         "peak memory": "2,345.6 MB of 10^6 bytes",
         "replay buffer": "63,998,976 bytes",
         "demonstrations": "120,456,789 bytes",
+        "adaptation mode": "full",
         "trainable parameters": "412,345",
         "all parameters": "501,234",
     }

@@ -1,0 +1,141 @@
+"""How a policy is trained: what of it, how, and what keeps it from forgetting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lam_agent.checks import require, require_finite
+
+
+@dataclass(frozen=True)
+class AdaptationConfig:
+    """What the adaptation modes `lora` and `adapter` add to the policy."""
+
+    rank: int = 8
+    """Rank of the factors of `--adapt lora`."""
+
+    bottleneck: int = 16
+    """Size of the adapters of `--adapt adapter`."""
+
+    def __post_init__(self) -> None:
+        require(self.rank >= 1, "adaptation.rank", self.rank, "at least 1")
+        require(self.bottleneck >= 1, "adaptation.bottleneck", self.bottleneck, "at least 1")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How the policy adapts to a task."""
+
+    max_steps: int = 1000
+    """Gradient steps for a task, at most."""
+
+    validate_every: int = 250
+    """Gradient steps between two validations by rollouts."""
+
+    patience: int = 2
+    """Validations in a row at full success after which a task is learned."""
+
+    batch_size: int = 128
+    """Frames in a batch, replayed ones included."""
+
+    accumulate: int = 1
+    """Batches of which the mean gradient makes one gradient step."""
+
+    learning_rate: float = 3e-3
+    """Peak learning rate of AdamW."""
+
+    encoder_rate: float = 1.0
+    """Factor on the learning rate of the camera encoders (`--adapt full`)."""
+
+    warmup_steps: int = 50
+    """Gradient steps of an experience in which the learning rate rises to its peak."""
+
+    weight_decay: float = 1e-3
+    """Weight decay of AdamW."""
+
+    dropout: float = 0.0
+    """Dropout in the trunk while training."""
+
+    average_decay: float = 0.99
+    """Decay of the running average of the weights that is validated and kept."""
+
+    log_every: int = 20
+    """Gradient steps between two lines of the training loss."""
+
+    save_every: int = 100
+    """Gradient steps between two snapshots, from which a killed run goes on."""
+
+    clip_norm: float = 1.0
+    """Largest norm of the gradient."""
+
+    auxiliary_weight: float = 1.0
+    """Weight of the loss on object and goal positions (simulation only)."""
+
+    shift_pixels: int = 0
+    """Largest random shift of the training images, pixels."""
+
+    def __post_init__(self) -> None:
+        require_finite(self, "train.")
+        counts = (
+            "max_steps",
+            "validate_every",
+            "patience",
+            "batch_size",
+            "accumulate",
+            "log_every",
+            "save_every",
+        )
+        for item in counts:
+            value = getattr(self, item)
+            require(value >= 1, f"train.{item.replace('_', '-')}", value, "at least 1")
+        for item in ("learning_rate", "encoder_rate", "clip_norm"):
+            value = getattr(self, item)
+            require(value > 0, f"train.{item.replace('_', '-')}", value, "greater than 0")
+        for item in ("average_decay", "dropout"):
+            value = getattr(self, item)
+            name = f"train.{item.replace('_', '-')}"
+            require(0 <= value < 1, name, value, "at least 0 and less than 1")
+        for item in ("weight_decay", "auxiliary_weight", "shift_pixels", "warmup_steps"):
+            value = getattr(self, item)
+            require(value >= 0, f"train.{item.replace('_', '-')}", value, "at least 0")
+
+
+@dataclass(frozen=True)
+class ReplayConfig:
+    """The replay buffer (strategy `replay`)."""
+
+    memory_mb: float = 64.0
+    """Bytes of old tasks' frames that are kept, in units of 10^6 bytes."""
+
+    batch_fraction: float = 0.5
+    """Share of replayed frames in a gradient step."""
+
+    store: Literal["images", "features", "auto"] = "auto"
+    """What is kept of a picture: itself, or what frozen encoders see; auto: the smaller one."""
+
+    def __post_init__(self) -> None:
+        require_finite(self, "replay.")
+        require(self.memory_mb > 0, "replay.memory-mb", self.memory_mb, "greater than 0")
+        require(
+            0 < self.batch_fraction < 1,
+            "replay.batch-fraction",
+            self.batch_fraction,
+            "between 0 and 1, both excluded",
+        )
+
+
+@dataclass(frozen=True)
+class EwcConfig:
+    """Elastic weight consolidation (strategy `ewc`)."""
+
+    strength: float = 1000.0
+    """Weight of the quadratic penalty (lambda)."""
+
+    fisher_samples: int = 1024
+    """Frames from which the diagonal Fisher information is estimated, one by one."""
+
+    def __post_init__(self) -> None:
+        require_finite(self, "ewc.")
+        require(self.strength >= 0, "ewc.strength", self.strength, "at least 0")
+        require(self.fisher_samples >= 1, "ewc.fisher-samples", self.fisher_samples, "at least 1")
