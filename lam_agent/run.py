@@ -130,6 +130,11 @@ def execute(arguments: RunArguments) -> None:
         from lam_envs.stream_fit import check_stream_fit
 
         check_stream_fit(arguments.settings.tasks)
+        if arguments.resume is None:
+            from lam_agent.checkpoint import fitted_sizes
+
+            policy = fitted_sizes(arguments.settings.policy)
+            arguments = replace(arguments, settings=replace(arguments.settings, policy=policy))
         from lam_agent.references import with_references
         from lam_agent.runner import Runner
 

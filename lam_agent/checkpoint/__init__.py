@@ -1,6 +1,7 @@
 """Checkpoints: a policy as a folder of safetensors and json that proves itself whole on load."""
 
 from lam_agent.checkpoint.contract import Contract
+from lam_agent.checkpoint.initial import fitted_sizes
 from lam_agent.checkpoint.pretrained import (
     load_initial_weights,
     load_pretrained,
@@ -10,6 +11,7 @@ from lam_agent.checkpoint.verification import resolve_checkpoint
 
 __all__ = [
     "Contract",
+    "fitted_sizes",
     "load_initial_weights",
     "load_pretrained",
     "resolve_checkpoint",

@@ -17,11 +17,13 @@ import torch
 
 import lam_agent
 from lam_agent.checkpoint import (
+    fitted_sizes,
     load_initial_weights,
     load_pretrained,
     resolve_checkpoint,
 )
 from lam_agent.checkpoint.contract import FORMAT_VERSION
+from lam_agent.config import PolicyConfig
 from lam_agent.errors import CheckpointError
 from lam_agent.policy.instruction import bag_of_words
 from lam_agent.policy.policy import VisualActionPolicy
@@ -342,3 +344,12 @@ def test_initial_weights_of_other_sizes_are_refused(
     with pytest.raises(CheckpointError, match=re.escape(word)):
         load_initial_weights(policy, saved_checkpoint)
     assert torch.equal(policy.positions, before)
+
+
+def test_sizes_that_are_not_asked_for_are_those_of_the_weights(
+    saved_checkpoint: Path, small_sizes: dict[str, int]
+) -> None:
+    fitted = fitted_sizes(PolicyConfig(init=str(saved_checkpoint), execute_length=3))
+    found = {name: getattr(fitted, name) for name in small_sizes}
+    assert found == {**small_sizes, "execute_length": 3}
+    assert fitted_sizes(PolicyConfig()) == PolicyConfig()

@@ -99,7 +99,7 @@ def test_flags_are_checked_with_the_config_that_they_change(
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        ("rnu", "no command 'rnu' (did you mean 'run'?); the commands are run, collect, eval"),
+        ("rnu", "no command 'rnu' (did you mean 'run'?); the commands are run, pretrain, collect"),
         ("--task-stream reach", "no command '--task-stream'"),
         ("eval no/such/folder", "no/such/folder is no folder"),
         ("eval . --episodes 0", "episodes is 0; it must be at least 1."),
@@ -134,8 +134,10 @@ def test_a_checkpoint_of_a_newer_format_is_refused(refused: Refuse, checkpoint: 
 
 
 def test_a_checkpoint_of_other_shapes_is_refused(refused: Refuse, checkpoint: Path) -> None:
-    words = refused("run", "--policy.init", str(checkpoint), "--policy.image-size", "64")
-    assert "policy.image-size is 64, but it is 32 in the checkpoint" in words
+    words = refused("run", "--policy.init", str(checkpoint), "--policy.image-size", "96")
+    assert "policy.image-size is 96, but it is 32 in the checkpoint" in words
+    words = refused("run", "--policy.init", str(checkpoint), "--policy.execute-length", "8")
+    assert "execute-length is 8, but the policy of the checkpoint" in words
 
 
 # What the parser refuses -----------------------------------------------------------------------
