@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import fields
+from typing import Any
 
 from lam_agent.errors import ConfigError
 
@@ -28,3 +30,45 @@ def require_finite(section: object, prefix: str) -> None:
         if isinstance(value, float):
             name = f"{prefix}{item.name.replace('_', '-')}"
             require(math.isfinite(value), name, value, "a finite number")
+
+
+def require_each(
+    section: object,
+    prefix: str,
+    names: Sequence[str],
+    is_allowed: Callable[[Any], bool],
+    words: str,
+) -> None:
+    """Raise ConfigError unless each of some settings of a section is allowed.
+
+    Args:
+        section: The section, a dataclass.
+        prefix: Its name on the command line, with the point after it.
+        names: Fields of the section.
+        is_allowed: Whether a value is.
+        words: What it must be.
+    """
+    for item in names:
+        value = getattr(section, item)
+        require(is_allowed(value), f"{prefix}{item.replace('_', '-')}", value, words)
+
+
+def require_positive(section: object, prefix: str, *names: str) -> None:
+    """Refuse values that are 0 or less."""
+    require_each(section, prefix, names, lambda value: value > 0, "greater than 0")
+
+
+def require_at_least(low: int, section: object, prefix: str, *names: str) -> None:
+    """Refuse values below a number."""
+    require_each(section, prefix, names, lambda value: value >= low, f"at least {low}")
+
+
+def require_decay(section: object, prefix: str, *names: str) -> None:
+    """Refuse values that are not in [0, 1)."""
+    words = "at least 0 and less than 1"
+    require_each(section, prefix, names, lambda value: 0 <= value < 1, words)
+
+
+def require_share(section: object, prefix: str, *names: str) -> None:
+    """Refuse values that are not in [0, 1]."""
+    require_each(section, prefix, names, lambda value: 0 <= value <= 1, "between 0 and 1")

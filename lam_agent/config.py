@@ -11,7 +11,13 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from lam_agent.checks import require, require_finite
+from lam_agent.checks import (
+    require,
+    require_at_least,
+    require_decay,
+    require_finite,
+    require_share,
+)
 from lam_agent.errors import ConfigError
 from lam_agent.options import ModuleNames, comma_list, one_of
 from lam_agent.training_config import AdaptationConfig, EwcConfig, ReplayConfig, TrainConfig
@@ -124,24 +130,10 @@ class CollectConfig:
 
     def __post_init__(self) -> None:
         require_finite(self, "collect.")
-        require(self.noise_std >= 0, "collect.noise-std", self.noise_std, "at least 0")
-        require(
-            0 <= self.noise_correlation < 1,
-            "collect.noise-correlation",
-            self.noise_correlation,
-            "at least 0 and less than 1",
-        )
-        for item in ("noisy_fraction", "play_fraction"):
-            value, name = getattr(self, item), f"collect.{item.replace('_', '-')}"
-            require(0 <= value <= 1, name, value, "between 0 and 1")
-        require(
-            self.steps_after_success >= 0,
-            "collect.steps-after-success",
-            self.steps_after_success,
-            "at least 0",
-        )
-        require(self.look_every >= 1, "collect.look-every", self.look_every, "at least 1")
-        require(self.batch >= 1, "collect.batch", self.batch, "at least 1")
+        require_at_least(0, self, "collect.", "noise_std", "steps_after_success")
+        require_decay(self, "collect.", "noise_correlation")
+        require_share(self, "collect.", "noisy_fraction", "play_fraction")
+        require_at_least(1, self, "collect.", "look_every", "batch")
 
 
 @dataclass(frozen=True)
@@ -191,11 +183,8 @@ class PolicyConfig:
             "channels",
             "keypoints",
         )
-        for item in sizes:
-            value = getattr(self, item)
-            require(value >= 1, f"policy.{item.replace('_', '-')}", value, "at least 1")
-        require(self.adapter_size >= 0, "policy.adapter-size", self.adapter_size, "at least 0")
-        require(self.encoder_depth >= 0, "policy.encoder-depth", self.encoder_depth, "at least 0")
+        require_at_least(1, self, "policy.", *sizes)
+        require_at_least(0, self, "policy.", "encoder_depth", "adapter_size")
         require(
             self.image_size >= 32 and self.image_size % 4 == 0,
             "policy.image-size",

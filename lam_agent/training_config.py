@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from lam_agent.checks import require, require_finite
+from lam_agent.checks import (
+    require,
+    require_at_least,
+    require_decay,
+    require_finite,
+    require_positive,
+)
 
 
 @dataclass(frozen=True)
@@ -77,28 +83,12 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         require_finite(self, "train.")
-        counts = (
-            "max_steps",
-            "validate_every",
-            "patience",
-            "batch_size",
-            "accumulate",
-            "log_every",
-            "save_every",
-        )
-        for item in counts:
-            value = getattr(self, item)
-            require(value >= 1, f"train.{item.replace('_', '-')}", value, "at least 1")
-        for item in ("learning_rate", "encoder_rate", "clip_norm"):
-            value = getattr(self, item)
-            require(value > 0, f"train.{item.replace('_', '-')}", value, "greater than 0")
-        for item in ("average_decay", "dropout"):
-            value = getattr(self, item)
-            name = f"train.{item.replace('_', '-')}"
-            require(0 <= value < 1, name, value, "at least 0 and less than 1")
-        for item in ("weight_decay", "auxiliary_weight", "shift_pixels", "warmup_steps"):
-            value = getattr(self, item)
-            require(value >= 0, f"train.{item.replace('_', '-')}", value, "at least 0")
+        counts = ("max_steps", "validate_every", "patience", "batch_size", "accumulate")
+        require_at_least(1, self, "train.", *counts, "log_every", "save_every")
+        require_positive(self, "train.", "learning_rate", "encoder_rate", "clip_norm")
+        require_decay(self, "train.", "average_decay", "dropout")
+        amounts = ("weight_decay", "auxiliary_weight", "shift_pixels", "warmup_steps")
+        require_at_least(0, self, "train.", *amounts)
 
 
 @dataclass(frozen=True)

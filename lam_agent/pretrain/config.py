@@ -5,6 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lam_agent.checks import (
+    require,
+    require_at_least,
+    require_decay,
+    require_finite,
+    require_positive,
+)
 from lam_agent.config import (
     CollectConfig,
     DeviceName,
@@ -12,8 +19,6 @@ from lam_agent.config import (
     PolicyConfig,
     RunConfig,
     TaskStream,
-    require,
-    require_finite,
 )
 from lam_envs.randomisation.ranges import MODERATE, Randomisation
 
@@ -39,10 +44,8 @@ class SelfSupervisedConfig:
 
     def __post_init__(self) -> None:
         require_finite(self, "self-supervised.")
-        require(self.steps >= 0, "self-supervised.steps", self.steps, "at least 0")
-        for item in ("masked", "inverse", "contrast"):
-            value = getattr(self, item)
-            require(value >= 0, f"self-supervised.{item}", value, "at least 0")
+        amounts = ("steps", "masked", "inverse", "contrast")
+        require_at_least(0, self, "self-supervised.", *amounts)
         share = self.mask_share
         require(0 < share < 1, "self-supervised.mask-share", share, "between 0 and 1")
 
@@ -68,12 +71,9 @@ class CloningConfig:
 
     def __post_init__(self) -> None:
         require_finite(self, "cloning.")
-        require(self.steps >= 0, "cloning.steps", self.steps, "at least 0")
-        for item in ("validate_every", "validation_tasks", "validation_episodes"):
-            value = getattr(self, item)
-            require(value >= 1, f"cloning.{item.replace('_', '-')}", value, "at least 1")
-        weight = self.auxiliary_weight
-        require(weight >= 0, "cloning.auxiliary-weight", weight, "at least 0")
+        require_at_least(0, self, "cloning.", "steps", "auxiliary_weight")
+        counts = ("validate_every", "validation_tasks", "validation_episodes")
+        require_at_least(1, self, "cloning.", *counts)
 
 
 @dataclass(frozen=True)
@@ -106,15 +106,11 @@ class OptimiserConfig:
 
     def __post_init__(self) -> None:
         require_finite(self, "optimiser.")
-        for item in ("batch_size", "warmup_steps", "save_every", "log_every"):
-            value = getattr(self, item)
-            require(value >= 1, f"optimiser.{item.replace('_', '-')}", value, "at least 1")
-        for item in ("learning_rate", "clip_norm"):
-            value = getattr(self, item)
-            require(value > 0, f"optimiser.{item.replace('_', '-')}", value, "greater than 0")
-        decay = self.average_decay
-        require(0 <= decay < 1, "optimiser.average-decay", decay, "at least 0 and less than 1")
-        require(self.weight_decay >= 0, "optimiser.weight-decay", self.weight_decay, "at least 0")
+        counts = ("batch_size", "warmup_steps", "save_every", "log_every")
+        require_at_least(1, self, "optimiser.", *counts)
+        require_positive(self, "optimiser.", "learning_rate", "clip_norm")
+        require_decay(self, "optimiser.", "average_decay")
+        require_at_least(0, self, "optimiser.", "weight_decay")
 
 
 TINY = PolicyConfig(channels=48, keypoints=64, encoder_depth=2)

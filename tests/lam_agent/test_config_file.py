@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lam_agent.config import (
+    AdaptationConfig,
     CollectConfig,
     EvalConfig,
     EwcConfig,
@@ -27,6 +28,8 @@ from lam_envs.randomisation.ranges import Randomisation
 CHANGED = RunConfig(
     task_stream=("push", "drawer-open", "push"),
     strategy="ewc",
+    adapt="adapter",
+    adaptation=AdaptationConfig(rank=3, bottleneck=5),
     seed=2**40,
     demonstrations=7,
     demonstrations_path=Path("my demonstrations"),
@@ -148,7 +151,7 @@ def test_an_unknown_key_is_told_with_the_nearest(
 def test_an_unknown_key_that_is_near_to_none_lists_all(refused: Callable[[str], str]) -> None:
     words = refused("replay: {xyzzy: 1}")
     assert "did you mean" not in words
-    assert words.endswith("the settings there are memory_mb, batch_fraction.")
+    assert words.endswith("the settings there are memory_mb, batch_fraction, store.")
     assert "no setting 3;" in refused("3: 4")
 
 
