@@ -46,7 +46,7 @@ CHANGED = RunConfig(
     eval=EvalConfig(episodes=4, horizon=90, validation_episodes=5, full_matrix=True),
     collect=CollectConfig(noise_std=0.125, batch=5, cache_dir=Path("some where/é")),
     policy=PolicyConfig(init="runs/a: b #c", image_size=48, execute_length=3, width=96),
-    train=TrainConfig(max_steps=10, learning_rate=1e-5, clip_norm=1e16, shift_pixels=2),
+    train=TrainConfig(max_steps=10, learning_rate=1e-5, clip_norm=1e16),
     replay=ReplayConfig(memory_mb=0.5, batch_fraction=0.25),
     ewc=EwcConfig(strength=1e-7, fisher_samples=3),
 )
