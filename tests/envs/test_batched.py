@@ -25,6 +25,11 @@ EXPERT_SUCCESS = {"peg-insert-side": 0.7, "push-back": 0.4, "shelf-place": 0.8}
 """Least share of successes where the original's scripted expert fails more than once in ten."""
 
 
+SOME = ("reach", "hammer", "drawer-open", "handle-press-side", "stick-push")
+"""Tasks for what depends on no task: a free goal, two objects, a joint, a draw that settles,
+sensors."""
+
+
 @pytest.fixture
 def push() -> BatchedEnv:
     """Three worlds of push that were reset."""
@@ -101,7 +106,7 @@ def test_the_horizon_is_each_worlds_own() -> None:
 # Steps -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("task", task_names())
+@pytest.mark.parametrize("task", SOME)
 def test_results_do_not_depend_on_threads(task: str) -> None:
     actions = random_actions(30, 5)
     runs = []
@@ -114,7 +119,7 @@ def test_results_do_not_depend_on_threads(task: str) -> None:
         assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
 
 
-@pytest.mark.parametrize("task", task_names())
+@pytest.mark.parametrize("task", SOME)
 def test_the_expert_succeeds(task: str) -> None:
     env = BatchedEnv(task, 32, cameras=(), horizon=200)
     env.reset(seeds=range(100, 132))

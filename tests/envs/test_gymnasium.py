@@ -23,7 +23,11 @@ from lam_envs.randomisation.ranges import Randomisation
 from lam_envs.registration import gymnasium_id
 from lam_envs.tasks.registry import BUILT_IN, make_task, task_names
 
-IDS = [f"lam_envs:{gymnasium_id(task)}" for task in task_names()]
+SOME = ("reach", "hammer", "drawer-open", "handle-press-side", "stick-push")
+"""Tasks for what depends on no task: a free goal, two objects, a joint, a draw that settles,
+sensors."""
+
+IDS = [f"lam_envs:{gymnasium_id(task)}" for task in SOME]
 PUSH = "lam_envs:lam/Push-v0"
 VECTOR = np.array([0.05, 0.65, 0.02, -0.05, 0.85, 0.01])
 
@@ -138,7 +142,7 @@ def test_starts_differ_and_the_reset_vector_repeats_one() -> None:
     assert np.array_equal(info["reset_vector"], second["reset_vector"])
 
 
-@pytest.mark.parametrize("task", task_names())
+@pytest.mark.parametrize("task", SOME)
 def test_the_expert_comes_to_is_success(task: str) -> None:
     env = gymnasium.make(f"lam_envs:{gymnasium_id(task)}", cameras=(), observe_state=True)
     expert = make_task(task).expert

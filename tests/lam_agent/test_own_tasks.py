@@ -70,7 +70,8 @@ def documented() -> list[list[str]]:
 
 def test_the_documents_task_is_listed_and_demonstrated(command: Command, folder: Path) -> None:
     listing, collecting, _ = documented()
-    assert "slide-block           slide the blue block to the green marker" in command(*listing)
+    words = r"^slide-block +slide the blue block to the green marker$"
+    assert re.search(words, command(*listing), re.MULTILINE)
     tiny = ["--demonstrations", "3", "--horizon", "30", "--image-size", "32", "--threads", "1"]
     places = ["--output", "mine", "--collect.cache-dir", "cache"]
     assert "Collected 3 demonstrations of slide-block" in command(*collecting, *tiny, *places)
