@@ -8,10 +8,11 @@ with the end of an experience.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import nn
 
 _CLOCK = (
     "train_iterations",
@@ -38,7 +39,7 @@ def capture_model(strategy: Any) -> tuple[Tensors, Numbers]:
 
 def restore_model(strategy: Any, tensors: Mapping[str, torch.Tensor], numbers: Numbers) -> None:
     """Undo `capture_model`."""
-    strategy.model.load_state_dict(_part(tensors, "model."))
+    strategy.model.load_state_dict(part(tensors, "model."))
     for name in _CLOCK:
         setattr(strategy.clock, name, numbers["clock"][name])
 
@@ -50,9 +51,8 @@ def capture_training(strategy: Any) -> tuple[Tensors, Numbers]:
         Named tensors, and numbers as JSON holds them.
     """
     tensors, numbers = capture_model(strategy)
-    for name, weight in strategy.model.named_parameters():
-        for key, value in strategy.optimizer.state.get(weight, {}).items():
-            tensors[f"optimizer.{key}.{name}"] = value
+    state = capture_optimizer(strategy.model, strategy.optimizer)
+    tensors |= {f"optimizer.{name}": value for name, value in state.items()}
     tensors["random.batches"] = strategy.generator.get_state()
     tensors["random.torch"] = torch.get_rng_state()
     if strategy.device.type == "cuda":
@@ -67,31 +67,39 @@ def capture_training(strategy: Any) -> tuple[Tensors, Numbers]:
 def restore_training(strategy: Any, tensors: Mapping[str, torch.Tensor], numbers: Numbers) -> None:
     """Undo `capture_training` in a strategy that has just begun the same experience."""
     restore_model(strategy, tensors, numbers)
-    weights = dict(strategy.model.named_parameters())
-    for key in _keys(tensors, "optimizer."):
-        for name, value in _part(tensors, f"optimizer.{key}.").items():
-            # AdamW counts its steps on the CPU.
-            placed = value if value.ndim == 0 else value.to(weights[name].device)
-            strategy.optimizer.state[weights[name]][key] = placed
+    restore_optimizer(strategy.model, strategy.optimizer, part(tensors, "optimizer."))
     strategy.generator.set_state(tensors["random.batches"])
     torch.set_rng_state(tensors["random.torch"])
     if "random.cuda" in tensors and strategy.device.type == "cuda":
         torch.cuda.set_rng_state(tensors["random.cuda"], strategy.device)
-    strategy.validation.load(_part(tensors, "validation."), numbers["validation"], strategy.device)
+    strategy.validation.load(part(tensors, "validation."), numbers["validation"], strategy.device)
     strategy.losses = list(numbers["losses"])
     done = numbers["clock"]["train_exp_iterations"]
     loader = strategy.dataloader
     loader.num_batches = 0 if numbers["is_stopped"] else loader.num_batches - done
 
 
-def _part(tensors: Mapping[str, torch.Tensor], prefix: str) -> Tensors:
+def capture_optimizer(module: nn.Module, optimizer: torch.optim.Optimizer) -> Tensors:
+    """Return what an optimiser keeps of each parameter, as `<what>.<parameter>`."""
+    return {
+        f"{key}.{name}": value
+        for name, weight in module.named_parameters()
+        for key, value in optimizer.state.get(weight, {}).items()
+    }
+
+
+def restore_optimizer(
+    module: nn.Module, optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]
+) -> None:
+    """Undo `capture_optimizer`."""
+    weights = dict(module.named_parameters())
+    for entry, value in tensors.items():
+        key, name = entry.split(".", 1)
+        # AdamW counts its steps on the CPU.
+        placed = value if value.ndim == 0 else value.to(weights[name].device)
+        optimizer.state[weights[name]][key] = placed.clone()
+
+
+def part(tensors: Mapping[str, torch.Tensor], prefix: str) -> Tensors:
     """Return the tensors under a prefix, without it."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-
-def _keys(tensors: Iterable[str], prefix: str) -> list[str]:
-    """Return the words that follow a prefix."""
-    words = (
-        name.removeprefix(prefix).split(".", 1)[0] for name in tensors if name.startswith(prefix)
-    )
-    return list(dict.fromkeys(words))

@@ -35,6 +35,10 @@ class RunningAverage:
         for name, value in self.weights.items():
             value.copy_(weights[name])
 
+    def adopt(self) -> None:
+        """Put the average into the module for good."""
+        self._write(self.weights)
+
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Put the average into the module while the block runs."""

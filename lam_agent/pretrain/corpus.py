@@ -29,6 +29,14 @@ class LookPairs:
     second: dict[str, torch.Tensor]
     moved: torch.Tensor
 
+    def to(self, device: torch.device) -> LookPairs:
+        """Move all tensors."""
+        return LookPairs(
+            {camera: images.to(device) for camera, images in self.first.items()},
+            {camera: images.to(device) for camera, images in self.second.items()},
+            self.moved.to(device),
+        )
+
 
 @dataclass(frozen=True)
 class _Source:

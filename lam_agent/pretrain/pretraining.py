@@ -98,12 +98,7 @@ class Pretraining:
         cloning = MultiTaskCloning(policy, config.cloning.auxiliary_weight)
 
         def draw_pairs(size: int, generator: torch.Generator) -> tuple[Any, ...]:
-            pairs = corpus.pairs(size, generator)
-            for name in ("first", "second"):
-                images = getattr(pairs, name)
-                setattr(pairs, name, {k: v.to(policy.device) for k, v in images.items()})
-            pairs.moved = pairs.moved.to(policy.device)
-            return pairs, generator
+            return corpus.pairs(size, generator).to(policy.device), generator
 
         def draw_batch(size: int, generator: torch.Generator) -> tuple[Any, ...]:
             observation, target, labels = corpus.batch(size, generator)
@@ -162,9 +157,7 @@ class Pretraining:
                 interrupts=self.interrupts,
                 progress=update,
             )
-        with torch.no_grad():
-            for name, weight in self.policy.named_parameters():
-                weight.copy_(training.average.weights[name])
+        training.average.adopt()
         self._say(f"{stage.name}: {stage.steps} steps in {self.seconds[stage.name]:.0f} s.")
 
     def _validate(self, when: str, step: int) -> Sequence[Evaluation]:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from lam_agent.continual.capture import Tensors, capture_optimizer, part, restore_optimizer
 from lam_agent.continual.precision import autocast
 from lam_agent.errors import TrainingError
 from lam_agent.interrupts import Interrupts
@@ -26,7 +27,6 @@ _FINAL_SHARE = 0.02
 """Learning rate at the end of a stage, of its peak."""
 
 Draw = Callable[[int, torch.Generator], tuple[Any, ...]]
-Tensors = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -157,24 +157,18 @@ class StageTraining:
         """Return weights, average and optimiser as named tensors, for a file."""
         tensors = {f"module.{name}": p.detach() for name, p in self._module.named_parameters()}
         tensors |= {f"average.{name}": value for name, value in self.average.weights.items()}
-        for name, weight in self._module.named_parameters():
-            for key, value in self._optimiser.state.get(weight, {}).items():
-                tensors[f"optimiser.{key}.{name}"] = value
+        optimiser = capture_optimizer(self._module, self._optimiser)
+        tensors |= {f"optimiser.{name}": value for name, value in optimiser.items()}
         return tensors
 
     def load_state(self, tensors: Mapping[str, torch.Tensor], step: int) -> None:
         """Undo `state`, taken after `step` steps."""
         self.step = step
-        weights = dict(self._module.named_parameters())
         with torch.no_grad():
-            for name, weight in weights.items():
+            for name, weight in self._module.named_parameters():
                 weight.copy_(tensors[f"module.{name}"])
-        self.average.load(_part(tensors, "average."))
-        for entry, value in _part(tensors, "optimiser.").items():
-            key, name = entry.split(".", 1)
-            # AdamW counts its steps on the CPU.
-            placed = value if value.ndim == 0 else value.to(self._device)
-            self._optimiser.state[weights[name]][key] = placed.clone()
+        self.average.load(part(tensors, "average."))
+        restore_optimizer(self._module, self._optimiser, part(tensors, "optimiser."))
 
     def _set_learning_rate(self) -> None:
         """Raise the learning rate linearly, then lower it along a cosine."""
@@ -193,8 +187,3 @@ class StageTraining:
             "last snapshot is as it was: lower optimiser.learning-rate and resume, or look at the "
             "episodes."
         )
-
-
-def _part(tensors: Mapping[str, torch.Tensor], prefix: str) -> Tensors:
-    """Return the tensors under a prefix, without it."""
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
