@@ -11,6 +11,7 @@ while running:                                  # Every controller.contract.cont
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,19 +20,25 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from lam_agent.checkpoint import load_pretrained
+from lam_agent.checkpoint import load_pretrained, match_instruction
 from lam_agent.checkpoint.contract import Contract
 from lam_agent.checkpoint.interface import PROPRIOCEPTION, ObservationEntry
-from lam_agent.errors import ConfigError, ObservationError
-from lam_agent.policy.instruction import bag_of_words
+from lam_agent.errors import ConfigError, ObservationError, UnseenInstructionWarning
+from lam_agent.policy.instruction import bag_of_words, words_of
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_envs.tasks.registry import nearest
+
+_DEFAULT_TASK = "push"
 
 Array = TypeVar("Array", npt.NDArray[Any], torch.Tensor)
 
 
 class Controller:
     """Acts on one task with a loaded policy, at control rate.
+
+    A task that the policy learned is named; any other is asked for by an instruction. One that the
+    policy never learned gives a warning (`UnseenInstructionWarning`) with the nearest that it
+    learned: `is_instruction_seen` is then false, and nobody knows what the policy will do.
 
     The policy predicts a chunk of actions at a look. `act` hands them out one by one and looks
     again after `contract.execute_length` of them; in between it needs no images.
@@ -44,42 +51,76 @@ class Controller:
     Args:
         policy: The policy.
         contract: Its contract.
-        task: Name of a task that the policy learned.
+        task: Name of a task that the policy learned; none: `push`, unless there is an instruction.
+        instruction: What to do, in English words, in place of a task.
+
+    Attributes:
+        contract: The contract.
+        instruction: The instruction that the policy follows.
+        is_instruction_seen: Whether the policy learned it; case, order and punctuation do not
+            count.
+        nearest_instruction: The nearest instruction that it learned, with its task and the cosine
+            of their vectors.
+        task: The task of the instruction; None where it is unseen.
 
     Raises:
-        ConfigError: The policy did not learn this task.
+        ConfigError: The policy did not learn this task, the instruction has no words, or there are
+            both.
     """
 
-    def __init__(self, policy: VisualActionPolicy, contract: Contract, task: str) -> None:
-        if task not in contract.tasks:
-            raise ConfigError(
-                f"the checkpoint has no task {task!r}{nearest(task, contract.tasks)}; "
-                f"its tasks are {', '.join(contract.tasks)}."
-            )
+    def __init__(
+        self,
+        policy: VisualActionPolicy,
+        contract: Contract,
+        task: str | None = None,
+        *,
+        instruction: str | None = None,
+    ) -> None:
         self.contract = contract
-        self.task = task
+        task, self.instruction = _choose(contract, task, instruction)
+        self.nearest_instruction = near = match_instruction(policy, contract, self.instruction)
+        self.is_instruction_seen = near.is_seen
+        # A task that is named may share its instruction with another.
+        self.task = near.task if task is None and near.is_seen else task
+        if not near.is_seen:
+            warnings.warn(
+                f"the policy never learned the instruction {self.instruction!r}; the nearest that "
+                f"it learned is {near.instruction!r} (task {near.task}, cosine "
+                f"{near.similarity:.2f}).",
+                UnseenInstructionWarning,
+                stacklevel=3,  # Where `load` is called.
+            )
         self._policy = policy
-        self._bag = bag_of_words(contract.tasks[task])
+        self._bag = bag_of_words(self.instruction)
         self._chunk: torch.Tensor | None = None
         self._num_executed = 0
 
     @classmethod
     def load(
-        cls, path: Path | str, task: str = "push", device: torch.device | str = "cpu"
+        cls,
+        path: Path | str,
+        task: str | None = None,
+        device: torch.device | str = "cpu",
+        *,
+        instruction: str | None = None,
     ) -> Controller:
         """Load a checkpoint, verified and replayed.
 
         Args:
             path: A checkpoint folder, a folder `checkpoints/NNN_task` or a run folder.
-            task: Name of a task that the policy learned.
+            task: Name of a task that the policy learned; none: `push`, unless there is an
+                instruction.
             device: Where the policy computes: `cpu` or `cuda`.
+            instruction: What to do, in English words, in place of a task. One that the policy
+                never learned is taken with a warning.
 
         Raises:
             CheckpointError: The checkpoint is missing, damaged, or of a newer format.
-            ConfigError: The policy did not learn this task.
+            ConfigError: The policy did not learn this task, the instruction has no words, or there
+                are both.
         """
         policy, contract = load_pretrained(path, device)
-        return cls(policy, contract, task)
+        return cls(policy, contract, task, instruction=instruction)
 
     def reset(self) -> None:
         """Forget the current chunk; call it at the start of each episode."""
@@ -155,6 +196,33 @@ class Controller:
             if key in observation
         }
         return {key: value if shape else value[None] for key, value in batch.items()}, bool(shape)
+
+
+def _choose(
+    contract: Contract, task: str | None, instruction: str | None
+) -> tuple[str | None, str]:
+    """Return the task that is asked for, if one is, and its instruction or the one in its place.
+
+    Raises:
+        ConfigError: The task was not learned, the text has no words, or there are both.
+    """
+    if instruction is None:
+        task = _DEFAULT_TASK if task is None else task
+        if task not in contract.tasks:
+            raise ConfigError(
+                f"the checkpoint has no task {task!r}{nearest(task, contract.tasks)}; its tasks "
+                f"are {', '.join(contract.tasks)}; name one, or give instruction='…' in its place."
+            )
+        return task, contract.tasks[task]
+    if task is not None:
+        raise ConfigError(
+            f"task is {task!r} and instruction is {instruction!r}; give one of the two."
+        )
+    if not words_of(instruction):
+        raise ConfigError(
+            f"instruction is {instruction!r}, which has no words; write it with letters a to z."
+        )
+    return None, instruction
 
 
 def _tensor(

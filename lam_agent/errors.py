@@ -48,6 +48,10 @@ class LoggerError(LamAgentError):
     """A logger that cannot start."""
 
 
+class UnseenInstructionWarning(UserWarning):
+    """A policy that is asked to follow an instruction that it never learned."""
+
+
 class Interrupted(LamAgentError):  # noqa: N818 (a signal is no error)
     """A run that a signal stopped; what it has learned is saved.
 

@@ -2,6 +2,7 @@
 
 from lam_agent.checkpoint.contract import Contract
 from lam_agent.checkpoint.initial import fitted_sizes
+from lam_agent.checkpoint.instructions import InstructionMatch, match_instruction
 from lam_agent.checkpoint.pretrained import (
     load_initial_weights,
     load_pretrained,
@@ -11,9 +12,11 @@ from lam_agent.checkpoint.verification import resolve_checkpoint
 
 __all__ = [
     "Contract",
+    "InstructionMatch",
     "fitted_sizes",
     "load_initial_weights",
     "load_pretrained",
+    "match_instruction",
     "resolve_checkpoint",
     "save_pretrained",
 ]

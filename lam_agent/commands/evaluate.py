@@ -19,13 +19,13 @@ from lam_envs.randomisation.ranges import Randomisation
 
 @dataclass(frozen=True)
 class EvalArguments:
-    """Measure the success of a checkpoint on test starts."""
+    """Measure the success of a checkpoint on test starts, of tasks that it learned or of others."""
 
     checkpoint: tyro.conf.Positional[Path]
     """A checkpoint, or a run, of which the last checkpoint is taken."""
 
     tasks: TaskStream | None = None
-    """Tasks or named streams, separated by commas; none: those that the checkpoint learned."""
+    """Tasks or named streams, separated by commas, learned or not; none: those it learned."""
 
     episodes: int | None = None
     """Test episodes for each task; none: as many as when the checkpoint was saved."""
@@ -64,10 +64,11 @@ def command(arguments: Sequence[str]) -> None:
 
     from lam_envs.streams import resolve_stream
     from lam_envs.tasks.importing import import_tasks
+    from lam_envs.tasks.registry import make_task
 
     import_tasks(asked.imports)
     tasks = tuple(dict.fromkeys(resolve_stream(asked.tasks or ())))
-    from lam_agent.checkpoint import load_pretrained, resolve_checkpoint
+    from lam_agent.checkpoint import load_pretrained, match_instruction, resolve_checkpoint
     from lam_agent.evaluate import evaluate
     from lam_agent.intervals import wilson_interval
     from lam_agent.progress import RunProgress
@@ -85,10 +86,11 @@ def command(arguments: Sequence[str]) -> None:
     if threads:
         torch.set_num_threads(threads)
     recorded = dict(zip(contract.success_row.task, contract.success_row.success, strict=True))
-    # What was recorded was measured in the scenes' own looks.
-    is_same = not asked.randomise.is_on and (episodes, horizon) == (
+    # What was recorded was measured in the scenes' own looks; pretraining has validation starts.
+    is_same = not asked.randomise.is_on and (episodes, horizon, "test") == (
         protocol.get("episodes"),
         protocol.get("horizon"),
+        protocol.get("split", "test"),
     )
     rows: list[dict[str, Any]] = []
     for task in tasks or tuple(contract.tasks):
@@ -104,6 +106,7 @@ def command(arguments: Sequence[str]) -> None:
                 randomisation=asked.randomise,
                 progress=update,
             )
+        match = match_instruction(policy, contract, make_task(task).instruction)
         low, high = wilson_interval(int(result.is_success.sum()), episodes)
         rows.append(
             {
@@ -115,12 +118,20 @@ def command(arguments: Sequence[str]) -> None:
                 "horizon": horizon,
                 "recorded": recorded.get(task) if is_same else None,
                 "unstable_episodes": result.num_unstable,
+                "is_instruction_seen": match.is_seen,
+                "nearest_instruction": {
+                    "task": match.task,
+                    "instruction": match.instruction,
+                    "similarity": match.similarity,
+                },
             }
         )
     if asked.json:
         print(json.dumps(rows, indent=2))
         return
-    table = Table("task", "success", "95 % interval", "at the last step", "episodes", "when saved")
+    table = Table(
+        "task", "success", "95 % interval", "at the last step", "episodes", "when saved", "learned"
+    )
     for row in rows:
         low, high = row["interval"]
         table.add_row(
@@ -130,9 +141,16 @@ def command(arguments: Sequence[str]) -> None:
             f"{row['success_at_end']:.0%}",
             str(row["episodes"]),
             "–" if row["recorded"] is None else f"{row['recorded']:.0%}",
+            "yes" if row["is_instruction_seen"] else "no",
         )
     progress.console.print(table)
     for row in rows:
+        if not row["is_instruction_seen"]:
+            near = row["nearest_instruction"]
+            progress.say(
+                f"The checkpoint never learned the instruction of {row['task']}; the nearest that "
+                f"it learned is that of {near['task']} (cosine {near['similarity']:.2f})."
+            )
         if row["unstable_episodes"]:
             progress.say(
                 f"{row['unstable_episodes']} of {row['episodes']} episodes of {row['task']} became "

@@ -12,7 +12,7 @@ import tyro
 
 @dataclass(frozen=True)
 class InfoArguments:
-    """Print what a checkpoint or a run holds, or the environment for a bug report."""
+    """Print a checkpoint with its instructions, a run, or the environment for a bug report."""
 
     path: tyro.conf.Positional[Path | None] = None
     """A checkpoint or a run; none: versions, device and threads."""

@@ -18,9 +18,14 @@ NUM_BUCKETS = 512
 """Number of word embeddings; words share one where their hashes meet."""
 
 
+def words_of(instruction: str) -> list[str]:
+    """Return the words of an instruction as the policy reads them: letters a to z and digits."""
+    return re.findall(r"[a-z0-9]+", instruction.lower())
+
+
 def word_buckets(instruction: str) -> torch.Tensor:
     """Return the buckets of an instruction's words, shape (number of words,), int64."""
-    words = re.findall(r"[a-z0-9]+", instruction.lower()) or ["task"]
+    words = words_of(instruction) or ["task"]
     return torch.tensor([zlib.crc32(word.encode()) % NUM_BUCKETS for word in words])
 
 

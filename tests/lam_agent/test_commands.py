@@ -135,6 +135,12 @@ def test_eval_measures_what_the_run_measured(tiny_run: TinyRun, capsys: Capture)
         low, high = row["interval"]
         assert row["recorded"] == row["success"] and row["horizon"] == 24
         assert row["episodes"] == 2 and 0 <= low <= row["success"] <= high <= 1
+        assert row["is_instruction_seen"] is True
+        assert row["nearest_instruction"] == {
+            "task": row["task"],
+            "instruction": make_task(row["task"]).instruction,
+            "similarity": 1.0,
+        }
 
 
 def test_eval_prints_a_table_of_the_tasks_asked_for(tiny_run: TinyRun, capsys: Capture) -> None:
@@ -142,7 +148,21 @@ def test_eval_prints_a_table_of_the_tasks_asked_for(tiny_run: TinyRun, capsys: C
     sizes = ["--tasks", "push", "--episodes", "2", "--horizon", "4", "--threads", "1"]
     assert main(["eval", str(checkpoint), *sizes]) == 0
     table = capsys.readouterr().out
-    assert "push" in table and "reach" not in table and "%" in table
+    assert "push" in table and "%" in table
+
+
+def test_eval_of_a_task_that_was_never_learned_says_so(tiny_run: TinyRun, capsys: Capture) -> None:
+    checkpoint = tiny_run[0] / "checkpoints/000_reach"
+    sizes = ["--tasks", "reach,push", "--episodes", "1", "--horizon", "4", "--threads", "1"]
+    assert main(["eval", str(checkpoint), *sizes]) == 0
+    words = " ".join(capsys.readouterr().out.split())
+    flag = "The checkpoint never learned the instruction of push; the nearest"
+    assert words.count("The checkpoint never learned") == words.count(flag) == 1
+    assert main(["eval", str(checkpoint), *sizes, "--json"]) == 0
+    reach, push = json.loads(capsys.readouterr().out)
+    assert reach["is_instruction_seen"] and not push["is_instruction_seen"]
+    assert push["nearest_instruction"]["task"] == "reach"
+    assert push["nearest_instruction"]["similarity"] < 1 and push["recorded"] is None
 
 
 def test_info_tells_of_the_machine_a_run_and_a_checkpoint(
@@ -155,7 +175,11 @@ def test_info_tells_of_the_machine_a_run_and_a_checkpoint(
     assert "after push" in printed and "average success" in printed
     for folder in (saved_checkpoint, tiny_run[0] / "checkpoints/last"):
         assert main(["info", str(folder)]) == 0
-        assert json.loads(capsys.readouterr().out)["format_version"] == 1
+        contract = json.loads(capsys.readouterr().out)
+        assert contract["format_version"] == 1
+        assert contract["tasks"] == {
+            name: make_task(name).instruction for name in ("reach", "push")
+        }
 
 
 def test_help_and_version(capsys: Capture) -> None:

@@ -13,7 +13,12 @@ import pytest
 import torch
 
 from lam_agent.controller import Controller
-from lam_agent.errors import CheckpointError, ConfigError, ObservationError
+from lam_agent.errors import (
+    CheckpointError,
+    ConfigError,
+    ObservationError,
+    UnseenInstructionWarning,
+)
 from lam_agent.policy.instruction import bag_of_words
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_envs.batched import BatchedEnv
@@ -110,6 +115,52 @@ def test_a_run_folder_is_a_path_too(saved_checkpoint: Path, observation: Observa
     np.testing.assert_array_equal(from_run.act(observation), expected)
 
 
+# Instructions ----------------------------------------------------------------------------------
+
+
+def test_a_learned_instruction_is_its_task(
+    saved_checkpoint: Path, observation: Observation, instructions: dict[str, str]
+) -> None:
+    text = f"  {instructions['push'].upper()}!"  # The policy reads words alone.
+    by_words = Controller.load(saved_checkpoint, instruction=text)
+    assert by_words.is_instruction_seen and by_words.task == "push"
+    assert by_words.instruction == text
+    by_task = Controller.load(saved_checkpoint, task="push")
+    assert by_task.is_instruction_seen and by_task.instruction == instructions["push"]
+    np.testing.assert_array_equal(by_words.act(observation), by_task.act(observation))
+
+
+def test_an_unseen_instruction_is_flagged_and_followed(
+    saved_checkpoint: Path,
+    make_policy: MakePolicy,
+    make_observations: MakeObservations,
+    instructions: dict[str, str],
+    check_sentence: Callable[[object], str],
+) -> None:
+    text = instructions["push"].replace("puck", "hammer")
+    assert text != instructions["push"]
+    with pytest.warns(UnseenInstructionWarning) as caught:
+        controller = Controller.load(saved_checkpoint, instruction=text)
+    (warning,) = caught
+    words = check_sentence(warning.message)
+    assert warning.filename == __file__
+    assert not controller.is_instruction_seen and controller.task is None
+    near = controller.nearest_instruction
+    assert (near.task, near.instruction) == ("push", instructions["push"])
+    assert repr(text) in words and "task push" in words and f"{near.similarity:.2f}" in words
+    policy = make_policy()
+    asked, push, reach = (
+        policy.instruction(bag_of_words(item)[None]).detach()
+        for item in (text, instructions["push"], instructions["reach"])
+    )
+    assert near.similarity == pytest.approx(float(torch.cosine_similarity(asked, push)))
+    assert float(torch.cosine_similarity(asked, reach)) < near.similarity < 1
+    looks = make_observations()
+    expected = policy.act(looks, bag_of_words(text))
+    assert torch.equal(controller.act_chunk(looks), expected)
+    assert not torch.equal(expected, policy.act(looks, bag_of_words(instructions["push"])))
+
+
 # Chunks ----------------------------------------------------------------------------------------
 
 
@@ -159,9 +210,26 @@ def test_an_unknown_task_names_the_nearest(saved_checkpoint: Path) -> None:
     with pytest.raises(ConfigError) as raised:
         Controller.load(saved_checkpoint, task="pusch")
     message = str(raised.value)
-    assert "did you mean 'push'?" in message and "its tasks are reach, push." in message
+    assert "did you mean 'push'?" in message and "its tasks are reach, push;" in message
     with pytest.raises(ConfigError, match="no task 'drawer-open'"):  # Known, but not learned.
         Controller.load(saved_checkpoint, task="drawer-open")
+
+
+@pytest.mark.parametrize("words", ["", "  ", "…!", "推"])
+def test_an_instruction_without_words_is_refused(
+    saved_checkpoint: Path, words: str, check_sentence: Callable[[object], str]
+) -> None:
+    with pytest.raises(ConfigError, match="no words") as raised:
+        Controller.load(saved_checkpoint, instruction=words)
+    check_sentence(raised.value)
+
+
+def test_a_task_and_an_instruction_do_not_go_together(
+    saved_checkpoint: Path, check_sentence: Callable[[object], str]
+) -> None:
+    with pytest.raises(ConfigError, match="give one of the two") as raised:
+        Controller.load(saved_checkpoint, "push", instruction="push the puck")
+    check_sentence(raised.value)
 
 
 def test_a_damaged_checkpoint_is_not_driven_with(checkpoint: Path) -> None:

@@ -7,6 +7,7 @@ from lam_agent.policy.instruction import (
     InstructionEncoder,
     bag_of_words,
     word_buckets,
+    words_of,
 )
 from lam_envs.tasks.registry import make_task, task_names
 
@@ -25,6 +26,11 @@ def test_case_order_and_punctuation_do_not_count() -> None:
 def test_buckets_are_those_of_every_earlier_version() -> None:
     # A saved policy finds its words by these numbers.
     assert word_buckets("reach the green goal 2").tolist() == [410, 486, 33, 302, 13]
+
+
+def test_words_are_letters_and_digits() -> None:
+    assert words_of("Push  the PUCK-2, please!") == ["push", "the", "puck", "2", "please"]
+    assert words_of("…") == []
 
 
 def test_an_instruction_without_words_is_still_one() -> None:
