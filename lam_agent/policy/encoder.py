@@ -1,6 +1,6 @@
 """One camera's encoder: patches, features, then where in the picture each feature stands out.
 
-pixels -> patches -> blocks that mix neighbours -> feature maps -> points, and means of the maps
+pixels -> patches -> blocks that mix neighbours -> feature maps -> points, and an overview
 
 Each feature map is standardised over the picture before its spatial softmax. A feature that fires
 in few places then has a large score there, however small the thing is that it fires on, so that
@@ -85,19 +85,25 @@ class CameraEncoder(nn.Module):
         channels: Channels of the patch features.
         keypoints: Number of feature points K.
         depth: Mixing blocks. Without any, a feature sees one patch and learns within some hundred
-            gradient steps; with some it tells things apart by their shape, and says what it sees.
+            gradient steps; with some it tells things apart by their shape.
+        overview: Features of the whole picture at half the resolution, which say what is seen and
+            roughly where, of things too that no point has learned to find; 0 for none.
     """
 
-    def __init__(self, image_size: int, channels: int, keypoints: int, depth: int = 0) -> None:
+    def __init__(
+        self, image_size: int, channels: int, keypoints: int, depth: int = 0, overview: int = 0
+    ) -> None:
         super().__init__()
         #: Number of features of a picture.
-        self.size = 3 * keypoints + (channels if depth else 0)
+        self.size = 3 * keypoints + overview
         self.stem = nn.Conv2d(3, channels, PATCH_PIXELS, stride=PATCH_PIXELS)
         self.blocks = nn.ModuleList([MixingBlock(channels) for _ in range(depth)])
         self.scores = nn.Sequential(
             nn.ReLU(), nn.Conv2d(channels, keypoints, 1), nn.InstanceNorm2d(keypoints)
         )
-        self.points = SpatialSoftmax(image_size // PATCH_PIXELS)
+        side = image_size // PATCH_PIXELS
+        self.points = SpatialSoftmax(side)
+        self.overview = _overview(channels, side, overview) if overview else None
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Encode normalised pictures (B, 3, H, W) into features (B, `size`)."""
@@ -110,6 +116,18 @@ class CameraEncoder(nn.Module):
         return maps
 
     def look(self, maps: torch.Tensor) -> torch.Tensor:
-        """Return where the features of maps (B, C, H / 4, W / 4) stand out, and their means."""
+        """Return where the features of maps (B, C, H / 4, W / 4) stand out, and the overview."""
         points: torch.Tensor = self.points(self.scores(maps))
-        return torch.cat((points, maps.mean((2, 3))), 1) if len(self.blocks) else points
+        return points if self.overview is None else torch.cat((points, self.overview(maps)), 1)
+
+
+def _overview(channels: int, side: int, size: int) -> nn.Module:
+    """Return what turns maps (B, `channels`, `side`, `side`) into an overview (B, `size`)."""
+    half = (side + 1) // 2
+    return nn.Sequential(
+        nn.ReLU(),
+        nn.Conv2d(channels, channels, 3, stride=2, padding=1),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(channels * half * half, size),
+    )

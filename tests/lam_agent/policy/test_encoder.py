@@ -63,14 +63,26 @@ def test_pictures_become_features(image_size: int) -> None:
     torch.testing.assert_close(encoder(pictures[1:2])[0], features[1], rtol=1e-4, atol=1e-5)
 
 
-def test_a_deep_encoder_sees_further_and_says_what_it_sees() -> None:
+def test_a_deep_encoder_sees_further() -> None:
     torch.manual_seed(0)
     shallow, deep = (CameraEncoder(32, channels=4, keypoints=6, depth=depth) for depth in (0, 2))
-    assert (shallow.size, deep.size) == (18, 22)
     pictures = torch.randn(2, 3, 32, 32)
-    assert deep(pictures).shape == (2, 22)
+    assert deep(pictures).shape == shallow(pictures).shape
     changed = pictures.clone()
     changed[:, :, :4, :4] += 3.0
     for encoder, reaches in ((shallow, False), (deep, True)):
         before, after = (encoder.mix(encoder.stem(p)) for p in (pictures, changed))
         assert (not torch.equal(before[:, :, 1:, 1:], after[:, :, 1:, 1:])) is reaches
+
+
+@pytest.mark.parametrize("image_size", [32, 36])
+def test_an_overview_follows_the_points(image_size: int) -> None:
+    torch.manual_seed(0)
+    encoder = CameraEncoder(image_size, channels=4, keypoints=6, depth=1, overview=5)
+    pictures = torch.randn(2, 3, image_size, image_size)
+    features = encoder(pictures)
+    assert features.shape == (2, encoder.size) == (2, 23)
+    points = encoder.points(encoder.scores(encoder.mix(encoder.stem(pictures))))
+    torch.testing.assert_close(features[:, :18], points)
+    features[:, 18:].sum().backward()
+    assert encoder.stem.weight.grad is not None and bool(encoder.stem.weight.grad.any())
