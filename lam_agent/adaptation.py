@@ -173,6 +173,7 @@ class Adaptation:
                 horizon=config.eval.horizon,
                 threads=config.threads,
                 on_unstable=config.sim.on_unstable,
+                is_whole=False,
             ).success_rate
             for task in dict.fromkeys(self.tasks[first : self.position + 1])
         ]

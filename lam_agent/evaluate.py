@@ -91,6 +91,7 @@ def evaluate(
     threads: int | None = None,
     on_unstable: OnUnstable = "raise",
     randomisation: Randomisation | None = None,
+    is_whole: bool = True,
     progress: Progress = no_progress,
 ) -> Evaluation:
     """Measure a policy's success on a task.
@@ -104,6 +105,8 @@ def evaluate(
         threads: CPU threads of the simulation; the result does not depend on it.
         on_unstable: `raise`, or `drop`: an episode whose physics breaks counts as failed.
         randomisation: How far looks, cameras and physics differ between episodes; None for not.
+        is_whole: Whether every episode goes on to the horizon. Otherwise a batch ends once all its
+            episodes have succeeded: quicker, where reward and success at the end do not matter.
         progress: Called after each look.
     """
     seeds = start_seeds(task, split, episodes)
@@ -113,7 +116,8 @@ def evaluate(
         batch = seeds[first : first + MAX_BATCH]
         env = _worlds(task, num_envs, size, horizon, threads, on_unstable, randomisation)
         filled = batch + batch[:1] * (env.num_envs - len(batch))  # The batch size is fixed.
-        part = _roll_out(policy, env, filled, first / episodes, len(batch) / episodes, progress)
+        share = (first / episodes, len(batch) / episodes)
+        part = _roll_out(policy, env, filled, *share, is_whole=is_whole, progress=progress)
         parts.append([values[: len(batch)] for values in part])
     return Evaluation(task, *(torch.cat(values) for values in zip(*parts, strict=True)))
 
@@ -124,6 +128,8 @@ def _roll_out(
     seeds: list[np.random.SeedSequence],
     done: float,
     share: float,
+    *,
+    is_whole: bool,
     progress: Progress,
 ) -> list[torch.Tensor]:
     """Run one batch of episodes; return what an `Evaluation` holds of them, in its order."""
@@ -145,4 +151,6 @@ def _roll_out(
         is_success |= at_end
         is_unstable = result.is_unstable
         reward += result.reward
+        if not is_whole and bool(is_success.all()):
+            break
     return [is_success & ~is_unstable, at_end, reward, is_unstable]

@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from lam_agent.evaluate import MAX_BATCH, Evaluation, evaluate, instruction_bag
+from lam_agent.evaluate import _roll_out as roll_out
 from lam_agent.policy.instruction import bag_of_words
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.seeding import start_seeds
+from lam_agent.types import no_progress
 from lam_envs.batched import BatchedEnv
 from lam_envs.tasks.registry import make_task
 
@@ -126,6 +128,23 @@ def test_a_chunk_is_executed_as_far_as_the_policy_says(make_policy: MakePolicy) 
         action = FORWARD if step % 2 == 0 else back
         reward += env.step(torch.tensor(action).expand(2, 4)).reward
     torch.testing.assert_close(found.reward, reward)
+
+
+def test_a_batch_may_end_once_all_its_episodes_have_succeeded(
+    blind: VisualActionPolicy,
+) -> None:
+    horizon, succeeded = 40, run(blind, 16, horizon=40).is_success
+    starts = start_seeds("reach", "test", 16)
+    lucky = [starts[i] for i in succeeded.nonzero()[:, 0].tolist()]
+    assert 0 < len(lucky) < len(starts)
+    for whole, seeds in ((True, lucky), (False, lucky), (False, starts)):
+        env = BatchedEnv("reach", len(seeds), image_size=32, horizon=horizon)
+        steps = []
+        step = env.step
+        env.step = lambda actions, step=step, steps=steps: steps.append(1) or step(actions)  # type: ignore[method-assign,func-returns-value]
+        found = roll_out(blind, env, seeds, 0.0, 1.0, is_whole=whole, progress=no_progress)[0]
+        assert bool(found.all()) is (seeds is lucky)
+        assert (len(steps) < horizon) is (not whole and seeds is lucky)
 
 
 def test_the_instruction_is_the_tasks() -> None:
