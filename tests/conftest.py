@@ -1,6 +1,37 @@
-"""Fixtures and settings for all tests."""
+"""Settings for all tests: how many processes run them, and how many threads each of them has."""
 
-import torch
+from __future__ import annotations
 
-# Two cores are what the project is measured on; results of sums depend on the number of threads.
-torch.set_num_threads(2)
+import os
+
+import pytest
+
+from lam_agent.system import available_cores
+
+IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+"""Whether this is one of several processes that share the tests."""
+
+MAX_WORKERS = 8
+"""Every process loads torch, MuJoCo and Avalanche: about a gigabyte, and seconds."""
+
+if IS_WORKER:
+    # Read when torch is loaded: threads that spin while they wait take the other processes' cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Say how many processes `-n auto` starts: none for tests that are named, else one a core."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None  # xdist reads it.
+    if config.args and all("::" in argument for argument in config.args):
+        return 0
+    return min(available_cores(), MAX_WORKERS)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def threads() -> None:
+    """Give torch the two cores that the project is measured on; a worker has one for itself."""
+    import torch  # Not above: the process that only hands out the tests does without.
+
+    torch.set_num_threads(1 if IS_WORKER else 2)

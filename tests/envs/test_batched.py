@@ -21,6 +21,9 @@ from lam_envs.tasks.registry import task_names
 
 NO_ACTION = torch.zeros(3, 4)
 
+per_task = pytest.mark.parametrize("task", task_names(), scope="module")
+"""Of module scope, so that the tests of a task run in a row and its scene is loaded once."""
+
 EXPERT_SUCCESS = {"peg-insert-side": 0.7, "push-back": 0.4, "shelf-place": 0.8}
 """Least share of successes where the original's scripted expert fails more than once in ten."""
 
@@ -46,7 +49,7 @@ def random_actions(num_steps: int, num_envs: int) -> torch.Tensor:
 # Resets ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("task", task_names())
+@per_task
 def test_the_same_seed_starts_the_same_whatever_was_before(task: str) -> None:
     env = BatchedEnv(task, 3, cameras=(), num_threads=1)
     first = env.reset(seeds=[4, 5, 6])
@@ -56,7 +59,7 @@ def test_the_same_seed_starts_the_same_whatever_was_before(task: str) -> None:
     assert not torch.equal(env.reset(seeds=[4, 5, 7])[2], first[2])
 
 
-@pytest.mark.parametrize("task", task_names())
+@per_task
 def test_reset_leaves_the_other_worlds_alone(task: str) -> None:
     actions = random_actions(20, 3)
     steady, resetting = (BatchedEnv(task, 3, cameras=(), num_threads=1) for _ in range(2))
@@ -133,11 +136,11 @@ def test_the_expert_succeeds(task: str) -> None:
     assert float(was_success.float().mean()) >= EXPERT_SUCCESS.get(task, 0.9)
 
 
-def test_doing_nothing_fails() -> None:
-    for task in task_names():
-        env = BatchedEnv(task, 8, cameras=())
-        env.reset(seeds=range(8))
-        assert not any(bool(env.step(torch.zeros(8, 4)).is_success.any()) for _ in range(50))
+@per_task
+def test_doing_nothing_fails(task: str) -> None:
+    env = BatchedEnv(task, 8, cameras=())
+    env.reset(seeds=range(8))
+    assert not any(bool(env.step(torch.zeros(8, 4)).is_success.any()) for _ in range(50))
 
 
 def test_actions_are_clipped(push: BatchedEnv) -> None:

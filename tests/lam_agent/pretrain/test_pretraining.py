@@ -179,12 +179,12 @@ def test_two_processes_train_one_policy(make_config: MakeConfig, corpus: Corpus)
     ):
         arguments += [f"--policy.{name.replace('_', '-')}", str(getattr(config.policy, name))]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    torchrun += ["--master-port", "29533", "-m", "lam_agent.pretrain"]
+    torchrun += ["--standalone", "-m", "lam_agent.pretrain"]  # On any port that is free.
     done = subprocess.run(
         [*torchrun, *arguments],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         check=False,
     )
