@@ -25,6 +25,8 @@ from lam_envs.randomisation.ranges import Randomisation
 
 __all__ = [
     "ADAPTATION_MODES",
+    "BACKBONE_LIBRARIES",
+    "ENCODERS",
     "LOGGERS",
     "STRATEGIES",
     "AdaptationConfig",
@@ -58,6 +60,13 @@ STRATEGIES = ("naive", "replay", "ewc", "cumulative", "joint")
 
 StrategyName = Annotated[str, one_of(STRATEGIES)]
 """A strategy; the configuration names the nearest one where there is none of that name."""
+
+ENCODERS = ("points", "vit-small")
+
+BACKBONE_LIBRARIES = ("timm", "torchvision")
+"""Libraries of image backbones, `policy.encoder` LIBRARY:NAME."""
+
+_PICKLED = (".pth", ".pt", ".bin", ".ckpt", ".pkl")
 
 ADAPTATION_MODES = ("full", "trunk", "head", "lora", "adapter")
 
@@ -173,7 +182,15 @@ class PolicyConfig:
     encoder_depth: int = 0
     """Blocks of each camera encoder that mix neighbouring patches; pretrained ones have some."""
 
+    encoder: str = "points"
+    """Camera encoders: points, vit-small, timm:NAME or torchvision:NAME; docs/backbones.md."""
+
+    encoder_weights: str = "none"
+    """Weights that a backbone begins with: none (random), default (downloaded by its library) or a
+    safetensors file."""
+
     def __post_init__(self) -> None:
+        self._check_encoder()
         sizes = (
             "chunk_length",
             "execute_length",
@@ -202,6 +219,42 @@ class PolicyConfig:
             "policy.width",
             self.width,
             f"a multiple of policy.heads ({self.heads})",
+        )
+
+    def kept(self) -> PolicyConfig:
+        """Return what a checkpoint keeps: weights are its own, wherever they came from."""
+        return replace(self, init="none", encoder_weights=Path(self.encoder_weights).name)
+
+    def _check_encoder(self) -> None:
+        """Refuse encoders and weights that cannot be; libraries are asked when they are built."""
+        from lam_envs.tasks.registry import nearest
+
+        encoder, weights = self.encoder, self.encoder_weights
+        library, _, name = encoder.partition(":")
+        if encoder not in ENCODERS and not (library in BACKBONE_LIBRARIES and name):
+            forms = (*ENCODERS, *(f"{library}:NAME" for library in BACKBONE_LIBRARIES))
+            raise ConfigError(
+                f"policy.encoder is {encoder!r}{nearest(encoder, forms)}; it must be one of "
+                f"{', '.join(forms)}."
+            )
+        if weights == "none":
+            return
+        if encoder == "points" or (encoder == "vit-small" and weights == "default"):
+            raise ConfigError(
+                f"policy.encoder-weights is {weights!r}, but there are none for --policy.encoder "
+                f"{encoder}; leave it at none, or start from a checkpoint by --policy.init."
+            )
+        if Path(weights).suffix in _PICKLED:
+            raise ConfigError(
+                f"policy.encoder-weights is {weights!r}, but pickled files are not read; convert "
+                f"it by safetensors.torch.save_file(torch.load({weights!r}, weights_only=True), "
+                f"{str(Path(weights).with_suffix('.safetensors'))!r}) and give that file."
+            )
+        require(
+            weights == "default" or weights.endswith(".safetensors"),
+            "policy.encoder-weights",
+            weights,
+            "none, default or a safetensors file",
         )
 
 

@@ -10,6 +10,7 @@ from lam_agent.checkpoint import load_initial_weights
 from lam_agent.config import RunConfig
 from lam_agent.evaluate import Evaluation, evaluate
 from lam_agent.logs import MetricLogger
+from lam_agent.policy.backbone.weights import load_backbone_weights
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.progress import RunProgress
 from lam_agent.record import RunRecord, pretrained_folder
@@ -21,7 +22,9 @@ def initial_policy(config: RunConfig, device: str) -> VisualActionPolicy:
     """Return the policy before the stream: from a checkpoint, or with the seed's random weights."""
     torch.manual_seed(child_seed(config.seed, "weights"))
     policy = VisualActionPolicy(config.policy)
-    if config.policy.init != "none":
+    if config.policy.init == "none":
+        load_backbone_weights(policy.encoders, config.policy)
+    else:
         load_initial_weights(policy, Path(config.policy.init))
     return policy.to(device)
 

@@ -25,6 +25,7 @@ _PACKAGES = (
     "avalanche-lib",
     "stable-baselines3",
     "safetensors",
+    "timm",
 )
 
 _M_MMAP_MAX = -4

@@ -28,6 +28,8 @@ CARD_FILE = "README.md"
 
 _DIGEST = "config_sha256"
 _POLICY_KEYS = {item.name for item in fields(PolicyConfig)} - {"init"}
+_LATER_KEYS = {"encoder", "encoder_weights"}
+"""Settings that checkpoints of earlier versions lack; the defaults are what they had."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Contract:
     Attributes:
         format_version: Format of the checkpoint.
         lam_agent_version: Version of the package that saved it.
-        policy: Sizes of the policy; `init` is not kept.
+        policy: Sizes of the policy; `init` is not kept, and of a file of weights its name.
         tasks: Task -> instruction, for all tasks that were learned.
         observation: Key -> shape, type, unit, order, meaning and camera.
         actions: Entries of an action, in order.
@@ -143,7 +145,8 @@ class Contract:
             )
         policy = data.get("policy")
         found = sorted(policy) if isinstance(policy, dict) else policy
-        _require(found == sorted(_POLICY_KEYS), "policy", found, f"{sorted(_POLICY_KEYS)}")
+        keys = set(policy) | _LATER_KEYS if isinstance(policy, dict) else found
+        _require(keys == _POLICY_KEYS, "policy", found, f"{sorted(_POLICY_KEYS)}")
         try:
             return TypeAdapter(cls).validate_json(json.dumps(data), strict=True)
         except ConfigError as error:

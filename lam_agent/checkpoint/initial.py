@@ -31,7 +31,7 @@ def fitted_sizes(config: PolicyConfig) -> PolicyConfig:
     for item in fields(PolicyConfig):
         if item.name in _FREE:
             continue
-        ours, found = getattr(config, item.name), getattr(theirs, item.name)
+        ours, found = getattr(config.kept(), item.name), getattr(theirs, item.name)
         if ours not in (item.default, found):
             option = f"policy.{item.name.replace('_', '-')}"
             raise CheckpointError(

@@ -167,8 +167,9 @@ def load_initial_weights(policy: VisualActionPolicy, folder: Path | str) -> Cont
         CheckpointError: The checkpoint does not load, or its policy has other sizes.
     """
     pretrained, contract = load_pretrained(folder)
+    config = policy.config.kept()
     for item in fields(PolicyConfig):
-        ours, theirs = getattr(policy.config, item.name), getattr(contract.policy, item.name)
+        ours, theirs = getattr(config, item.name), getattr(contract.policy, item.name)
         if item.name == "adapter_size" and theirs == 0:
             continue
         if item.name not in ("init", "execute_length") and ours != theirs:
@@ -199,7 +200,7 @@ def _describe(
     return Contract(
         format_version=FORMAT_VERSION,
         lam_agent_version=__version__,
-        policy=replace(config, init="none"),
+        policy=config.kept(),
         tasks=dict(tasks),
         observation=observation,
         actions=describe_actions(),

@@ -3,15 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
 
 import tyro
 
+from lam_agent.errors import ConfigError
+from lam_agent.options import one_of
 from lam_agent.pretrain.config import PretrainConfig
+from lam_agent.pretrain.sizes import SIZES
+from lam_envs.tasks.registry import nearest
+
+_FLAG = "--size"
+
+
+@dataclass(frozen=True)
+class PretrainArguments:
+    """Pretrain a visual-action policy on many tasks, from nothing but this repository."""
+
+    settings: Annotated[PretrainConfig, tyro.conf.arg(name="")]
+
+    size: Annotated[str, one_of(tuple(SIZES))] = "lam-tiny"
+    """Settings to begin with, for a CPU (lam-tiny) or for GPUs (lam-small); flags override them."""
+
+
+def parse(arguments: Sequence[str]) -> PretrainConfig:
+    """Parse the arguments of `pretrain`.
+
+    Raises:
+        ConfigError: There is no such size, or a setting is out of range.
+    """
+    size = _size_in(arguments)
+    if size not in SIZES:
+        raise ConfigError(
+            f"there is no size {size!r}{nearest(size, SIZES)}; the sizes are {', '.join(SIZES)}."
+        )
+    given = PretrainArguments(SIZES[size], size)
+    parsed = tyro.cli(
+        PretrainArguments, default=given, args=list(arguments), prog="lam-agent pretrain"
+    )
+    return parsed.settings
+
+
+def _size_in(arguments: Sequence[str]) -> str:
+    """Return the value of `--size`, before the other flags are parsed with its settings."""
+    size = "lam-tiny"
+    for index, argument in enumerate(arguments):
+        if argument == _FLAG and index + 1 < len(arguments):
+            size = arguments[index + 1]
+        elif argument.startswith(f"{_FLAG}="):
+            size = argument.partition("=")[2]
+    return size
 
 
 def command(arguments: Sequence[str]) -> None:
     """Pretrain a policy, or go on with it."""
-    config = tyro.cli(PretrainConfig, args=list(arguments), prog="lam-agent pretrain")
+    config = parse(arguments)
     from lam_agent.pretrain.folder import PretrainFolder
 
     folder = PretrainFolder(config)
@@ -19,6 +66,7 @@ def command(arguments: Sequence[str]) -> None:
     from rich.console import Console
 
     from lam_agent.interrupts import Interrupts
+    from lam_agent.policy.backbone.weights import check_backbone
     from lam_agent.pretrain.pretraining import Pretraining
     from lam_agent.pretrain.processes import joined_processes
     from lam_agent.system import keep_freed_memory, resolve_device
@@ -26,6 +74,7 @@ def command(arguments: Sequence[str]) -> None:
     keep_freed_memory()
     if config.threads is not None:
         torch.set_num_threads(config.threads)
+    check_backbone(config.policy)
     interrupts = Interrupts()
     device = resolve_device(config.device)
     with interrupts.caught(), joined_processes(device) as processes:

@@ -1,6 +1,6 @@
 """VisualActionPolicy: two cameras, proprioception and an instruction in, a chunk of actions out.
 
-images -> encoder a camera -> features -> tokens --+
+images -> camera encoders -> features -> tokens ---+
 proprioception -> token ---------------------------+--> where objects are (auxiliary head) -> token
 instruction -> token ------------------------------+
 all tokens -> transformer trunk -> head -> L actions
@@ -19,7 +19,7 @@ from torch import nn
 from lam_agent.config import PolicyConfig
 from lam_agent.errors import ObservationError, TrainingError
 from lam_agent.policy.adapter import Adapter
-from lam_agent.policy.encoder import CameraEncoder
+from lam_agent.policy.encoders import make_encoders
 from lam_agent.policy.instruction import InstructionEncoder
 from lam_agent.policy.normaliser import Normaliser
 
@@ -49,7 +49,11 @@ class VisualActionPolicy(nn.Module):
     """The policy network; its normaliser is part of it and frozen.
 
     Args:
-        config: Sizes. `init` is not used here.
+        config: Sizes. `init` is not used here, and weights of a backbone are not loaded.
+
+    Raises:
+        ConfigError: There is no backbone such as `encoder` names.
+        MissingExtraError: Its library is not installed.
     """
 
     def __init__(self, config: PolicyConfig) -> None:
@@ -57,11 +61,9 @@ class VisualActionPolicy(nn.Module):
         self.config = config
         width = config.width
         self.normaliser = Normaliser()
-        sizes = (config.image_size, config.channels, config.keypoints, config.encoder_depth)
-        encoders = {camera: CameraEncoder(*sizes) for camera in CAMERAS}
-        self.encoders = nn.ModuleDict(encoders)
+        self.encoders = make_encoders(config, CAMERAS)
         self.views = nn.ModuleDict(
-            {camera: nn.Linear(encoder.size, width) for camera, encoder in encoders.items()}
+            {camera: nn.Linear(self.encoders.size, width) for camera in CAMERAS}
         )
         self.proprioception = nn.Linear(PROPRIOCEPTION_SIZE, width)
         self.instruction = InstructionEncoder(width)
@@ -142,8 +144,8 @@ class VisualActionPolicy(nn.Module):
         Returns:
             Features of all cameras, float32 (B, F).
         """
-        seen = [self.encoders[camera](self.normaliser.pixels(images[camera])) for camera in CAMERAS]
-        return torch.cat(seen, 1)
+        features: torch.Tensor = self.encoders(images, self.normaliser)
+        return features
 
     def decide(
         self, features: torch.Tensor, proprioception: torch.Tensor, bags: torch.Tensor

@@ -20,6 +20,7 @@ from lam_agent.config import (
     RunConfig,
     TaskStream,
 )
+from lam_agent.errors import ConfigError
 from lam_envs.randomisation.ranges import MODERATE, Randomisation
 
 
@@ -162,6 +163,16 @@ class PretrainConfig:
         require(self.episodes >= 1, "episodes", self.episodes, "at least 1")
         require(self.seed >= 0, "seed", self.seed, "at least 0")
         require(self.threads is None or self.threads >= 1, "threads", self.threads, "at least 1")
+        self._check_masked()
+
+    def _check_masked(self) -> None:
+        """Refuse to hide patches from a backbone, which has no place for a hidden one."""
+        first, encoder = self.self_supervised, self.policy.encoder
+        if encoder != "points" and first.steps and first.masked:
+            raise ConfigError(
+                f"self-supervised.masked is {first.masked}, but --policy.encoder {encoder} cannot "
+                "restore masked patches; set --self-supervised.masked 0 or --policy.encoder points."
+            )
 
     def demonstrations(self) -> RunConfig:
         """Return what the cache of demonstrations goes by."""

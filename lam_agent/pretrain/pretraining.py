@@ -14,6 +14,7 @@ from lam_agent.continual.snapshot import Snapshot, load_snapshot, save_snapshot
 from lam_agent.evaluate import Evaluation
 from lam_agent.interrupts import Interrupts
 from lam_agent.logs import MetricLogger
+from lam_agent.policy.backbone.weights import load_backbone_weights
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.pretrain.cloning import MultiTaskCloning
 from lam_agent.pretrain.config import PretrainConfig
@@ -58,7 +59,9 @@ class Pretraining:
         self.progress = RunProgress(console)
         self.log = MetricLogger(folder.metrics) if processes.is_first else None
         torch.manual_seed(child_seed(config.seed, "pretrain-weights"))
-        self.policy = VisualActionPolicy(config.policy).to(device)
+        self.policy = VisualActionPolicy(config.policy)
+        load_backbone_weights(self.policy.encoders, config.policy)
+        self.policy.to(device)
         self.policy.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.seconds: dict[str, float] = {}
         self.validation_tasks = spread(config.tasks, config.cloning.validation_tasks)

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from lam_agent.policy.encoder import PATCH_PIXELS, CameraEncoder
+from lam_agent.policy.encoders import PointEncoders
 from lam_agent.policy.policy import CAMERAS, PROPRIOCEPTION_SIZE, VisualActionPolicy
 from lam_agent.pretrain.config import SelfSupervisedConfig
 from lam_agent.pretrain.corpus import LookPairs
@@ -36,20 +37,20 @@ class SelfSupervision(nn.Module):
 
     Args:
         policy: The policy; its encoders are trained in place.
-        config: Weights of the losses.
+        config: Weights of the losses; `masked` is 0 where the encoders are a backbone.
     """
 
     def __init__(self, policy: VisualActionPolicy, config: SelfSupervisedConfig) -> None:
         super().__init__()
         self.policy = policy
         self.config = config
-        channels = policy.config.channels
-        size = sum(encoder.size for encoder in self._encoders().values())
+        channels, size = policy.config.channels, len(CAMERAS) * policy.encoders.size
+        cameras = self._encoders()
         self.hidden = nn.ParameterDict(
-            {camera: nn.Parameter(torch.zeros(channels, 1, 1)) for camera in CAMERAS}
+            {camera: nn.Parameter(torch.zeros(channels, 1, 1)) for camera in cameras}
         )
         self.restore = nn.ModuleDict(
-            {camera: nn.Conv2d(channels, 3 * PATCH_PIXELS**2, 1) for camera in CAMERAS}
+            {camera: nn.Conv2d(channels, 3 * PATCH_PIXELS**2, 1) for camera in cameras}
         )
         self.motion = nn.Sequential(
             nn.Linear(2 * size, 256), nn.ReLU(), nn.Linear(256, PROPRIOCEPTION_SIZE)
@@ -102,6 +103,9 @@ class SelfSupervision(nn.Module):
         )
 
     def _encoders(self) -> dict[str, CameraEncoder]:
+        """Return the encoders whose patches can be masked: a backbone has none."""
+        if not isinstance(self.policy.encoders, PointEncoders):
+            return {}
         found = {}
         for camera in CAMERAS:
             encoder = self.policy.encoders[camera]

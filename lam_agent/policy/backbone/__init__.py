@@ -1,0 +1,1 @@
+"""Image backbones in place of the camera encoders: networks of torchvision and timm."""
