@@ -182,6 +182,9 @@ class PolicyConfig:
     encoder_depth: int = 0
     """Blocks of each camera encoder that mix neighbouring patches; pretrained ones have some."""
 
+    overview: int = 0
+    """Features of each whole picture, beside its feature points; pretrained encoders have some."""
+
     encoder: str = "points"
     """Camera encoders: points, vit-small, timm:NAME or torchvision:NAME; docs/backbones.md."""
 
@@ -201,7 +204,7 @@ class PolicyConfig:
             "keypoints",
         )
         require_at_least(1, self, "policy.", *sizes)
-        require_at_least(0, self, "policy.", "encoder_depth", "adapter_size")
+        require_at_least(0, self, "policy.", "encoder_depth", "overview", "adapter_size")
         require(
             self.image_size >= 32 and self.image_size % 4 == 0,
             "policy.image-size",
