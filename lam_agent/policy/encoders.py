@@ -47,7 +47,8 @@ def make_encoders(config: PolicyConfig, cameras: Sequence[str]) -> PointEncoders
         MissingExtraError: The library of the backbone is not installed.
     """
     if config.encoder == "points":
-        sizes = (config.image_size, config.channels, config.keypoints, config.encoder_depth)
+        names = ("image_size", "channels", "keypoints", "encoder_depth", "overview")
+        sizes = [getattr(config, name) for name in names]
         return PointEncoders({camera: CameraEncoder(*sizes) for camera in cameras})
     trunk = make_trunk(config)
     try:
