@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import json
 
-from lam_agent.checkpoint.contract import CONFIG_FILE, MODEL_FILE, PARITY_FILE, Contract
+from lam_agent.checkpoint.contract import (
+    CONFIG_FILE,
+    INSTRUCTIONS_FILE,
+    MODEL_FILE,
+    PARITY_FILE,
+    Contract,
+)
 from lam_agent.checkpoint.success_row import SuccessRow
 from lam_agent.intervals import wilson_interval
 
@@ -55,6 +61,7 @@ action = controller.act(observation)
 - `{config}`: the controller contract, with the SHA-256 of every other file.
 - `{parity}`: observations and the actions they must give, replayed on load; an action may
   differ by {cpu:g} on a CPU in float32 and by {cuda:g} on a CUDA device.
+- `{instructions}`: the vector of each task's instruction, as the text encoder gives it.
 
 Nothing is pickled. A file that was changed, this one included, is refused on load.
 
@@ -63,7 +70,8 @@ Nothing is pickled. A file that was changed, this one included, is refused on lo
 - Trained and measured in simulation only; no real robot has run it.
 - Cameras, lights, objects and start positions are those of the simulated scenes; nothing is known
   of others.
-- It knows the tasks above; other instructions give actions without meaning.
+- It knows the tasks above. Any other instruction is taken (`Controller.load(…, instruction="…")`),
+  with a warning that names the nearest one above; nothing was measured of it.
 - It does not know whether it has succeeded, sees no forces and avoids no obstacle: the robot's own
   safety limits must stay on.
 """
@@ -95,6 +103,7 @@ def render_card(contract: Contract, story: str = "") -> str:
         config=CONFIG_FILE,
         model=MODEL_FILE,
         parity=PARITY_FILE,
+        instructions=INSTRUCTIONS_FILE,
         story=f"{story}\n" if story else "",
         cpu=contract.parity.tolerance_cpu,
         cuda=contract.parity.tolerance_cuda,

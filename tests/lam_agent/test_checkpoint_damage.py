@@ -24,7 +24,13 @@ MakePolicy = Callable[..., VisualActionPolicy]
 MakeObservations = Callable[..., dict[str, torch.Tensor]]
 SaveCheckpoint = Callable[..., None]
 
-FILES = {"README.md", "config.json", "model.safetensors", "parity.safetensors"}
+FILES = {
+    "README.md",
+    "config.json",
+    "instructions.safetensors",
+    "model.safetensors",
+    "parity.safetensors",
+}
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -201,6 +207,45 @@ def test_a_parity_sample_that_does_not_fit_is_refused(checkpoint: Path) -> None:
     save_file({"actions": sample["actions"]}, checkpoint / "parity.safetensors")
     seal(checkpoint, read_config(checkpoint))
     assert "parity" in refusal(checkpoint)
+
+
+def test_a_checkpoint_of_an_earlier_version_has_no_vectors(checkpoint: Path) -> None:
+    (checkpoint / "instructions.safetensors").unlink()
+    config = read_config(checkpoint)
+    del config["sha256"]["instructions.safetensors"]
+    seal(checkpoint, config)
+    assert load_pretrained(checkpoint)[1].tasks.keys() == {"reach", "push"}
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (lambda vectors: vectors.pop("push"), "has vectors of reach; it must have"),
+        (lambda vectors: vectors.update(pull=torch.zeros(32)), "vectors of pull, push, reach"),
+        (lambda vectors: vectors.update(push=torch.zeros(33)), "shape (33,)"),
+        (lambda vectors: vectors.update(push=vectors["push"].double()), "float64"),
+        (lambda vectors: vectors["push"][3:4].add_(0.01), "vector of push is"),
+        (lambda vectors: vectors["push"][3:4].fill_(math.nan), "vector of push is nan"),
+        (lambda vectors: vectors.update(push=vectors["reach"].clone()), "vector of push is"),
+    ],
+)
+def test_vectors_that_the_text_encoder_does_not_give_are_refused(
+    checkpoint: Path, change: Callable[[dict[str, torch.Tensor]], object], word: str
+) -> None:
+    vectors = load_file(checkpoint / "instructions.safetensors")
+    change(vectors)
+    save_file(vectors, checkpoint / "instructions.safetensors")
+    seal(checkpoint, read_config(checkpoint))
+    message = refusal(checkpoint)
+    assert word in message and "instructions.safetensors" in message
+    load_pretrained(checkpoint, check_parity=False)
+
+
+def test_an_instruction_that_was_changed_does_not_fit_its_vector(checkpoint: Path) -> None:
+    config = read_config(checkpoint)
+    config["tasks"]["reach"] = "wave"
+    seal(checkpoint, config)
+    assert "vector of reach" in refusal(checkpoint)
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "meta", "abacus"])
