@@ -152,6 +152,9 @@ class PolicyConfig:
     init: str = "none"
     """Checkpoint folder to start from, or `none` for random weights."""
 
+    init_part: Literal["all", "encoders"] = "all"
+    """What is taken of the checkpoint: all, or its camera encoders, and the rest is random."""
+
     image_size: int = 64
     """Height and width of the camera images, pixels."""
 
@@ -194,6 +197,12 @@ class PolicyConfig:
 
     def __post_init__(self) -> None:
         self._check_encoder()
+        require(
+            self.init != "none" or self.init_part == "all",
+            "policy.init-part",
+            self.init_part,
+            "all without --policy.init; name a checkpoint, or leave it away",
+        )
         sizes = (
             "chunk_length",
             "execute_length",
@@ -226,7 +235,8 @@ class PolicyConfig:
 
     def kept(self) -> PolicyConfig:
         """Return what a checkpoint keeps: weights are its own, wherever they came from."""
-        return replace(self, init="none", encoder_weights=Path(self.encoder_weights).name)
+        file = Path(self.encoder_weights).name
+        return replace(self, init="none", init_part="all", encoder_weights=file)
 
     def _check_encoder(self) -> None:
         """Refuse encoders and weights that cannot be; libraries are asked when they are built."""

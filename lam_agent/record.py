@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from lam_agent.checkpoint import save_pretrained
-from lam_agent.config import RunConfig
+from lam_agent.config import PolicyConfig, RunConfig
 from lam_agent.demonstration_folder import demonstration_source
 from lam_agent.errors import ResultsError
 from lam_agent.evaluate import Evaluation
@@ -125,7 +125,7 @@ class RunRecord:
             "start_seeds": "fixed for each (split, task, episode); splits are disjoint",
             "full_matrix": config.eval.full_matrix,
             "image_size": config.policy.image_size,
-            "policy_init": Path(config.policy.init).name,
+            "policy_init": _init_words(config.policy),
             "unstable_episodes": {
                 "rule": _ON_UNSTABLE[config.sim.on_unstable],
                 "demonstrations": sum(self.unstable_demonstrations.values())
@@ -241,6 +241,12 @@ def save_policy(
         parity_observations=_observations(learned[-1], config),
         parity_task=learned[-1],
     )
+
+
+def _init_words(policy: PolicyConfig) -> str:
+    """Return the name of the initial weights, and what is taken of them where that is not all."""
+    name = Path(policy.init).name
+    return name if policy.init_part == "all" else f"{name}, {policy.init_part}"
 
 
 def _observations(task: str, config: RunConfig) -> Mapping[str, torch.Tensor]:

@@ -25,7 +25,7 @@ def initial_policy(config: RunConfig, device: str) -> VisualActionPolicy:
     if config.policy.init == "none":
         load_backbone_weights(policy.encoders, config.policy)
     else:
-        load_initial_weights(policy, Path(config.policy.init))
+        load_initial_weights(policy, Path(config.policy.init), config.policy.init_part)
     return policy.to(device)
 
 

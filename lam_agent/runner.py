@@ -129,6 +129,11 @@ class Runner:
                 "Warning: the camera encoders are random and frozen, so the policy sees little; "
                 "start from a pretrained policy by --policy.init."
             )
+        elif self.config.policy.init_part == "encoders" and self.config.adapt != "trunk":
+            self.progress.say(
+                "Warning: the trunk is random and frozen, so the policy acts on little; take all "
+                "of the checkpoint, or adapt by --adapt trunk or full."
+            )
 
     def show(self, results: Results) -> None:
         """Write the final results and print them, with where everything is."""

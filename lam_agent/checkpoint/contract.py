@@ -24,10 +24,12 @@ FORMAT_VERSION = 1
 CONFIG_FILE = "config.json"
 MODEL_FILE = "model.safetensors"
 PARITY_FILE = "parity.safetensors"
+INSTRUCTIONS_FILE = "instructions.safetensors"
 CARD_FILE = "README.md"
 
 _DIGEST = "config_sha256"
-_POLICY_KEYS = {item.name for item in fields(PolicyConfig)} - {"init"}
+_NOT_KEPT = ("init", "init_part")
+_POLICY_KEYS = {item.name for item in fields(PolicyConfig)}.difference(_NOT_KEPT)
 _LATER_KEYS = {"encoder", "encoder_weights"}
 """Settings that checkpoints of earlier versions lack; the defaults are what they had."""
 
@@ -111,7 +113,8 @@ class Contract:
     def to_text(self) -> str:
         """Return the content of `config.json`, with the SHA-256 of its own content."""
         data = asdict(self)
-        del data["policy"]["init"]
+        for name in _NOT_KEPT:
+            del data["policy"][name]
         data = json.loads(json.dumps(data, allow_nan=False))
         return json.dumps({**data, _DIGEST: _digest(data)}, indent=2) + "\n"
 

@@ -11,14 +11,18 @@ from lam_agent.checkpoint.verification import resolve_checkpoint
 from lam_agent.config import PolicyConfig
 from lam_agent.errors import CheckpointError
 
-_FREE = ("init", "execute_length", "adapter_size")
+_FREE = ("init", "init_part", "execute_length", "adapter_size")
 """Settings that weights do not decide: adapters are added to weights that have none."""
+
+BEHIND_ENCODERS = ("chunk_length", "execute_length", "width", "depth", "heads", "adapter_size")
+"""Settings that are free where only the camera encoders are taken: what lies behind them."""
 
 
 def fitted_sizes(config: PolicyConfig) -> PolicyConfig:
     """Return a policy's configuration with the sizes of the weights that it starts from.
 
-    A size that is not its default was asked for, and must be that of the weights.
+    A size that is not its default was asked for, and must be that of the weights. Where only the
+    camera encoders are taken, those of the rest may differ.
 
     Raises:
         CheckpointError: There are no such weights, or they have another size than was asked for.
@@ -32,17 +36,19 @@ def fitted_sizes(config: PolicyConfig) -> PolicyConfig:
         if item.name in _FREE:
             continue
         ours, found = getattr(config.kept(), item.name), getattr(theirs, item.name)
-        if ours not in (item.default, found):
+        if ours in (item.default, found):
+            sizes[item.name] = found
+        elif config.init_part == "all" or item.name not in BEHIND_ENCODERS:
             option = f"policy.{item.name.replace('_', '-')}"
             raise CheckpointError(
                 f"{option} is {ours}, but it is {found} in the checkpoint {folder}; leave "
                 f"--{option} away, or start from other weights."
             )
-        sizes[item.name] = found
-    if config.execute_length > theirs.chunk_length:
+    length = sizes.get("chunk_length", config.chunk_length)
+    if config.execute_length > length:
         raise CheckpointError(
             f"policy.execute-length is {config.execute_length}, but the policy of the checkpoint "
-            f"{folder} predicts {theirs.chunk_length} actions at a look; set "
-            f"--policy.execute-length {theirs.chunk_length} or less."
+            f"{folder} predicts {length} actions at a look; set --policy.execute-length {length} "
+            "or less."
         )
     return replace(config, **sizes)

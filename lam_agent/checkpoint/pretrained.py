@@ -1,6 +1,7 @@
 """Checkpoints: a policy as a folder that proves itself whole on load.
 
-    pretrained_model/{config.json, model.safetensors, parity.safetensors, README.md}
+    pretrained_model/{config.json, model.safetensors, parity.safetensors,
+                      instructions.safetensors, README.md}
 
 `config.json` is the controller contract (`lam_agent.checkpoint.contract`). Nothing is pickled.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 from safetensors import SafetensorError
@@ -19,12 +21,15 @@ from lam_agent.checkpoint.contract import (
     CARD_FILE,
     CONFIG_FILE,
     FORMAT_VERSION,
+    INSTRUCTIONS_FILE,
     MODEL_FILE,
     PARITY_FILE,
     Contract,
     Parity,
     read_contract,
 )
+from lam_agent.checkpoint.initial import BEHIND_ENCODERS
+from lam_agent.checkpoint.instructions import check_vectors, instruction_vectors
 from lam_agent.checkpoint.interface import describe_actions, describe_observation
 from lam_agent.checkpoint.model_card import render_card
 from lam_agent.checkpoint.success_row import SuccessRow
@@ -102,6 +107,7 @@ def save_pretrained(
         with folder_atomically(folder) as temporary:
             save_tensors(temporary / MODEL_FILE, weights)
             save_tensors(temporary / PARITY_FILE, {**sample, "actions": actions})
+            save_tensors(temporary / INSTRUCTIONS_FILE, instruction_vectors(copy, tasks))
             (temporary / CARD_FILE).write_text(render_card(contract, story), encoding="utf-8")
             sha256 = {name: file_sha256(temporary / name) for name in contract.sha256}
             text = replace(contract, sha256=sha256).to_text()
@@ -119,12 +125,13 @@ def load_pretrained(
     """Read a checkpoint and prove that it is whole and gives the actions that it gave.
 
     The parity sample's actions may differ by 1e-5 on a CPU in float32 and by 2e-2 on a CUDA device;
-    `config.json` holds both numbers.
+    `config.json` holds both numbers. The cached vectors of the instructions must be those that the
+    text encoder gives; checkpoints of earlier versions have none.
 
     Args:
         folder: A checkpoint, or what `resolve_checkpoint` finds one in.
         device: Where the policy goes: `cpu`, `cuda` or `cuda:1`.
-        check_parity: Whether to replay the parity sample.
+        check_parity: Whether to replay the parity sample and the instructions.
 
     Returns:
         The policy, ready to act, and its contract.
@@ -138,7 +145,11 @@ def load_pretrained(
     check_files(folder, contract.sha256)
     policy = policy_from_tensors(
         contract.policy, read_tensors(folder / MODEL_FILE), str(folder / MODEL_FILE)
-    ).to(target)
+    )
+    if check_parity and INSTRUCTIONS_FILE in contract.sha256:
+        cached = folder / INSTRUCTIONS_FILE
+        check_vectors(policy, read_tensors(cached), contract, str(cached))
+    policy = policy.to(target)
     if check_parity:
         sample = read_tensors(folder / PARITY_FILE)
         if "actions" not in sample:
@@ -151,7 +162,9 @@ def load_pretrained(
     return policy.eval(), contract
 
 
-def load_initial_weights(policy: VisualActionPolicy, folder: Path | str) -> Contract:
+def load_initial_weights(
+    policy: VisualActionPolicy, folder: Path | str, part: Literal["all", "encoders"] = "all"
+) -> Contract:
     """Start a policy from a checkpoint's weights (`--policy.init PATH`).
 
     A policy with adapters may start from one without; its own adapters change nothing at first.
@@ -159,6 +172,8 @@ def load_initial_weights(policy: VisualActionPolicy, folder: Path | str) -> Cont
     Args:
         policy: The policy to fill, on any device.
         folder: A checkpoint, or what `resolve_checkpoint` finds one in.
+        part: `all`, or `encoders`: the camera encoders with the normaliser that they see through;
+            the rest stays as it is, and may have other sizes.
 
     Returns:
         The contract of the checkpoint.
@@ -172,6 +187,8 @@ def load_initial_weights(policy: VisualActionPolicy, folder: Path | str) -> Cont
         ours, theirs = getattr(config, item.name), getattr(contract.policy, item.name)
         if item.name == "adapter_size" and theirs == 0:
             continue
+        if part == "encoders" and item.name in BEHIND_ENCODERS:
+            continue
         if item.name not in ("init", "execute_length") and ours != theirs:
             option = f"policy.{item.name.replace('_', '-')}"
             is_adapter = item.name == "adapter_size"
@@ -180,7 +197,9 @@ def load_initial_weights(policy: VisualActionPolicy, folder: Path | str) -> Cont
                 f"{option} is {ours}, but it is {theirs} in the checkpoint {folder}; "
                 f"set --{option} {theirs}{hint}."
             )
-    policy.load_state_dict({**policy.state_dict(), **pretrained.state_dict()})
+    prefixes = ("encoders.", "normaliser.") if part == "encoders" else ("",)
+    taken = {k: v for k, v in pretrained.state_dict().items() if k.startswith(prefixes)}
+    policy.load_state_dict({**policy.state_dict(), **taken})
     return contract
 
 
@@ -208,7 +227,7 @@ def _describe(
         chunk_length=config.chunk_length,
         execute_length=config.execute_length,
         versions=package_versions(),
-        sha256=dict.fromkeys((MODEL_FILE, PARITY_FILE, CARD_FILE), ""),
+        sha256=dict.fromkeys((MODEL_FILE, PARITY_FILE, INSTRUCTIONS_FILE, CARD_FILE), ""),
         success_row=SuccessRow.from_mapping(success_row),
         protocol=plain_json(protocol, "protocol"),
         seeds=plain_json(seeds, "seeds"),

@@ -9,11 +9,13 @@ import re
 import resource
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import lam_agent
 from lam_agent.checkpoint import (
@@ -23,8 +25,8 @@ from lam_agent.checkpoint import (
     resolve_checkpoint,
 )
 from lam_agent.checkpoint.contract import FORMAT_VERSION
-from lam_agent.config import PolicyConfig
-from lam_agent.errors import CheckpointError
+from lam_agent.config import PolicyConfig, to_plain
+from lam_agent.errors import CheckpointError, ConfigError
 from lam_agent.policy.instruction import bag_of_words
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_envs.scene import load_model
@@ -34,7 +36,13 @@ MakePolicy = Callable[..., VisualActionPolicy]
 MakeObservations = Callable[..., dict[str, torch.Tensor]]
 SaveCheckpoint = Callable[..., None]
 
-FILES = {"README.md", "config.json", "model.safetensors", "parity.safetensors"}
+FILES = {
+    "README.md",
+    "config.json",
+    "instructions.safetensors",
+    "model.safetensors",
+    "parity.safetensors",
+}
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -117,7 +125,9 @@ def test_config_holds_the_controller_contract(
     config = read_config(saved_checkpoint)
     assert config["format_version"] == FORMAT_VERSION == 1
     assert config["lam_agent_version"] == lam_agent.__version__
-    assert config["policy"] == small_sizes
+    sizes = to_plain(PolicyConfig(**small_sizes))
+    del sizes["init"], sizes["init_part"]
+    assert config["policy"] == sizes
     assert config["tasks"] == instructions
     assert config["control_dt"] == 0.0125
     assert (config["chunk_length"], config["execute_length"]) == (4, 2)
@@ -188,6 +198,17 @@ def test_model_card_says_what_it_is_and_its_example_runs(
     }
     exec(example.replace("path/to/this/folder", str(saved_checkpoint)), names)
     assert names["action"].shape == (4,)
+
+
+def test_the_vectors_of_the_instructions_are_kept(
+    saved_checkpoint: Path, make_policy: MakePolicy, instructions: dict[str, str]
+) -> None:
+    vectors = load_file(saved_checkpoint / "instructions.safetensors")
+    assert set(vectors) == set(instructions)
+    for task, vector in vectors.items():
+        expected = make_policy().instruction(bag_of_words(instructions[task])[None])[0]
+        assert vector.shape == (32,)
+        torch.testing.assert_close(vector, expected)
 
 
 # Saving ----------------------------------------------------------------------------------------
@@ -344,6 +365,55 @@ def test_initial_weights_of_other_sizes_are_refused(
     with pytest.raises(CheckpointError, match=re.escape(word)):
         load_initial_weights(policy, saved_checkpoint)
     assert torch.equal(policy.positions, before)
+
+
+def test_the_encoders_alone_are_taken_and_the_rest_is_random_from_the_seed(
+    saved_checkpoint: Path, make_policy: MakePolicy
+) -> None:
+    policy = make_policy(seed=9)
+    policy.normaliser.pixel_scale += 1.0
+    rng = torch.get_rng_state()
+    load_initial_weights(policy, saved_checkpoint, "encoders")
+    assert torch.equal(torch.get_rng_state(), rng)
+    theirs, random = make_policy().state_dict(), make_policy(seed=9).state_dict()
+    for name, value in policy.state_dict().items():
+        is_taken = name.startswith(("encoders.", "normaliser."))
+        assert torch.equal(value, (theirs if is_taken else random)[name]), name
+    assert not torch.equal(theirs["head.1.weight"], random["head.1.weight"])
+    assert not torch.equal(policy.positions, theirs["positions"])
+
+
+def test_what_is_not_taken_may_have_other_sizes(
+    saved_checkpoint: Path, make_policy: MakePolicy
+) -> None:
+    policy = make_policy(width=64, chunk_length=8, depth=2)
+    load_initial_weights(policy, saved_checkpoint, "encoders")
+    theirs = make_policy().encoders.state_dict()
+    assert all(torch.equal(theirs[k], v) for k, v in policy.encoders.state_dict().items())
+    for change in ({"channels": 16}, {"keypoints": 4}, {"encoder_depth": 0}):
+        with pytest.raises(CheckpointError, match=f"is {next(iter(change.values()))}, but it is"):
+            load_initial_weights(make_policy(**change), saved_checkpoint, "encoders")
+
+
+def test_a_part_of_no_checkpoint_is_refused(check_sentence: Callable[[object], str]) -> None:
+    with pytest.raises(ConfigError, match=r"without --policy\.init") as raised:
+        PolicyConfig(init="none", init_part="encoders")
+    check_sentence(raised.value)
+
+
+def test_sizes_of_what_is_not_taken_may_be_asked_for(
+    saved_checkpoint: Path, small_sizes: dict[str, int]
+) -> None:
+    config = PolicyConfig(init=str(saved_checkpoint), init_part="encoders")
+    asked = replace(config, width=64, execute_length=2)
+    found = fitted_sizes(asked)
+    assert {name: getattr(found, name) for name in small_sizes} == {**small_sizes, "width": 64}
+    with pytest.raises(CheckpointError, match=r"policy\.channels is 16, but it is 8"):
+        fitted_sizes(replace(asked, channels=16))
+    with pytest.raises(CheckpointError, match=r"set --policy\.execute-length 4 or less"):
+        fitted_sizes(replace(asked, execute_length=8))
+    with pytest.raises(CheckpointError, match=r"policy\.width is 64, but it is 32"):
+        fitted_sizes(replace(asked, init_part="all"))
 
 
 def test_sizes_that_are_not_asked_for_are_those_of_the_weights(

@@ -14,11 +14,15 @@ from typing import Any
 
 import imageio.v3 as iio
 import pytest
+import torch
 import yaml
 
 from lam_agent.__main__ import main
+from lam_agent.checkpoint import load_pretrained
 from lam_agent.config import to_plain
 from lam_agent.config_file import read_config
+from lam_agent.policy.policy import VisualActionPolicy
+from lam_agent.seeding import child_seed
 from lam_agent.system import package_versions
 
 TinyRun = tuple[Path, str]
@@ -100,7 +104,13 @@ def test_the_folder_holds_everything_and_no_half_written_file(tiny_run: TinyRun)
     assert not (checkpoints / "last").readlink().is_absolute()  # The folder can be moved.
     for name in ("000_reach", "001_push"):
         policy = {path.name for path in (checkpoints / name / "pretrained_model").iterdir()}
-        assert policy == {"config.json", "model.safetensors", "parity.safetensors", "README.md"}
+        assert policy == {
+            "config.json",
+            "model.safetensors",
+            "parity.safetensors",
+            "instructions.safetensors",
+            "README.md",
+        }
         assert (checkpoints / name / "training_state/snapshot.safetensors").stat().st_size > 0
     assert weights(folder, "000_reach") != weights(folder, "001_push")
 
@@ -188,6 +198,31 @@ def test_a_run_can_start_from_a_checkpoint(
     # Row 0 is the policy that the other run had after reach, on the same test starts.
     assert results["success"][0] == read(tiny_run[0])["success"][1][1:]
     assert results["cost"]["replay_bytes"] == 0
+
+
+def test_a_run_can_start_from_encoders_alone(
+    tiny_run: TinyRun,
+    tiny_arguments: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    check_sentence: Callable[[object], str],
+) -> None:
+    start, folder = tiny_run[0] / "checkpoints/000_reach", tmp_path / "from_encoders"
+    arguments = ["--policy.init", str(start), "--policy.init-part", "encoders", "--adapt", "head"]
+    arguments += ["--task-stream", "push", "--strategy", "naive", "--train.max-steps", "2"]
+    assert main(["run", *tiny_arguments, *arguments, "--output-dir", str(folder)]) == 0
+    (warning,) = (line for line in capsys.readouterr().out.splitlines() if "Warning" in line)
+    assert "trunk is random and frozen" in check_sentence(warning)
+    assert read(folder)["protocol"]["policy_init"] == "000_reach, encoders"
+    (theirs, _), (ours, contract) = (load_pretrained(path) for path in (start, folder))
+    assert contract.policy.init_part == "all"
+    with torch.random.fork_rng():
+        torch.manual_seed(child_seed(0, "weights"))
+        random = VisualActionPolicy(contract.policy).state_dict()
+    for name, value in ours.state_dict().items():
+        if not name.startswith("head."):
+            origin = theirs.state_dict() if name.startswith("encoders.") else random
+            assert torch.equal(value, origin[name]), name
 
 
 # Mistakes --------------------------------------------------------------------------------------
