@@ -114,9 +114,9 @@ def test_without_the_internet_timm_says_the_same(
     monkeypatch: pytest.MonkeyPatch,
     check_sentence: Callable[[object], str],
 ) -> None:
-    hub = pytest.importorskip("huggingface_hub")
-    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     policy = make_backbone("timm:test_vit", "default")
     with pytest.raises(CheckpointError) as caught:
         load_backbone_weights(policy.encoders, policy.config)
