@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lam_agent.files import write_text_atomically
 from lam_agent.system import available_cores, describe_system
 
 
@@ -37,6 +38,5 @@ def interleaved_rates(
 
 def write_report(path: Path, content: dict[str, Any]) -> None:
     """Write figures together with the machine that they were measured on."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     system = describe_system("cpu", available_cores())
-    path.write_text(json.dumps({**content, "system": system}, indent=2) + "\n", encoding="utf-8")
+    write_text_atomically(path, json.dumps({**content, "system": system}, indent=2) + "\n")
