@@ -10,6 +10,7 @@ from lam_agent.__main__ import main
 from lam_agent.checkpoint import load_pretrained
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("kept_threads")
 def test_a_run_with_a_frozen_backbone(
     tiny_arguments: list[str], tmp_path: Path, check_sentence: Callable[[object], str]
