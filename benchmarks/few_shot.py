@@ -50,7 +50,8 @@ Report = dict[str, Any]
 
 MODES = {"pretrained": "trunk", "encoder": "trunk", "scratch": "full"}
 """Start -> adaptation mode: `pretrained` begins with all weights, `encoder` with those of the
-camera encoders, `scratch` with none; all three have the sizes of the pretrained policy."""
+camera encoders; `scratch` has random weights and the sizes of `--policy.init none`, which learn
+faster from nothing than those of the pretrained policy."""
 
 CURVES = ("push", "pick-place", "hammer", "door-open", "window-close", "stick-pull")
 """Tasks with a full curve by default."""
@@ -119,7 +120,7 @@ def measure(asked: argparse.Namespace, base: RunConfig) -> None:
             strategy="naive",
             adapt=point.mode,
             demonstrations=max(point.demonstrations, 1),
-            policy=_start_of(point.start, pretrained),
+            policy=_start_of(point.start, base.policy, pretrained),
         )
         if point.demonstrations and point.task not in demonstrations:
             whole = replace(config, demonstrations=collected)
@@ -155,10 +156,11 @@ def asked_points(asked: argparse.Namespace) -> Iterator[Point]:
                     yield Point(task, count, start, mode)
 
 
-def _start_of(start: str, pretrained: PolicyConfig) -> PolicyConfig:
+def _start_of(start: str, asked: PolicyConfig, pretrained: PolicyConfig) -> PolicyConfig:
     """Return the policy's configuration for a start."""
     if start == "scratch":
-        return replace(pretrained, init="none", encoder_weights="none")
+        size = pretrained.image_size  # All starts learn from the same pictures.
+        return replace(asked, init="none", init_part="all", image_size=size)
     part: Literal["all", "encoders"] = "encoders" if start == "encoder" else "all"
     return replace(pretrained, init_part=part)
 

@@ -28,6 +28,7 @@ __all__ = [
     "BACKBONE_LIBRARIES",
     "ENCODERS",
     "LOGGERS",
+    "NUM_DEMONSTRATIONS",
     "STRATEGIES",
     "AdaptationConfig",
     "CollectConfig",
@@ -68,9 +69,12 @@ BACKBONE_LIBRARIES = ("timm", "torchvision")
 
 _PICKLED = (".pth", ".pt", ".bin", ".ckpt", ".pkl")
 
+NUM_DEMONSTRATIONS = 50
+"""Demonstrations that are collected of a task where no number is asked for."""
+
 ADAPTATION_MODES = ("full", "trunk", "head", "lora", "adapter")
 
-AdaptationMode = Annotated[str, one_of(ADAPTATION_MODES)]
+AdaptationMode = Annotated[str, one_of(("auto", *ADAPTATION_MODES))]
 """An adaptation mode; the configuration names the nearest one like that of a strategy."""
 
 
@@ -149,8 +153,9 @@ class CollectConfig:
 class PolicyConfig:
     """The visual-action policy."""
 
-    init: str = "none"
-    """Checkpoint folder to start from, or `none` for random weights."""
+    init: str = "lam-tiny"
+    """Weights to start from: lam-tiny, which ships with the package, the folder of a checkpoint, or
+    none for random ones."""
 
     init_part: Literal["all", "encoders"] = "all"
     """What is taken of the checkpoint: all, or its camera encoders, and the rest is random."""
@@ -297,14 +302,14 @@ class RunConfig:
     strategy: StrategyName = "replay"
     """Continual-learning strategy."""
 
-    adapt: AdaptationMode = "full"
-    """What of the policy is trained; the rest is frozen."""
+    adapt: AdaptationMode = "auto"
+    """What of the policy is trained; auto: trunk, or full from random weights."""
 
     seed: int = 0
     """Seed of demonstrations, weights and training."""
 
-    demonstrations: int = 300
-    """Demonstration episodes for each task."""
+    demonstrations: int | None = None
+    """Demonstration episodes for each task; none: 50, or all of one's own."""
 
     demonstrations_path: Path | None = None
     """Folder of demonstrations of one's own, `<task>.safetensors`; none: collect them."""
@@ -356,6 +361,11 @@ class RunConfig:
         return tuple(shuffled)
 
     @property
+    def num_demonstrations(self) -> int:
+        """Demonstrations that are collected of a task."""
+        return self.demonstrations or NUM_DEMONSTRATIONS
+
+    @property
     def first_position(self) -> int:
         """Position of the first experience that is trained; `joint` learns all in the last."""
         return len(self.task_stream) - 1 if self.strategy == "joint" else 0
@@ -401,7 +411,10 @@ class RunConfig:
             )
         self._check_adaptation()
         require(self.seed >= 0, "seed", self.seed, "at least 0")
-        require(self.demonstrations >= 1, "demonstrations", self.demonstrations, "at least 1")
+        if self.demonstrations is not None:
+            require(self.demonstrations >= 1, "demonstrations", self.demonstrations, "at least 1")
+        elif self.demonstrations_path is None:
+            object.__setattr__(self, "demonstrations", NUM_DEMONSTRATIONS)
         require(self.threads is None or self.threads >= 1, "threads", self.threads, "at least 1")
         require(self.video >= 0, "video", self.video, "at least 0")
         for name in self.logger:
@@ -415,6 +428,9 @@ class RunConfig:
         """Refuse what does not go with the adaptation mode; `adapter` gives the policy adapters."""
         from lam_envs.tasks.registry import nearest
 
+        if self.adapt == "auto":
+            is_random = self.policy.init == "none"
+            object.__setattr__(self, "adapt", "full" if is_random else "trunk")
         if self.adapt not in ADAPTATION_MODES:
             raise ConfigError(
                 f"there is no adaptation mode {self.adapt!r}"

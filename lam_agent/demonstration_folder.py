@@ -50,9 +50,7 @@ def check_demonstrations(config: RunConfig) -> None:
 
 
 def read_demonstrations(task: str, config: RunConfig) -> EpisodeSet:
-    """Return the first `config.demonstrations` of one's own demonstrations of a task.
-
-    Where `config.demonstrations` is the default, fewer are enough.
+    """Return the first `config.demonstrations` of one's own demonstrations of a task, or all.
 
     Raises:
         EpisodeError: The file is missing, damaged, or does not fit the run.
@@ -62,12 +60,14 @@ def read_demonstrations(task: str, config: RunConfig) -> EpisodeSet:
     episodes = EpisodeSet.load(path)
     _check_fit(path, episodes, task, config)
     wanted = config.demonstrations
-    if episodes.num_episodes < wanted != RunConfig.demonstrations:
+    if wanted is None:
+        return episodes
+    if episodes.num_episodes < wanted:
         raise ConfigError(
             f"demonstrations is {wanted}, but {path} has {episodes.num_episodes} episodes; ask for "
             f"at most {episodes.num_episodes} or leave --demonstrations away."
         )
-    return episodes if episodes.num_episodes <= wanted else episodes.first(wanted)
+    return episodes.first(wanted)
 
 
 def demonstration_source(config: RunConfig) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def content_key(task: str, config: RunConfig) -> str:
         "format_version": FORMAT_VERSION,
         "task": task,
         "seed": config.seed,
-        "episodes": config.demonstrations,
+        "episodes": config.num_demonstrations,
         "horizon": config.eval.horizon,
         "image_size": config.policy.image_size,
         "collect": settings,
@@ -117,7 +117,7 @@ def load_demonstrations(
     episodes = collect_episodes(
         task,
         scripted_teacher,
-        episodes=config.demonstrations,
+        episodes=config.num_demonstrations,
         seed=config.seed,
         config=config.collect,
         image_size=config.policy.image_size,

@@ -30,7 +30,7 @@ CARD_FILE = "README.md"
 _DIGEST = "config_sha256"
 _NOT_KEPT = ("init", "init_part")
 _POLICY_KEYS = {item.name for item in fields(PolicyConfig)}.difference(_NOT_KEPT)
-_LATER_KEYS = {"encoder", "encoder_weights"}
+_LATER_KEYS = {"encoder", "encoder_weights", "overview"}
 """Settings that checkpoints of earlier versions lack; the defaults are what they had."""
 
 
@@ -150,6 +150,7 @@ class Contract:
         found = sorted(policy) if isinstance(policy, dict) else policy
         keys = set(policy) | _LATER_KEYS if isinstance(policy, dict) else found
         _require(keys == _POLICY_KEYS, "policy", found, f"{sorted(_POLICY_KEYS)}")
+        data = {**data, "policy": {**policy, "init": "none"}} if isinstance(policy, dict) else data
         try:
             return TypeAdapter(cls).validate_json(json.dumps(data), strict=True)
         except ConfigError as error:

@@ -30,7 +30,7 @@ tags:
 
 A policy that looks through {cameras} at {size}x{size} pixels, feels its gripper, reads which
 task it is on, and outputs chunks of {chunk} actions, of which {execute} are executed before it
-looks again. It learned these tasks one after the other with lam_agent {version}, from scripted
+looks again. It learned these tasks {order} with lam_agent {version}, from scripted
 demonstrations in Meta-World v3's simulated Sawyer scenes.
 
 ## Tasks
@@ -104,6 +104,7 @@ def render_card(contract: Contract, story: str = "") -> str:
         model=MODEL_FILE,
         parity=PARITY_FILE,
         instructions=INSTRUCTIONS_FILE,
+        order="all at once" if story else "one after the other",
         story=f"{story}\n" if story else "",
         cpu=contract.parity.tolerance_cpu,
         cuda=contract.parity.tolerance_cuda,

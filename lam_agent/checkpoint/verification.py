@@ -13,7 +13,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from lam_agent.checkpoint.contract import CONFIG_FILE, MODEL_FILE
+from lam_agent.checkpoint.shipped import shipped_weights
 from lam_agent.errors import CheckpointError
+from lam_envs.tasks.registry import nearest
 
 
 def resolve_checkpoint(path: Path | str) -> Path:
@@ -21,12 +23,16 @@ def resolve_checkpoint(path: Path | str) -> Path:
 
     Args:
         path: A checkpoint folder (`pretrained_model`), a folder `checkpoints/NNN_task` or
-            `checkpoints/last` that holds one, or a run folder, whose last one is taken.
+            `checkpoints/last` that holds one, a run folder, whose last one is taken, or the name of
+            weights that ship with the package, where there is no folder of that name.
 
     Raises:
         CheckpointError: There is none.
     """
     path = Path(path).expanduser()
+    shipped = shipped_weights()
+    if not path.exists() and str(path) in shipped:
+        return shipped[str(path)]
     stream = sorted((path / "checkpoints").glob("[0-9]*"), reverse=True)
     for folder in (path, path / "last", path / "checkpoints" / "last", *stream):
         for candidate in (folder, folder / "pretrained_model"):
@@ -34,8 +40,9 @@ def resolve_checkpoint(path: Path | str) -> Path:
                 return candidate
     problem = "holds no checkpoint" if path.is_dir() else "is no folder"
     raise CheckpointError(
-        f"{path} {problem}; name a run folder, one of its checkpoints/NNN_task folders or a "
-        "pretrained_model folder."
+        f"{path} {problem}{nearest(str(path), shipped)}; name a run folder, one of its "
+        "checkpoints/NNN_task folders, a pretrained_model folder, or weights that ship with the "
+        f"package ({', '.join(shipped) or 'none'})."
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tyro
 
-from lam_agent.config import CollectConfig, RunConfig, SimConfig, TaskStream
+from lam_agent.config import NUM_DEMONSTRATIONS, CollectConfig, RunConfig, SimConfig, TaskStream
 from lam_agent.errors import ConfigError
 from lam_agent.options import ModuleNames, merge_imports
 from lam_envs.randomisation.ranges import Randomisation
@@ -21,7 +21,7 @@ class CollectArguments:
     tasks: TaskStream
     """Tasks or named streams, separated by commas."""
 
-    demonstrations: int = RunConfig.demonstrations
+    demonstrations: int = NUM_DEMONSTRATIONS
     """Demonstration episodes for each task."""
 
     seed: int = 0

@@ -15,7 +15,7 @@ from lam_agent.pretrain.config import (
     SelfSupervisedConfig,
 )
 
-_SMALL = PolicyConfig(encoder="vit-small", channels=96, keypoints=64, width=256)
+_SMALL = PolicyConfig(init="none", encoder="vit-small", channels=96, keypoints=64, width=256)
 
 LAM_SMALL = PretrainConfig(
     episodes=200,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,9 @@ from lam_envs.tasks.registry import make_task
 from lam_envs.tasks.scenes import shared_scenes
 
 _PARITY_OBSERVATIONS = 4
+
+_NO_SETTINGS = ("output", "resume", "device", "threads", "cache_dir")
+"""Options of the command that do not decide the weights."""
 
 
 def save_weights(
@@ -71,6 +74,7 @@ def save_weights(
 def _story(config: PretrainConfig, seconds: Mapping[str, float], corpus: Corpus) -> str:
     """Return how the weights were made, as Markdown."""
     plain: dict[str, Any] = to_plain(config)
+    del plain["collect"]["cache_dir"]
     stages = ", ".join(f"{name} {value:.0f} s" for name, value in seconds.items())
     seen = _shared_scenes(config.tasks)
     lines = [
@@ -78,7 +82,13 @@ def _story(config: PretrainConfig, seconds: Mapping[str, float], corpus: Corpus)
         "",
         f"`lam-agent pretrain` from {corpus.num_looks} looks in {config.episodes} episodes a task "
         f"of {len(config.tasks)} tasks, seed {config.seed}, on {torch.get_num_threads()} threads: "
-        f"{stages}.",
+        f"{stages}. The command:",
+        "",
+        "```bash",
+        command(config),
+        "```",
+        "",
+        "All settings of it:",
         "",
         *(f"- {name}: {plain[name]}" for name in ("self_supervised", "cloning", "optimiser")),
         *(f"- {name}: {plain[name]}" for name in ("collect", "randomise", "policy")),
@@ -91,6 +101,21 @@ def _story(config: PretrainConfig, seconds: Mapping[str, float], corpus: Corpus)
         *(f"- `{task}`: the scene of {', '.join(others)}" for task, others in seen.items()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def command(config: PretrainConfig) -> str:
+    """Return the command that makes these weights: what differs from the defaults as flags."""
+    flags = _flags(to_plain(config), to_plain(PretrainConfig()))
+    return " ".join(["lam-agent pretrain", *flags])
+
+
+def _flags(ours: Mapping[str, Any], usual: Mapping[str, Any], prefix: str = "--") -> Iterator[str]:
+    for name, value in ours.items():
+        flag = prefix + name.replace("_", "-")
+        if isinstance(value, dict):
+            yield from _flags(value, usual[name], f"{flag}.")
+        elif value != usual[name] and name not in _NO_SETTINGS:
+            yield f"{flag} {','.join(value) if isinstance(value, list) else value}"
 
 
 def _shared_scenes(tasks: Sequence[str]) -> dict[str, list[str]]:

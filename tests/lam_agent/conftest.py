@@ -49,7 +49,7 @@ def make_policy(small_sizes: dict[str, int]) -> MakePolicy:
     def make(seed: int = 3, **changes: Any) -> VisualActionPolicy:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return VisualActionPolicy(PolicyConfig(**{**small_sizes, **changes}))
+            return VisualActionPolicy(PolicyConfig(**{"init": "none", **small_sizes, **changes}))
 
     return make
 
@@ -217,6 +217,7 @@ def tiny_arguments(cache_dir: Path) -> list[str]:
         "train.validate-every": "2",
         "train.log-every": "2",
         "train.save-every": "1",
+        "policy.init": "none",
         "policy.image-size": "32",
         "policy.width": "32",
         "replay.memory-mb": "0.5",

@@ -172,12 +172,20 @@ def test_pictures_that_are_encoded_once_are_not_shifted(adapt: str, check_senten
 
 def test_features_are_replayed_where_the_encoders_are_frozen_alone(check_sentence: Check) -> None:
     with pytest.raises(ConfigError, match=r"replay\.store is 'features'") as caught:
-        RunConfig(replay=ReplayConfig(store="features"))
+        RunConfig(adapt="full", replay=ReplayConfig(store="features"))
     check_sentence(caught.value)
-    assert not RunConfig().replays_features
+    assert not RunConfig(adapt="full").replays_features
     assert RunConfig(adapt="head").replays_features
     assert RunConfig(adapt="lora", replay=ReplayConfig(store="features")).replays_features
     assert not RunConfig(adapt="lora", replay=ReplayConfig(store="images")).replays_features
+
+
+def test_the_trunk_of_pretrained_weights_is_trained_unless_all_is_asked_for() -> None:
+    random = PolicyConfig(init="none")
+    assert RunConfig().adapt == RunConfig(adapt="auto").adapt == "trunk"
+    assert RunConfig(policy=random).adapt == "full"
+    assert RunConfig(adapt="full").adapt == "full"
+    assert RunConfig(adapt="head", policy=random).adapt == "head"
 
 
 def test_the_mode_adapter_gives_the_policy_adapters() -> None:

@@ -81,7 +81,7 @@ def make_lab(small_sizes: dict[str, int], make_frames: Callable[..., Frames]) ->
             adapt=adapt,
             adaptation=AdaptationConfig(rank=2, bottleneck=3),
             replay=ReplayConfig(store=store),  # type: ignore[arg-type]
-            policy=PolicyConfig(**small_sizes),
+            policy=PolicyConfig(init="none", **small_sizes),
             train=TrainConfig(**{**settings, **train}),
             ewc=EwcConfig(fisher_samples=8),
         )

@@ -37,7 +37,7 @@ def pretrain_config(
         collect=CollectConfig(
             cache_dir=tmp_path_factory.mktemp("episodes"), play_fraction=0.5, look_every=8
         ),
-        policy=PolicyConfig(**small_sizes),
+        policy=PolicyConfig(init="none", **small_sizes),
     )
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from safetensors.torch import load_file
 
 from lam_agent.checkpoint import load_pretrained
+from lam_agent.commands.pretrain import parse
 from lam_agent.errors import ConfigError, Interrupted, RunFolderError
 from lam_agent.interrupts import Interrupts
 from lam_agent.policy.policy import VisualActionPolicy
@@ -23,6 +24,7 @@ from lam_agent.pretrain.folder import PretrainFolder
 from lam_agent.pretrain.pretraining import Pretraining
 from lam_agent.pretrain.processes import Processes
 from lam_agent.pretrain.validation import spread
+from lam_agent.pretrain.weights import command
 from lam_agent.seeding import child_seed
 
 MakeConfig = Callable[..., PretrainConfig]
@@ -72,12 +74,21 @@ def whole(
     return config
 
 
+def test_the_command_on_the_card_has_the_settings(pretrain_config: PretrainConfig) -> None:
+    again = parse(command(pretrain_config).split()[2:])
+    free = {name: getattr(pretrain_config, name) for name in ("output", "threads")}
+    collect = replace(again.collect, cache_dir=pretrain_config.collect.cache_dir)
+    assert replace(again, **free, collect=collect) == pretrain_config
+    assert command(PretrainConfig()) == "lam-agent pretrain"
+
+
 def test_weights_load_and_tell_how_they_were_made(whole: PretrainConfig) -> None:
     policy, contract = load_pretrained(weights_of(whole))
     assert list(contract.tasks) == list(whole.tasks)
     assert policy.config.encoder_depth == whole.policy.encoder_depth
     card = (weights_of(whole) / "README.md").read_text(encoding="utf-8")
     assert "## How they were made" in card
+    assert f"\n{command(whole)}\n" in card
     assert "of 2 tasks, seed 0" in card
     rows = [json.loads(line) for line in (whole.output / "metrics.jsonl").read_text().splitlines()]
     kinds = {row["kind"] for row in rows}

@@ -91,7 +91,9 @@ def test_files_that_cannot_be_read_are_told(
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(b"no tensors")
     for path in (damaged, tmp_path / "missing.safetensors"):
-        config = PolicyConfig(**small_sizes, encoder=CONVOLUTIONAL, encoder_weights=str(path))
+        config = PolicyConfig(
+            init="none", **small_sizes, encoder=CONVOLUTIONAL, encoder_weights=str(path)
+        )
         with pytest.raises(CheckpointError) as caught:
             check_backbone(config)
         assert path.name in check_sentence(caught.value)
