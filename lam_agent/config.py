@@ -376,6 +376,11 @@ class RunConfig:
         return self.train.max_steps * (len(self.task_stream) if self.strategy == "joint" else 1)
 
     @property
+    def batch_size(self) -> int:
+        """Frames in a batch of training."""
+        return self.train.batch_size or (64 if self.is_encoder_frozen else 128)
+
+    @property
     def is_encoder_frozen(self) -> bool:
         """Whether the camera encoders stay as they are, so that pictures are encoded once."""
         return self.adapt != "full"

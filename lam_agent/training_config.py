@@ -42,8 +42,8 @@ class TrainConfig:
     patience: int = 2
     """Validations in a row at full success after which a task is learned."""
 
-    batch_size: int = 128
-    """Frames in a batch, replayed ones included."""
+    batch_size: int | None = None
+    """Frames in a batch, replayed ones included; none: 64, or 128 where encoders are trained."""
 
     accumulate: int = 1
     """Batches of which the mean gradient makes one gradient step."""
@@ -83,8 +83,10 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         require_finite(self, "train.")
-        counts = ("max_steps", "validate_every", "patience", "batch_size", "accumulate")
+        counts = ("max_steps", "validate_every", "patience", "accumulate")
         require_at_least(1, self, "train.", *counts, "log_every", "save_every")
+        if self.batch_size is not None:
+            require_at_least(1, self, "train.", "batch_size")
         require_positive(self, "train.", "learning_rate", "encoder_rate", "clip_norm")
         require_decay(self, "train.", "average_decay", "dropout")
         amounts = ("weight_decay", "auxiliary_weight", "shift_pixels", "warmup_steps")

@@ -78,7 +78,7 @@ class AdaptationStrategy(SupervisedTemplate):  # type: ignore[misc]
             model=policy,
             optimizer=self._new_optimizer(policy),
             criterion=CloningLoss(policy.normaliser, train.auxiliary_weight),
-            train_mb_size=train.batch_size,
+            train_mb_size=config.batch_size,
             train_epochs=1,
             device=policy.device,
             plugins=[
@@ -101,7 +101,7 @@ class AdaptationStrategy(SupervisedTemplate):  # type: ignore[misc]
             [{"params": trained, RATE_FACTOR: factor} for factor, trained in groups.items()],
             lr=train.learning_rate,
             weight_decay=train.weight_decay,
-            foreach=True,
+            fused=True,
         )
 
     def make_optimizer(self, **kwargs: Any) -> None:
@@ -141,7 +141,7 @@ class AdaptationStrategy(SupervisedTemplate):  # type: ignore[misc]
 
     def make_train_dataloader(self, **kwargs: Any) -> None:
         train = self.config.train
-        label, count = self.experience.current_experience, train.batch_size * train.accumulate
+        label, count = self.experience.current_experience, self.config.batch_size * train.accumulate
         self.dataloader = FrameLoader(
             [(self.seen, label, count)], self.config.max_steps, self.generator
         )
