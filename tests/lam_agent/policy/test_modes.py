@@ -1,6 +1,7 @@
 """Adaptation modes: what is trained, that nothing changes at first, and their checkpoints."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from lam_agent.checkpoint import load_initial_weights, load_pretrained
+from lam_agent.checkpoint import fitted_sizes, load_initial_weights, load_pretrained
 from lam_agent.config import ADAPTATION_MODES, PolicyConfig
 from lam_agent.controller import Controller
 from lam_agent.errors import CheckpointError
@@ -210,7 +211,8 @@ def test_the_documented_numbers_are_those_of_the_default_policy() -> None:
     rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| `")]
     numbers = {row[0].strip(" `"): [cell.strip() for cell in row[-2:]] for row in rows}
     for mode in ADAPTATION_MODES:
-        policy = VisualActionPolicy(PolicyConfig(adapter_size=16 if mode == "adapter" else 0))
+        size = 16 if mode == "adapter" else 0
+        policy = VisualActionPolicy(replace(fitted_sizes(PolicyConfig()), adapter_size=size))
         freeze(policy, mode, rank=8, seed=0)
         counts = [f"{policy.num_parameters(trainable=t):,}" for t in (True, False)]
         assert numbers[mode] == counts, mode
