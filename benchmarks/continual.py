@@ -1,11 +1,13 @@
 """The main job, measured: strategies on a task stream, each as a user runs it.
 
     python -m benchmarks.continual [--runs replay:0,replay:1,replay:2,naive:0,ewc:0,cumulative:0]
-    python -m benchmarks.continual --task-stream cw10 --demonstrations 50 --runs replay:0
+    python -m benchmarks.continual --task-stream cw10 --runs replay:0
+    python -m benchmarks.continual --init none --demonstrations 300
 
 Each run is a process of its own with the README's command. The first run of a seed collects its
 demonstrations; later runs with the same seed find them in the cache, and `collected` says which.
-Writes one json for each run and a summary into `benchmarks/results/`.
+Writes one json for each run and a summary into `benchmarks/results/`; those of random initial
+weights have `scratch` in their names.
 """
 
 from __future__ import annotations
@@ -75,6 +77,7 @@ def main() -> None:
     parser.add_argument("--task-stream", default="reach,push")
     parser.add_argument("--runs", default=DEFAULT_RUNS, help="strategy:seed, separated by commas")
     parser.add_argument("--demonstrations", type=int, help="for each task; default: the command's")
+    parser.add_argument("--init", help="weights, as --policy.init names them; default: lam-tiny")
     parser.add_argument("--threads", type=int, help="CPU threads of each run; default: all cores")
     parser.add_argument("--cache", type=Path, help="keep demonstrations here between calls")
     arguments = parser.parse_args()
@@ -83,6 +86,9 @@ def main() -> None:
         extra += ["--demonstrations", str(arguments.demonstrations)]
     RESULTS.mkdir(exist_ok=True)
     name = arguments.task_stream.replace(",", "-")
+    if arguments.init:
+        extra += ["--policy.init", arguments.init]
+        name += "_scratch" if arguments.init == "none" else f"_{Path(arguments.init).name}"
     with tempfile.TemporaryDirectory() as folder:
         for run in arguments.runs.split(","):
             strategy, _, seed = run.partition(":")
@@ -97,6 +103,7 @@ def main() -> None:
     rows = [
         summarise(json.loads(path.read_text(encoding="utf-8")))
         for path in sorted(RESULTS.glob(f"continual_{name}_*_seed*.json"))
+        if arguments.init or "_scratch_" not in path.name
     ]
     summary = RESULTS / f"continual_{name}.json"
     summary.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
