@@ -42,7 +42,8 @@ def fitted_sizes(config: PolicyConfig) -> PolicyConfig:
             option = f"policy.{item.name.replace('_', '-')}"
             raise CheckpointError(
                 f"{option} is {ours}, but it is {found} in the checkpoint {folder}; leave "
-                f"--{option} away, or start from other weights."
+                f"--{option} away, or start from other weights or random ones "
+                "(--policy.init none)."
             )
     length = sizes.get("chunk_length", config.chunk_length)
     if config.execute_length > length:
