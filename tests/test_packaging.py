@@ -135,7 +135,12 @@ def test_wheel_contains_both_packages(tmp_path: Path) -> None:
     assert len(templates) > 5
     scenes = package_files(".xml")
     assert "lam_envs/tasks/stick_push.xml" in scenes
-    assert names == package_files(".py") | package_files("py.typed") | templates | scenes
+    weights = {
+        file.relative_to(ROOT).as_posix() for file in (ROOT / "lam_agent/weights").glob("*/*")
+    }
+    assert "lam_agent/weights/lam-tiny/model.safetensors" in weights
+    sources = package_files(".py") | package_files("py.typed")
+    assert names == sources | templates | scenes | weights
     assert {"lam_agent/py.typed", "lam_envs/py.typed"} <= names
 
 
