@@ -150,7 +150,7 @@ class Contract:
         found = sorted(policy) if isinstance(policy, dict) else policy
         keys = set(policy) | _LATER_KEYS if isinstance(policy, dict) else found
         _require(keys == _POLICY_KEYS, "policy", found, f"{sorted(_POLICY_KEYS)}")
-        data = {**data, "policy": {**policy, "init": "none"}} if isinstance(policy, dict) else data
+        data["policy"] = {**policy, "init": "none"}
         try:
             return TypeAdapter(cls).validate_json(json.dumps(data), strict=True)
         except ConfigError as error:

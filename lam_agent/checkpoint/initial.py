@@ -31,11 +31,12 @@ def fitted_sizes(config: PolicyConfig) -> PolicyConfig:
         return config
     folder = resolve_checkpoint(Path(config.init))
     theirs = read_contract(folder).policy
+    asked = config.kept()
     sizes: dict[str, Any] = {}
     for item in fields(PolicyConfig):
         if item.name in _FREE:
             continue
-        ours, found = getattr(config.kept(), item.name), getattr(theirs, item.name)
+        ours, found = getattr(asked, item.name), getattr(theirs, item.name)
         if ours in (item.default, found):
             sizes[item.name] = found
         elif config.init_part == "all" or item.name not in BEHIND_ENCODERS:
