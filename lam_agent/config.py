@@ -129,8 +129,8 @@ class CollectConfig:
     play_fraction: float = 0.0
     """Share of the episodes that move smoothly at random; labels stay the teacher's."""
 
-    steps_after_success: int = 20
-    """Control steps that are kept after the first success."""
+    steps_after_success: int = 100
+    """Control steps that are kept after the first success: what a policy sees close to the goal."""
 
     look_every: int = 4
     """Control steps between two looks of the cameras; actions are kept for every step."""
@@ -379,6 +379,12 @@ class RunConfig:
     def batch_size(self) -> int:
         """Frames in a batch of training."""
         return self.train.batch_size or (64 if self.is_encoder_frozen else 128)
+
+    @property
+    def dropout(self) -> float:
+        """Dropout in the trunk while training."""
+        usual = 0.2 if self.is_encoder_frozen else 0.0
+        return usual if self.train.dropout is None else self.train.dropout
 
     @property
     def is_encoder_frozen(self) -> bool:

@@ -60,8 +60,8 @@ class TrainConfig:
     weight_decay: float = 1e-3
     """Weight decay of AdamW."""
 
-    dropout: float = 0.0
-    """Dropout in the trunk while training."""
+    dropout: float | None = None
+    """Dropout in the trunk while training; none: 0.2, or 0 where encoders are trained."""
 
     average_decay: float = 0.99
     """Decay of the running average of the weights that is validated and kept."""
@@ -88,7 +88,9 @@ class TrainConfig:
         if self.batch_size is not None:
             require_at_least(1, self, "train.", "batch_size")
         require_positive(self, "train.", "learning_rate", "encoder_rate", "clip_norm")
-        require_decay(self, "train.", "average_decay", "dropout")
+        require_decay(self, "train.", "average_decay")
+        if self.dropout is not None:
+            require_decay(self, "train.", "dropout")
         amounts = ("weight_decay", "auxiliary_weight", "shift_pixels", "warmup_steps")
         require_at_least(0, self, "train.", *amounts)
 

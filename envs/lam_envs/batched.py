@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from lam_envs.camera import CameraRenderer
+from lam_envs.camera import HIDDEN_POS, CameraRenderer
 from lam_envs.errors import InvalidActionError, InvalidResetError, InvalidSettingError
 from lam_envs.instability import OnUnstable, check_on_unstable, unstable_error
 from lam_envs.looks import standard_appearance
@@ -338,6 +338,9 @@ class BatchedEnv:
                 num_threads=self.num_threads,
             )
         goal = self.worlds.start.target_pos if self.task.shows_goal else None
+        if (roaming := self._roaming_marker()) is not None:
+            is_shown, places = roaming
+            goal = torch.where(is_shown[:, None], places, places.new_tensor(HIDDEN_POS))
         looks, shifts = self._looks, None
         if self._randomiser is not None:
             looks, shifts = self._randomiser.looks, self._randomiser.shifts
@@ -352,8 +355,23 @@ class BatchedEnv:
         return self.task.teacher(self._state).to(torch.float32).clamp(-1.0, 1.0)
 
     def tracked_positions(self) -> torch.Tensor:
-        """Return object and goal position, shape (num_envs, 6), float32, metres."""
-        return self.task.tracked_positions(self._state).to(torch.float32)
+        """Return object and goal position, shape (num_envs, 6), float32, metres.
+
+        Where randomisation lets the marker roam, its position stands in place of the goal's.
+        """
+        tracked = self.task.tracked_positions(self._state)
+        if (roaming := self._roaming_marker()) is not None:
+            is_shown, places = roaming
+            goal = torch.where(is_shown[:, None], places.to(tracked), tracked[:, 3:])
+            tracked = torch.cat((tracked[:, :3], goal), 1)
+        return tracked.to(torch.float32)
+
+    def _roaming_marker(self) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Return in which worlds the marker roams, and where; None where it marks a goal."""
+        if self._randomiser is None or self.task.shows_goal:
+            return None
+        marker = self._randomiser.marker
+        return marker.is_shown, marker.positions(self._steps, self._state[:, :3])
 
     def _drop_unstable(self) -> None:
         """Leave the episodes of broken worlds out, or raise the error that names one."""

@@ -24,7 +24,7 @@ from lam_envs.sim.protocol import BatchSim
 from lam_envs.warp_runtime import wp
 
 _POSES = ("geom_xpos", "geom_xmat", "cam_xpos", "cam_xmat")
-_HIDDEN_POS = (0.0, 0.0, -10.0)
+HIDDEN_POS = (0.0, 0.0, -10.0)
 _DEVICE = "cpu"
 
 
@@ -108,7 +108,7 @@ class CameraRenderer:
         """
         poses = {name: sim.field(name).cpu().numpy() for name in _POSES}
         geom_xpos = poses["geom_xpos"].astype(np.float32)
-        geom_xpos[:, self._marker] = _HIDDEN_POS if goal_pos is None else goal_pos.cpu().numpy()
+        geom_xpos[:, self._marker] = HIDDEN_POS if goal_pos is None else goal_pos.cpu().numpy()
         poses["geom_xpos"] = geom_xpos
         if shifts is not None:
             self._shift(poses, shifts)

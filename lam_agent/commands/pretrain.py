@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import tyro
@@ -59,8 +59,10 @@ def _size_in(arguments: Sequence[str]) -> str:
 def command(arguments: Sequence[str]) -> None:
     """Pretrain a policy, or go on with it."""
     config = parse(arguments)
+    from lam_agent.checkpoint import fitted_sizes
     from lam_agent.pretrain.folder import PretrainFolder
 
+    config = replace(config, policy=fitted_sizes(config.policy))
     folder = PretrainFolder(config)
     import torch
     from rich.console import Console

@@ -73,7 +73,7 @@ class AdaptationStrategy(SupervisedTemplate):  # type: ignore[misc]
         self._prepared: int | None = None
         self._parts: list[tuple[ObservationBatch, TargetBatch]] = []
         train = config.train
-        policy.set_dropout(train.dropout)
+        policy.set_dropout(config.dropout)
         super().__init__(
             model=policy,
             optimizer=self._new_optimizer(policy),

@@ -125,11 +125,13 @@ NEARLY_STILL = replace(
     camera_position_m=0.002,
     camera_angle_deg=0.2,
     table_height_m=0.0,
+    roaming_marker=0.6,
 )
 """All but where the cameras are: one that is off by 2 degrees sees a thing 5 cm from where it is,
-and a policy that learns from such pictures places all things coarsely."""
+and a policy that learns from such pictures places all things coarsely. Few tasks mark their goal,
+and only in a part of the workspace; the roaming marker is all over it."""
 
-_NOISE = CollectConfig(noise_std=0.3, noisy_fraction=0.7, play_fraction=0.2)
+_NOISE = CollectConfig(noise_std=0.3, noisy_fraction=0.7, play_fraction=0.2, steps_after_success=20)
 
 
 @dataclass(frozen=True)

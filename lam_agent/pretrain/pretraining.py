@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
 
+from lam_agent.checkpoint import load_initial_weights
 from lam_agent.continual.batches import ObservationBatch, TargetBatch
 from lam_agent.continual.snapshot import Snapshot, load_snapshot, save_snapshot
 from lam_agent.evaluate import Evaluation
@@ -61,6 +63,8 @@ class Pretraining:
         torch.manual_seed(child_seed(config.seed, "pretrain-weights"))
         self.policy = VisualActionPolicy(config.policy)
         load_backbone_weights(self.policy.encoders, config.policy)
+        if config.policy.init != "none":
+            load_initial_weights(self.policy, Path(config.policy.init), config.policy.init_part)
         self.policy.to(device)
         self.policy.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.seconds: dict[str, float] = {}

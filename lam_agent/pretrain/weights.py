@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 
-from lam_agent.checkpoint import save_pretrained
+from lam_agent.checkpoint import resolve_checkpoint, save_pretrained
+from lam_agent.checkpoint.contract import CARD_FILE, MODEL_FILE
 from lam_agent.config import to_plain
 from lam_agent.evaluate import Evaluation
+from lam_agent.files import file_digest
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.pretrain.config import PretrainConfig
 from lam_agent.pretrain.corpus import Corpus
@@ -21,6 +23,8 @@ from lam_envs.tasks.registry import make_task
 from lam_envs.tasks.scenes import shared_scenes
 
 _PARITY_OBSERVATIONS = 4
+
+_MADE = "## How they were made"
 
 _NO_SETTINGS = ("output", "resume", "device", "threads", "cache_dir")
 """Options of the command that do not decide the weights."""
@@ -78,7 +82,7 @@ def _story(config: PretrainConfig, seconds: Mapping[str, float], corpus: Corpus)
     stages = ", ".join(f"{name} {value:.0f} s" for name, value in seconds.items())
     seen = _shared_scenes(config.tasks)
     lines = [
-        "## How they were made",
+        _MADE,
         "",
         f"`lam-agent pretrain` from {corpus.num_looks} looks in {config.episodes} episodes a task "
         f"of {len(config.tasks)} tasks, seed {config.seed}, on {torch.get_num_threads()} threads: "
@@ -93,6 +97,7 @@ def _story(config: PretrainConfig, seconds: Mapping[str, float], corpus: Corpus)
         *(f"- {name}: {plain[name]}" for name in ("self_supervised", "cloning", "optimiser")),
         *(f"- {name}: {plain[name]}" for name in ("collect", "randomise", "policy")),
         "",
+        *(_beginning(config.policy.init) if config.policy.init != "none" else ()),
         "## What they have seen of test tasks",
         "",
         "No task of the streams below, unless it is named above. These tasks of the streams are "
@@ -101,6 +106,17 @@ def _story(config: PretrainConfig, seconds: Mapping[str, float], corpus: Corpus)
         *(f"- `{task}`: the scene of {', '.join(others)}" for task, others in seen.items()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _beginning(init: str) -> list[str]:
+    """Return which weights these began with, and how those were made, as lines of Markdown."""
+    folder = resolve_checkpoint(init)
+    digest = file_digest(folder / MODEL_FILE)
+    card = (folder / CARD_FILE).read_text(encoding="utf-8")
+    _, found, rest = card.partition(f"\n{_MADE}\n")
+    told = rest.partition("\n## ")[0].strip() if found else "Their card does not tell how."
+    words = f"They began with `{folder.name}`, whose {MODEL_FILE} has the SHA-256 `{digest}`."
+    return ["## What they began with", "", words, "", told, ""]
 
 
 def command(config: PretrainConfig) -> str:

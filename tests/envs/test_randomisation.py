@@ -155,3 +155,62 @@ def test_the_warp_engine_randomises_alike() -> None:
             warp.sim.model_field(name).double(), native.sim.model_field(name), rtol=2e-2, atol=1e-2
         )
     torch.testing.assert_close(state.double(), native.state, rtol=0, atol=2e-3)
+
+
+def test_the_roaming_marker_is_where_the_tracked_goal_says() -> None:
+    env = BatchedEnv(
+        "button-press", 24, num_threads=2, randomisation=Randomisation(roaming_marker=0.5)
+    )
+    plain = BatchedEnv("button-press", 24, num_threads=2)
+    env.reset(seeds=range(24))
+    plain.reset(seeds=range(24))
+    is_marked = (env.tracked_positions()[:, 3:] != plain.tracked_positions()[:, 3:]).any(1)
+    assert 6 <= int(is_marked.sum()) <= 18
+
+    def changed() -> torch.Tensor:
+        """Return which pixels differ by more than rounding, shape (24, height, width)."""
+        images, expected = (e.images(["front"])["front"].to(torch.int16) for e in (env, plain))
+        return ((images - expected).abs() > 2).any(-1)
+
+    assert not bool(changed()[~is_marked].any())
+    first = env.tracked_positions()
+    for _ in range(8):
+        env.step(torch.zeros(24, 4))
+        plain.step(torch.zeros(24, 4))
+    moved = (env.tracked_positions() - first)[:, 3:].norm(dim=1) > 0.002
+    assert bool(moved[is_marked].all())
+    assert torch.equal(env.state, plain.state)
+    is_seen = changed()
+    assert int(is_seen[is_marked].flatten(1).any(1).sum()) >= int(is_marked.sum()) * 2 // 3
+    red, green, blue = env.images(["front"])["front"][is_seen].to(torch.int16).unbind(-1)
+    assert float(((green > 2 * red) & (green > 2 * blue)).float().mean()) > 0.7
+
+
+def test_a_marked_goal_does_not_roam() -> None:
+    env = make(2, roaming_marker=1.0)
+    plain = BatchedEnv("push", 2, num_threads=1)
+    env.reset(seeds=[1, 2])
+    plain.reset(seeds=[1, 2])
+    assert torch.equal(env.tracked_positions(), plain.tracked_positions())
+    for camera in env.cameras:
+        assert torch.equal(env.images()[camera], plain.images()[camera])
+
+
+def test_the_roaming_marker_is_all_over_the_workspace_and_at_the_hand() -> None:
+    env = BatchedEnv(
+        "lever-pull", 64, cameras=(), num_threads=2, randomisation=Randomisation(roaming_marker=1.0)
+    )
+    env.reset(seeds=range(64))
+    places = []
+    for _ in range(20):
+        env.step(torch.zeros(64, 4))
+        places.append(env.tracked_positions()[:, 3:])
+    everywhere = torch.stack(places)
+    assert float(everywhere[..., 2].min()) >= 0.02 - 1e-6
+    low, high = everywhere.flatten(0, 1).amin(0), everywhere.flatten(0, 1).amax(0)
+    assert bool((high - low > torch.tensor([0.6, 0.5, 0.28])).all())
+    hand = env.state[:, :3].float()
+    is_near = ((everywhere - hand).norm(dim=2) < 0.24).all(0)
+    assert int(is_near.sum()) >= 12
+    on_table = (everywhere[..., 2] < 0.021).all(0)
+    assert int(on_table.sum()) >= 12

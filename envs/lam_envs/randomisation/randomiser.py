@@ -10,6 +10,7 @@ import torch
 from lam_envs.camera import CameraShifts
 from lam_envs.looks import drawn_ids, standard_appearance
 from lam_envs.randomisation.looks import LooksDraw
+from lam_envs.randomisation.marker import MarkerDraw
 from lam_envs.randomisation.physics import PhysicsDraw
 from lam_envs.randomisation.ranges import Randomisation
 from lam_envs.randomisation.views import draw_views
@@ -40,6 +41,8 @@ class Randomiser:
         self._looks_draw = LooksDraw(standard_appearance(model, 1), is_kept, ranges)
         self._sim = sim
         self._physics = PhysicsDraw(sim, ranges) if ranges.changes_physics else None
+        #: Where the marker roams in worlds whose task has no marked goal.
+        self.marker = MarkerDraw(num_worlds, ranges.roaming_marker, sim.device)
 
     @property
     def table_height(self) -> torch.Tensor | float:
@@ -60,6 +63,7 @@ class Randomiser:
             if self._physics is not None:
                 self._physics.draw(generator, world)
                 self.shifts.lowered[world] = float(self._physics.table_height[world])
+            self.marker.draw(generator, world)
         if self._physics is not None:
             self._sim.refresh_constants(mask)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 from lam_envs.errors import InvalidSettingError
 
-_SHARES = ("colours", "textures", "light")
+_SHARES = ("colours", "textures", "light", "roaming_marker")
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,10 @@ class Randomisation:
 
     table_height_m: float = 0.0
     """Largest change of the height of the table and all on it over the robot's foot, metres."""
+
+    roaming_marker: float = 0.0
+    """Share of the episodes of tasks without a marked goal in which the green marker roams about,
+    and demonstrations say where it is in place of the goal, 0 to 1; for pretraining."""
 
     def __post_init__(self) -> None:
         for item in fields(self):

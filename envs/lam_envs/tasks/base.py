@@ -131,7 +131,7 @@ class Task(ABC):
     def teacher(self, state: torch.Tensor) -> torch.Tensor:
         """Return the actions that demonstrations show, shape (N, 4), before clipping to [-1, 1].
 
-        They are the expert's, but for tasks whose expert often fails.
+        They are the expert's, but for tasks whose expert often fails, or succeeds by a hair.
         """
         return self.expert(state)
 

@@ -9,6 +9,9 @@ from lam_envs.tasks.puck import PuckTask
 from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
 
+_HAND_OVER_TCP_M = 0.045
+"""Height of the hand over the tool centre point."""
+
 
 class Reach(PuckTask):
     """Move the hand to the green marker; the puck on the table does not matter.
@@ -35,3 +38,12 @@ class Reach(PuckTask):
         hand, goal = state[:, :3], state[:, -3:]
         effort = torch.zeros_like(state[:, :1])
         return torch.cat((move(hand, goal, 5.0), effort), 1)
+
+    def teacher(self, state: torch.Tensor) -> torch.Tensor:
+        """Bring the tool centre point to the goal, where success is measured.
+
+        The expert brings the hand there, which leaves 8 mm of the 5 cm that are allowed.
+        """
+        aim = state.clone()
+        aim[:, -1] += _HAND_OVER_TCP_M
+        return self.expert(aim)

@@ -14,8 +14,10 @@ from rich.console import Console
 from safetensors.torch import load_file
 
 from lam_agent.checkpoint import load_pretrained
+from lam_agent.commands.pretrain import command as run_pretrain
 from lam_agent.commands.pretrain import parse
-from lam_agent.errors import ConfigError, Interrupted, RunFolderError
+from lam_agent.errors import CheckpointError, ConfigError, Interrupted, RunFolderError
+from lam_agent.files import file_digest
 from lam_agent.interrupts import Interrupts
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.pretrain.config import CloningConfig, PretrainConfig, SelfSupervisedConfig
@@ -106,6 +108,31 @@ def test_a_stopped_run_goes_on_to_the_same_weights(
     expected, found = (load_file(p / "model.safetensors") for p in (weights_of(whole), resumed))
     for name, value in expected.items():
         assert torch.equal(value, found[name]), name
+
+
+def test_pretraining_goes_on_from_other_weights(
+    whole: PretrainConfig, make_config: MakeConfig
+) -> None:
+    policy = replace(whole.policy, init=str(weights_of(whole)))
+    still = replace(whole.optimiser, learning_rate=1e-12, weight_decay=0.0)
+    without = SelfSupervisedConfig(steps=0)
+    made = pretrain(make_config(policy=policy, optimiser=still, self_supervised=without))
+    first, second = (load_file(p / "model.safetensors") for p in (weights_of(whole), made))
+    for name, value in first.items():
+        torch.testing.assert_close(second[name], value, rtol=0, atol=1e-6)
+    card = (made / "README.md").read_text(encoding="utf-8")
+    assert file_digest(weights_of(whole) / "model.safetensors") in card
+    assert card.index("## What they began with") < card.index(f"\n{command(whole)}\n")
+
+
+def test_weights_of_other_sizes_are_refused_before_anything_is_written(
+    whole: PretrainConfig, tmp_path: Path, check_sentence: Callable[[object], str]
+) -> None:
+    arguments = ("--output", str(tmp_path / "new"), "--policy.init", str(weights_of(whole)))
+    with pytest.raises(CheckpointError) as caught:
+        run_pretrain(arguments)
+    assert "policy.channels is 48" in check_sentence(caught.value)
+    assert not (tmp_path / "new").exists()
 
 
 def test_the_first_stage_alone_leaves_the_head_as_it_was(make_config: MakeConfig) -> None:
