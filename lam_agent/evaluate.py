@@ -59,7 +59,7 @@ def instruction_bag(task: str) -> torch.Tensor:
     return bag_of_words(make_task(task).instruction)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def _worlds(
     task: str,
     num_envs: int,
@@ -69,7 +69,7 @@ def _worlds(
     on_unstable: OnUnstable,
     randomisation: Randomisation | None,
 ) -> BatchedEnv:
-    """Keep the environments of an evaluation: making their cameras takes a while."""
+    """Keep environments, those of a stream of ten tasks: making one takes seconds, 90 MB each."""
     return BatchedEnv(
         task,
         num_envs,
