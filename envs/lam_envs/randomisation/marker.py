@@ -22,7 +22,7 @@ _LOWEST_M = 0.02
 """Height of a marker that lies on the table."""
 
 _CYCLES = (0.5, 4.0)
-"""Times that it goes to and fro along an axis in `_PERIOD` control steps."""
+"""Times that it goes back and forth along an axis in `_PERIOD` control steps."""
 
 _PERIOD = 200
 
@@ -30,7 +30,7 @@ _PERIOD = 200
 class MarkerDraw:
     """Draws where the marker goes in the worlds of one engine.
 
-    Along each axis it goes to and fro at a constant speed, so that it is everywhere as often.
+    Along each axis it goes back and forth at a constant speed, so that it is everywhere as often.
 
     Args:
         num_worlds: Number of worlds.
