@@ -93,7 +93,7 @@ def test_labels_are_the_teachers_actions_not_the_executed_ones(clean: EpisodeSet
     said: list[torch.Tensor] = []
 
     def listening(env: BatchedEnv) -> torch.Tensor:
-        said.append(env.expert_actions())
+        said.append(env.teacher_actions())
         return said[-1].clone()
 
     noisy = collect(NOISY, listening)
@@ -146,20 +146,20 @@ def test_a_share_of_the_episodes_is_noisy(noisy: EpisodeSet, clean: EpisodeSet) 
 @pytest.mark.parametrize("look_every", [2, 3])
 def test_episodes_end_some_steps_after_success_at_a_look(look_every: int) -> None:
     config = replace(CLEAN, look_every=look_every)
-    episodes = collect(config, horizon=50)
+    episodes = collect(config, horizon=38)
     env = BatchedEnv("reach", 8, cameras=(), num_threads=1)
     env.reset(seeds=start_seeds("reach", "demonstration", 8, seed=0))
     first_success = torch.full((8,), 1_000)
-    for step in range(50):
-        # The expert of the original run: its labels are what was executed.
-        result = env.step(env.expert_actions())
+    for step in range(38):
+        # The teacher without noise: its labels are what was executed.
+        result = env.step(env.teacher_actions())
         newly = result.is_success & (first_success == 1_000)
         first_success[newly] = step + 1
     expected = [
-        min(50, math.ceil((step + 5) / look_every) * look_every) for step in first_success.tolist()
+        min(38, math.ceil((step + 5) / look_every) * look_every) for step in first_success.tolist()
     ]
     assert lengths(episodes) == expected
-    assert episodes.is_success.tolist() == (first_success <= 50).tolist()
+    assert episodes.is_success.tolist() == (first_success <= 38).tolist()
     assert {True, False} == set(episodes.is_success.tolist())
 
 
