@@ -367,10 +367,10 @@ class BatchedEnv:
         return tracked.to(torch.float32)
 
     def _roaming_marker(self) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """Return in which worlds the marker roams, and where; None where it marks a goal."""
-        if self._randomiser is None or self.task.shows_goal:
+        """Return in which worlds the marker roams, and where; None if it never does here."""
+        marker = self._randomiser.marker if self._randomiser is not None else None
+        if marker is None or self.task.shows_goal:
             return None
-        marker = self._randomiser.marker
         return marker.is_shown, marker.positions(self._steps, self._state[:, :3])
 
     def _drop_unstable(self) -> None:

@@ -41,8 +41,12 @@ class Randomiser:
         self._looks_draw = LooksDraw(standard_appearance(model, 1), is_kept, ranges)
         self._sim = sim
         self._physics = PhysicsDraw(sim, ranges) if ranges.changes_physics else None
-        #: Where the marker roams in worlds whose task has no marked goal.
-        self.marker = MarkerDraw(num_worlds, ranges.roaming_marker, sim.device)
+        #: Where the marker roams in worlds whose task has no marked goal; None: it never does.
+        self.marker = (
+            MarkerDraw(num_worlds, ranges.roaming_marker, sim.device)
+            if ranges.roaming_marker
+            else None
+        )
 
     @property
     def table_height(self) -> torch.Tensor | float:
@@ -63,7 +67,8 @@ class Randomiser:
             if self._physics is not None:
                 self._physics.draw(generator, world)
                 self.shifts.lowered[world] = float(self._physics.table_height[world])
-            self.marker.draw(generator, world)
+            if self.marker is not None:
+                self.marker.draw(generator, world)
         if self._physics is not None:
             self._sim.refresh_constants(mask)
 
