@@ -378,13 +378,21 @@ class RunConfig:
     @property
     def batch_size(self) -> int:
         """Frames in a batch of training."""
-        return self.train.batch_size or (64 if self.is_encoder_frozen else 128)
+        if self.train.batch_size is not None:
+            return self.train.batch_size
+        if not self.is_encoder_frozen:
+            return 128
+        return 96 if self.strategy == "replay" else 64  # 64 of the new task, either way.
 
     @property
-    def dropout(self) -> float:
-        """Dropout in the trunk while training."""
-        usual = 0.2 if self.is_encoder_frozen else 0.0
-        return usual if self.train.dropout is None else self.train.dropout
+    def replayed_fraction(self) -> float:
+        """Share of replayed frames in a batch of training."""
+        return self.replay.batch_fraction or (1 / 3 if self.is_encoder_frozen else 0.5)
+
+    @property
+    def learning_rate(self) -> float:
+        """Peak learning rate of training."""
+        return self.train.learning_rate or (3e-3 if self.adapt in ("full", "trunk") else 1e-2)
 
     @property
     def is_encoder_frozen(self) -> bool:

@@ -43,13 +43,14 @@ class TrainConfig:
     """Validations in a row at full success after which a task is learned."""
 
     batch_size: int | None = None
-    """Frames in a batch, replayed ones included; none: 64, or 128 where encoders are trained."""
+    """Frames in a batch, replayed ones included; none: 128 where encoders are trained, else 64, or
+    96 with replay."""
 
     accumulate: int = 1
     """Batches of which the mean gradient makes one gradient step."""
 
-    learning_rate: float = 3e-3
-    """Peak learning rate of AdamW."""
+    learning_rate: float | None = None
+    """Peak learning rate of AdamW; none: 3e-3 with `--adapt full` or `trunk`, else 1e-2."""
 
     encoder_rate: float = 1.0
     """Factor on the learning rate of the camera encoders (`--adapt full`)."""
@@ -60,8 +61,8 @@ class TrainConfig:
     weight_decay: float = 1e-3
     """Weight decay of AdamW."""
 
-    dropout: float | None = None
-    """Dropout in the trunk while training; none: 0.2, or 0 where encoders are trained."""
+    dropout: float = 0.0
+    """Dropout in the trunk while training."""
 
     average_decay: float = 0.99
     """Decay of the running average of the weights that is validated and kept."""
@@ -87,10 +88,10 @@ class TrainConfig:
         require_at_least(1, self, "train.", *counts, "log_every", "save_every")
         if self.batch_size is not None:
             require_at_least(1, self, "train.", "batch_size")
-        require_positive(self, "train.", "learning_rate", "encoder_rate", "clip_norm")
-        require_decay(self, "train.", "average_decay")
-        if self.dropout is not None:
-            require_decay(self, "train.", "dropout")
+        require_positive(self, "train.", "encoder_rate", "clip_norm")
+        if self.learning_rate is not None:
+            require_positive(self, "train.", "learning_rate")
+        require_decay(self, "train.", "average_decay", "dropout")
         amounts = ("weight_decay", "auxiliary_weight", "shift_pixels", "warmup_steps")
         require_at_least(0, self, "train.", *amounts)
 
@@ -102,8 +103,9 @@ class ReplayConfig:
     memory_mb: float = 64.0
     """Bytes of old tasks' frames that are kept, in units of 10^6 bytes."""
 
-    batch_fraction: float = 0.5
-    """Share of replayed frames in a gradient step."""
+    batch_fraction: float | None = None
+    """Share of replayed frames in a gradient step; none: a half where encoders are trained, else a
+    third."""
 
     store: Literal["images", "features", "auto"] = "auto"
     """What is kept of a picture: itself, or what frozen encoders see; auto: the smaller one."""
@@ -112,7 +114,7 @@ class ReplayConfig:
         require_finite(self, "replay.")
         require(self.memory_mb > 0, "replay.memory-mb", self.memory_mb, "greater than 0")
         require(
-            0 < self.batch_fraction < 1,
+            self.batch_fraction is None or 0 < self.batch_fraction < 1,
             "replay.batch-fraction",
             self.batch_fraction,
             "between 0 and 1, both excluded",

@@ -116,7 +116,7 @@ class EwcPlugin(SupervisedPlugin):  # type: ignore[misc]
         strategy.model.set_dropout(0.0)  # It is of training, not of the likelihood.
         frames, samples = strategy.seen, self.fisher_samples
         fisher = diagonal_fisher(strategy.model, frames, samples, strategy.generator)
-        strategy.model.set_dropout(strategy.config.dropout)
+        strategy.model.set_dropout(strategy.config.train.dropout)
         for name, values in fisher.items():
             self.importance[name] = self.importance.get(name, torch.zeros_like(values)) + values
         self.anchor = {

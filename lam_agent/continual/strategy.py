@@ -73,7 +73,7 @@ class AdaptationStrategy(SupervisedTemplate):  # type: ignore[misc]
         self._prepared: int | None = None
         self._parts: list[tuple[ObservationBatch, TargetBatch]] = []
         train = config.train
-        policy.set_dropout(config.dropout)
+        policy.set_dropout(train.dropout)
         super().__init__(
             model=policy,
             optimizer=self._new_optimizer(policy),
@@ -82,7 +82,7 @@ class AdaptationStrategy(SupervisedTemplate):  # type: ignore[misc]
             train_epochs=1,
             device=policy.device,
             plugins=[
-                SchedulePlugin(train.learning_rate, config.max_steps, train.warmup_steps),
+                SchedulePlugin(config.learning_rate, config.max_steps, train.warmup_steps),
                 *plugins,
                 GuardPlugin(train.clip_norm),
                 validation,
@@ -99,7 +99,7 @@ class AdaptationStrategy(SupervisedTemplate):  # type: ignore[misc]
                 groups.setdefault(factor, []).append(parameter)
         return torch.optim.AdamW(
             [{"params": trained, RATE_FACTOR: factor} for factor, trained in groups.items()],
-            lr=train.learning_rate,
+            lr=self.config.learning_rate,
             weight_decay=train.weight_decay,
             fused=True,
         )
@@ -209,7 +209,7 @@ def make_plugins(config: RunConfig) -> list[Any]:
     """Return the plugins of the strategy that a configuration names."""
     if config.strategy == "replay":
         buffer = ReplayBuffer(int(config.replay.memory_mb * 1e6))
-        fraction, keeps_features = config.replay.batch_fraction, config.replays_features
+        fraction, keeps_features = config.replayed_fraction, config.replays_features
         return [ReplayPlugin(buffer, fraction, keeps_features=keeps_features)]
     if config.strategy == "ewc":
         return [EwcPlugin(config.ewc.strength, config.ewc.fisher_samples)]

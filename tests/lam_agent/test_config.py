@@ -244,3 +244,20 @@ def test_to_plain_holds_every_setting_as_json_can() -> None:
     assert plain["task_stream"] == ["reach", "push"]
     assert plain["output_dir"] == "runs/a" and plain["collect"]["cache_dir"] == "c"
     assert plain["train"]["learning_rate"] == config.train.learning_rate
+
+
+def test_defaults_of_training_follow_what_is_trained() -> None:
+    trunk, full = RunConfig(strategy="replay"), RunConfig(strategy="replay", adapt="full")
+    assert (trunk.batch_size, full.batch_size, RunConfig(strategy="ewc").batch_size) == (
+        96,
+        128,
+        64,
+    )
+    assert trunk.batch_size * (1 - trunk.replayed_fraction) == pytest.approx(64)
+    assert full.replayed_fraction == 0.5
+    rates = {mode: RunConfig(adapt=mode).learning_rate for mode in ("full", "trunk")}
+    assert set(rates.values()) == {3e-3}
+    assert {RunConfig(adapt=mode).learning_rate for mode in ("head", "lora", "adapter")} == {1e-2}
+    train, replay = TrainConfig(learning_rate=0.1, batch_size=7), ReplayConfig(batch_fraction=0.2)
+    asked = RunConfig(strategy="replay", adapt="lora", train=train, replay=replay)
+    assert (asked.learning_rate, asked.batch_size, asked.replayed_fraction) == (0.1, 7, 0.2)
