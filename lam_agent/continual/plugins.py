@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from lam_agent.continual.avalanche_import import import_avalanche
+from lam_agent.continual.capture import part
 from lam_agent.errors import TrainingError
+from lam_agent.optimisation.averaging import RunningAverage
+from lam_agent.optimisation.schedule import rate_share
 
 import_avalanche()
 
@@ -67,9 +69,12 @@ class SchedulePlugin(SupervisedPlugin):  # type: ignore[misc]
 
     def before_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
         step = strategy.clock.train_exp_iterations
-        warmup = min(1.0, (step + 1) / max(1, self.warmup_steps))
-        cosine = 0.5 * (1 + math.cos(math.pi * step / self.max_steps))
-        share = warmup * (_FINAL_SHARE + (1 - _FINAL_SHARE) * cosine)
+        share = rate_share(
+            step,
+            warmup_steps=self.warmup_steps,
+            max_steps=self.max_steps,
+            final_share=_FINAL_SHARE,
+        )
         for group in strategy.optimizer.param_groups:
             group["lr"] = self.learning_rate * group[RATE_FACTOR] * share
 
@@ -77,9 +82,9 @@ class SchedulePlugin(SupervisedPlugin):  # type: ignore[misc]
 class ValidationPlugin(SupervisedPlugin):  # type: ignore[misc]
     """Validates by rollouts, keeps the best weights, stops when the task is learned.
 
-    What is validated and kept is a running average of the weights (Polyak and Juditsky 1992), which
-    succeeds more evenly than the weights of a single step. Cloning loss is a poor proxy of success,
-    so weights are chosen by success; of equal ones the later are kept: they were trained longer.
+    What is validated and kept is a running average of the weights. Cloning loss is a poor proxy of
+    success, so weights are chosen by success; of equal ones the later are kept: they were trained
+    longer.
 
     Args:
         validate: Measures success on the current task's validation starts.
@@ -108,7 +113,7 @@ class ValidationPlugin(SupervisedPlugin):  # type: ignore[misc]
         self.average_decay = average_decay
         self.report = report
         self.curve: list[dict[str, float]] = []
-        self._average: dict[str, torch.Tensor] = {}
+        self._average: RunningAverage | None = None
         self._best_success = -1.0
         self._best_weights: dict[str, torch.Tensor] = {}
         self._full_in_a_row = 0
@@ -116,7 +121,8 @@ class ValidationPlugin(SupervisedPlugin):  # type: ignore[misc]
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return the running average and the best weights as named tensors, for a file."""
-        named = {f"average.{name}": value for name, value in self._average.items()}
+        average = {} if self._average is None else self._average.weights
+        named = {f"average.{name}": value for name, value in average.items()}
         return named | {f"best.{name}": value for name, value in self._best_weights.items()}
 
     def numbers(self) -> dict[str, Any]:
@@ -131,14 +137,11 @@ class ValidationPlugin(SupervisedPlugin):  # type: ignore[misc]
     def load(
         self, tensors: dict[str, torch.Tensor], numbers: dict[str, Any], device: torch.device
     ) -> None:
-        """Undo `tensors` and `numbers`."""
-        for prefix, kept in (("average.", self._average), ("best.", self._best_weights)):
-            kept.clear()
-            kept.update(
-                (name.removeprefix(prefix), value.to(device))
-                for name, value in tensors.items()
-                if name.startswith(prefix)
-            )
+        """Undo `tensors` and `numbers` in the same experience, which has just begun."""
+        assert self._average is not None
+        self._average.load(part(tensors, "average."))
+        best = part(tensors, "best.")
+        self._best_weights = {name: value.to(device) for name, value in best.items()}
         self.curve = [dict(point) for point in numbers["curve"]]
         self._losses = list(numbers["losses"])
         self._best_success = numbers["best_success"]
@@ -147,7 +150,7 @@ class ValidationPlugin(SupervisedPlugin):  # type: ignore[misc]
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         self.curve, self._losses = [], []
         self._best_success, self._full_in_a_row = -1.0, 0
-        self._average = _copy_weights(strategy.model)
+        self._average = RunningAverage(strategy.model, self.average_decay)
         self._best_weights = {}
         # Avalanche clears this flag only when another epoch begins.
         strategy._stop_training = False
@@ -156,43 +159,26 @@ class ValidationPlugin(SupervisedPlugin):  # type: ignore[misc]
         self._losses.append(float(strategy.loss.detach()))
         # Avalanche's clock counts the iteration after this call.
         step = strategy.clock.train_exp_iterations + 1
-        # The average forgets its start at once: (1 + n) / (10 + n) is smaller at first.
-        decay = min(self.average_decay, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for name, average in self._average.items():
-                average.lerp_(strategy.model.get_parameter(name), 1.0 - decay)
+        assert self._average is not None
+        self._average.update(step)
         if step % self.every == 0 or step == self.max_steps:
-            self._run_validation(strategy, step)
+            self._run_validation(strategy, self._average, step)
 
     def after_training_epoch(self, strategy: Any, **kwargs: Any) -> None:
-        _load_weights(strategy.model, self._best_weights)
+        assert self._average is not None
+        self._average.write(self._best_weights)
 
-    def _run_validation(self, strategy: Any, step: int) -> None:
+    def _run_validation(self, strategy: Any, average: RunningAverage, step: int) -> None:
         """Validate the average, keep it if it is the best, stop if the task is learned."""
-        current = _copy_weights(strategy.model)
-        _load_weights(strategy.model, self._average)
-        success = self.validate()
-        _load_weights(strategy.model, current)
+        with average.applied():
+            success = self.validate()
         loss = sum(self._losses) / len(self._losses)
         self._losses = []
         self.curve.append({"step": step, "loss": loss, "success": success})
         self.report(step, loss, success)
         if success >= self._best_success:
             self._best_success = success
-            self._best_weights = {name: value.clone() for name, value in self._average.items()}
+            self._best_weights = {name: value.clone() for name, value in average.weights.items()}
         self._full_in_a_row = self._full_in_a_row + 1 if success == 1.0 else 0
         if self._full_in_a_row >= self.patience:
             strategy.stop_training()
-
-
-def _copy_weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """Return copies of all parameters that are trained by name."""
-    named = model.named_parameters()
-    return {name: weight.detach().clone() for name, weight in named if weight.requires_grad}
-
-
-def _load_weights(model: torch.nn.Module, weights: dict[str, torch.Tensor]) -> None:
-    """Write parameters into a model."""
-    with torch.no_grad():
-        for name, value in weights.items():
-            model.get_parameter(name).copy_(value)

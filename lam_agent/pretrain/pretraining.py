@@ -164,7 +164,7 @@ class Pretraining:
                 interrupts=self.interrupts,
                 progress=update,
             )
-        training.average.adopt()
+        training.average.write()
         self._say(f"{stage.name}: {stage.steps} steps in {self.seconds[stage.name]:.0f} s.")
 
     def _validate(self, when: str, step: int) -> Sequence[Evaluation]:

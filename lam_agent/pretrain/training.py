@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,8 +15,9 @@ from lam_agent.continual.precision import autocast
 from lam_agent.errors import TrainingError
 from lam_agent.interrupts import Interrupts
 from lam_agent.logs import MetricLogger
+from lam_agent.optimisation.averaging import RunningAverage
+from lam_agent.optimisation.schedule import rate_share
 from lam_agent.policy.policy import VisualActionPolicy
-from lam_agent.pretrain.averaging import RunningAverage
 from lam_agent.pretrain.config import OptimiserConfig
 from lam_agent.pretrain.processes import Processes
 from lam_agent.seeding import child_seed
@@ -171,11 +171,13 @@ class StageTraining:
         restore_optimizer(self._module, self._optimiser, part(tensors, "optimiser."))
 
     def _set_learning_rate(self) -> None:
-        """Raise the learning rate linearly, then lower it along a cosine."""
-        rise = min(1.0, (self.step + 1) / self.config.warmup_steps)
-        cosine = 0.5 * (1.0 + math.cos(math.pi * self.step / self.stage.steps))
+        share = rate_share(
+            self.step,
+            warmup_steps=self.config.warmup_steps,
+            max_steps=self.stage.steps,
+            final_share=_FINAL_SHARE,
+        )
         for group in self._optimiser.param_groups:
-            share = rise * (_FINAL_SHARE + (1.0 - _FINAL_SHARE) * cosine)
             group["lr"] = self.config.learning_rate * share
 
     def _require_finite(self, is_finite: bool, what: str, arguments: tuple[Any, ...]) -> None:

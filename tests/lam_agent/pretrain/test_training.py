@@ -9,7 +9,6 @@ from torch import nn
 from lam_agent.errors import TrainingError
 from lam_agent.interrupts import Interrupts
 from lam_agent.policy.policy import VisualActionPolicy
-from lam_agent.pretrain.averaging import RunningAverage
 from lam_agent.pretrain.config import OptimiserConfig, PretrainConfig
 from lam_agent.pretrain.corpus import Corpus
 from lam_agent.pretrain.processes import Processes
@@ -98,18 +97,3 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_task(
     assert "loss is not finite in step 3 of self-supervision (task reach-wall)" in words
     assert saved == []
     assert all(bool(value.isfinite().all()) for value in training.state().values())
-
-
-def test_the_average_is_applied_and_taken_off() -> None:
-    module = nn.Linear(2, 1)
-    average = RunningAverage(module, 0.5)
-    before = module.weight.detach().clone()
-    with torch.no_grad():
-        module.weight.add_(1.0)
-    average.update(1)
-    now = module.weight.detach().clone()
-    with average.applied():
-        inside = module.weight.detach().clone()
-    assert torch.equal(module.weight, now)
-    share = float(((inside - before) / (now - before)).mean())
-    assert share == pytest.approx(1 - 2 / 11)

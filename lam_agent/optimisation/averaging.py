@@ -10,23 +10,25 @@ from torch import nn
 
 
 class RunningAverage:
-    """Average of the parameters of a module (Polyak and Juditsky 1992).
+    """Average of the parameters of a module that are trained (Polyak and Juditsky 1992).
 
     Args:
         module: The module.
-        decay: Decay of the average; it is smaller in the first steps.
+        decay: Decay of the average; it is smaller in the first steps, so that the average forgets
+            the weights that it began with.
     """
 
     def __init__(self, module: nn.Module, decay: float) -> None:
-        self._module = module
         self._decay = decay
-        self.weights = {name: p.detach().clone() for name, p in module.named_parameters()}
+        self._trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
+        #: The average of each parameter, by name.
+        self.weights = self._copies()
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Take in the weights after gradient step `step`, from 1."""
         decay = min(self._decay, (1 + step) / (10 + step))
-        for name, weight in self._module.named_parameters():
+        for name, weight in self._trained.items():
             self.weights[name].lerp_(weight, 1.0 - decay)
 
     @torch.no_grad()
@@ -35,21 +37,21 @@ class RunningAverage:
         for name, value in self.weights.items():
             value.copy_(weights[name])
 
-    def adopt(self) -> None:
-        """Put the average into the module for good."""
-        self._write(self.weights)
+    @torch.no_grad()
+    def write(self, weights: Mapping[str, torch.Tensor] | None = None) -> None:
+        """Put weights into the module for good: those given, or the average."""
+        for name, weight in self._trained.items():
+            weight.copy_((self.weights if weights is None else weights)[name])
 
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Put the average into the module while the block runs."""
-        kept = {name: p.detach().clone() for name, p in self._module.named_parameters()}
-        self._write(self.weights)
+        kept = self._copies()
+        self.write()
         try:
             yield
         finally:
-            self._write(kept)
+            self.write(kept)
 
-    @torch.no_grad()
-    def _write(self, weights: Mapping[str, torch.Tensor]) -> None:
-        for name, weight in self._module.named_parameters():
-            weight.copy_(weights[name])
+    def _copies(self) -> dict[str, torch.Tensor]:
+        return {name: weight.detach().clone() for name, weight in self._trained.items()}

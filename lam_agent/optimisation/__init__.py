@@ -1,0 +1,1 @@
+"""What every training shares: the course of the learning rate and an average of the weights."""
