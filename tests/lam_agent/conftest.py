@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -23,6 +25,14 @@ from lam_envs.tasks.registry import make_task
 
 MakePolicy = Callable[..., VisualActionPolicy]
 MakeObservations = Callable[..., dict[str, torch.Tensor]]
+ImportBenchmark = Callable[[str], ModuleType]
+
+
+@pytest.fixture
+def import_benchmark(monkeypatch: pytest.MonkeyPatch) -> ImportBenchmark:
+    """Import a module of the benchmarks, which are not installed, by its name."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])
+    return lambda name: importlib.import_module(f"benchmarks.{name}")
 
 
 @pytest.fixture(scope="session")

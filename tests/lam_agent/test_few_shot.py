@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -14,16 +13,15 @@ import pytest
 
 from lam_agent.__main__ import main
 
-ROOT = Path(__file__).parents[2]
-
 pytestmark = pytest.mark.usefixtures("kept_threads")
 
 
 @pytest.fixture
-def few_shot(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The benchmark, which is not installed, with a small collection."""
-    monkeypatch.syspath_prepend(ROOT)
-    module = importlib.import_module("benchmarks.few_shot")
+def few_shot(
+    import_benchmark: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> ModuleType:
+    """The benchmark, with a small collection."""
+    module = import_benchmark("few_shot")
     monkeypatch.setattr(module, "NUM_COLLECTED", 4)
     return module
 

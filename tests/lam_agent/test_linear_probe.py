@@ -1,20 +1,16 @@
 """The linear probe: a line is found where there is one, and judged on other starts."""
 
-import importlib
-from pathlib import Path
+from collections.abc import Callable
 from types import ModuleType
 
 import pytest
 import torch
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture
-def linear_probe(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The benchmark, which is not installed."""
-    monkeypatch.syspath_prepend(ROOT)
-    return importlib.import_module("benchmarks.linear_probe")
+def linear_probe(import_benchmark: Callable[[str], ModuleType]) -> ModuleType:
+    """The benchmark."""
+    return import_benchmark("linear_probe")
 
 
 def test_the_error_is_of_what_no_line_can_tell(linear_probe: ModuleType) -> None:
