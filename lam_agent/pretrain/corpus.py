@@ -52,9 +52,13 @@ class Corpus:
     Args:
         episodes: Task -> its episodes.
         chunk_length: Actions of a chunk.
+        num_cached: Tasks whose episodes were read from the cache.
     """
 
-    def __init__(self, episodes: Mapping[str, EpisodeSet], chunk_length: int) -> None:
+    def __init__(
+        self, episodes: Mapping[str, EpisodeSet], chunk_length: int, num_cached: int = 0
+    ) -> None:
+        self.num_cached = num_cached
         self._sources = [
             _Source(
                 Frames.from_episodes(item, make_task(task).instruction, chunk_length),
@@ -108,10 +112,12 @@ class Corpus:
 def load_corpus(config: RunConfig, progress: RunProgress) -> Corpus:
     """Collect the episodes of all tasks, or read them from the cache."""
     episodes: dict[str, EpisodeSet] = {}
+    num_cached = 0
     for task in config.task_stream:
         with progress.phase(f"collecting {task}") as update:
-            episodes[task], _ = load_demonstrations(task, config, update)
-    return Corpus(episodes, config.policy.chunk_length)
+            episodes[task], is_cached = load_demonstrations(task, config, update)
+        num_cached += is_cached
+    return Corpus(episodes, config.policy.chunk_length, num_cached)
 
 
 def _with_next(episodes: EpisodeSet) -> torch.Tensor:

@@ -76,7 +76,7 @@ class Pretraining:
         self._say(f"{corpus.num_looks} looks of {len(self.config.tasks)} tasks.")
         reached = load_snapshot(self.folder.path) if self.config.resume else None
         if reached is not None:
-            self.seconds |= reached.seconds
+            self.seconds = dict(reached.seconds)
         for position, stage in enumerate(self._stages(corpus)):
             if reached is not None and position < reached.position:
                 continue
@@ -96,7 +96,8 @@ class Pretraining:
         corpus = None
         if self.processes.is_first:
             corpus = load_corpus(self.config.demonstrations(), self.progress)
-            self.seconds["collect"] = time.monotonic() - start
+            cached = f" ({corpus.num_cached} tasks from the cache)" if corpus.num_cached else ""
+            self.seconds[f"collect{cached}"] = time.monotonic() - start
         self.processes.wait()
         return corpus or load_corpus(self.config.demonstrations(), self.progress)
 

@@ -122,6 +122,7 @@ def test_pretraining_goes_on_from_other_weights(
         torch.testing.assert_close(second[name], value, rtol=0, atol=1e-6)
     card = (made / "README.md").read_text(encoding="utf-8")
     assert file_digest(weights_of(whole) / "model.safetensors") in card
+    assert "collect (2 tasks from the cache)" in card  # `whole` has filled it.
     assert card.index("## What they began with") < card.index(f"\n{command(whole)}\n")
 
 
