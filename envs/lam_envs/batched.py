@@ -165,7 +165,6 @@ class BatchedEnv:
         self._randomiser = None
         if randomisation is not None and randomisation.is_on:
             self._randomiser = Randomiser(self.sim, randomisation)
-        self._looks = standard_appearance(self.model, num_envs)
         self._needs_reset = torch.ones(num_envs, dtype=torch.bool, device=self.sim.device)
         self._is_dropped = torch.zeros(num_envs, dtype=torch.bool, device=self.sim.device)
         self._steps = torch.zeros(num_envs, dtype=torch.int64, device=self.sim.device)
@@ -251,6 +250,8 @@ class BatchedEnv:
         self._vectors[mask] = reset_vectors.to(self._vectors)
         if self._randomiser is not None and seeds is not None:
             self._randomiser.draw(mask, seeds)
+            for renderer in self._renderers.values():
+                self._dress(renderer)
         state = self.worlds.reset(mask, self._vectors)
         self._state = torch.where(mask[:, None], state, self._state)
         self._steps[mask] = 0
@@ -336,15 +337,14 @@ class BatchedEnv:
                 cameras=key[0],
                 image_size=key[1],
                 num_threads=self.num_threads,
+                device=self.device,
             )
+            self._dress(self._renderers[key])
         goal = self.worlds.start.target_pos if self.task.shows_goal else None
         if (roaming := self._roaming_marker()) is not None:
             is_shown, places = roaming
             goal = torch.where(is_shown[:, None], places, places.new_tensor(HIDDEN_POS))
-        looks, shifts = self._looks, None
-        if self._randomiser is not None:
-            looks, shifts = self._randomiser.looks, self._randomiser.shifts
-        return self._renderers[key].render(self.sim, looks, goal, shifts)
+        return self._renderers[key].render(self.sim, goal)
 
     def expert_actions(self) -> torch.Tensor:
         """Return the scripted expert's actions in the current state, (num_envs, 4), float32."""
@@ -365,6 +365,13 @@ class BatchedEnv:
             goal = torch.where(is_shown[:, None], places.to(tracked), tracked[:, 3:])
             tracked = torch.cat((tracked[:, :3], goal), 1)
         return tracked.to(torch.float32)
+
+    def _dress(self, renderer: CameraRenderer) -> None:
+        """Give a renderer the looks that the worlds have now."""
+        if self._randomiser is None:
+            renderer.dress(standard_appearance(self.model, self.num_envs))
+        else:
+            renderer.dress(self._randomiser.looks, self._randomiser.shifts)
 
     def _roaming_marker(self) -> tuple[torch.Tensor, torch.Tensor] | None:
         """Return in which worlds the marker roams, and where; None if it never does here."""

@@ -1,13 +1,14 @@
-"""Cameras: a ray tracer on CPU cores; no GL library is needed.
+"""Cameras: a ray tracer on CPU cores or on a GPU; no GL library is needed.
 
-The worlds are split over threads: Warp releases the GIL while it traces. Physics of any engine
-feeds it through the world poses of geoms and cameras.
+On CPU cores the worlds are split over threads: Warp releases the GIL while it traces. Physics of
+any engine feeds it through the world poses of geoms and cameras.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -25,7 +26,7 @@ from lam_envs.warp_runtime import wp
 
 _POSES = ("geom_xpos", "geom_xmat", "cam_xpos", "cam_xmat")
 HIDDEN_POS = (0.0, 0.0, -10.0)
-_DEVICE = "cpu"
+_CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,15 @@ class CameraShifts:
 
 
 class CameraRenderer:
-    """Renders the cameras of many worlds.
+    """Renders the cameras of many worlds. How they look is set by `dress`, which comes first.
 
     Args:
         model: The scene's model.
         num_worlds: Number of worlds.
         cameras: Names of the cameras.
         image_size: Height and width, pixels.
-        num_threads: Threads; the pictures do not depend on it.
+        num_threads: Threads on CPU cores; the pictures do not depend on it.
+        device: Where it is drawn, and where the pictures are.
     """
 
     def __init__(
@@ -71,73 +73,103 @@ class CameraRenderer:
         cameras: Sequence[str],
         image_size: int,
         num_threads: int,
+        device: torch.device = _CPU,
     ) -> None:
         self.cameras = tuple(cameras)
+        self.device = device
         self._shape = (len(cameras), num_worlds, image_size, image_size, 3)
-        self._is_fixed = model.cam_bodyid == 0
+        self._is_fixed = torch.from_numpy(model.cam_bodyid == 0).to(device)
         self._marker = name_to_id(model, mujoco.mjtObj.mjOBJ_GEOM, GOAL_MARKER)
-        num_threads = min(num_threads, num_worlds)
+        self._hidden = torch.tensor(HIDDEN_POS, device=device)
+        self._shifts: tuple[torch.Tensor, ...] | None = None
+        by_pixel = device.type != "cpu"
+        num_threads = 1 if by_pixel else min(num_threads, num_worlds)
         edges = np.linspace(0, num_worlds, num_threads + 1).astype(int).tolist()
         self._slices = [slice(start, stop) for start, stop in pairwise(edges)]
-        with wp.ScopedDevice(_DEVICE):
-            drawn = drawn_geoms(model)
+        with _drawing_on(device):
+            drawn = drawn_geoms(model, str(device))
             self._parts = [
-                Pictures(model, drawn, worlds.stop - worlds.start, cameras, image_size)
+                Pictures(
+                    *(model, drawn, worlds.stop - worlds.start, cameras, image_size),
+                    by_pixel=by_pixel,
+                )
                 for worlds in self._slices
             ]
-            compile_kernels()  # Now: at their first launch two threads would do it at once.
+            # Now: at their first launch two threads would do it at once.
+            compile_kernels(by_pixel=by_pixel)
         self._pool = ThreadPoolExecutor(num_threads, thread_name_prefix="lam-camera")
 
-    def render(
-        self,
-        sim: BatchSim,
-        looks: Appearance,
-        goal_pos: torch.Tensor | None,
-        shifts: CameraShifts | None = None,
-    ) -> dict[str, torch.Tensor]:
+    def dress(self, looks: Appearance, shifts: CameraShifts | None = None) -> None:
+        """Take over how the worlds look until the next call.
+
+        Args:
+            looks: How the worlds look.
+            shifts: How the cameras are mounted; None as the scene has them.
+        """
+        for part, worlds in zip(self._parts, self._slices, strict=True):
+            part.dress(looks[worlds])
+        self._shifts = None
+        if shifts is not None:
+            rows = (shifts.position, shifts.turn, shifts.lowered)
+            # Copies: the arrays may be written while they are used here.
+            self._shifts = tuple(torch.tensor(row, device=self.device) for row in rows)
+
+    def render(self, sim: BatchSim, goal_pos: torch.Tensor | None) -> dict[str, torch.Tensor]:
         """Render every camera in every world.
 
         Args:
-            sim: Engine whose derived fields are current.
-            looks: How the worlds look.
+            sim: Engine whose derived fields are current, on the renderer's device.
             goal_pos: Where the goal marker is, shape (num_worlds, 3); None hides it.
-            shifts: How the cameras are mounted; None as the scene has them.
 
         Returns:
             Camera name -> RGB, shape (num_worlds, height, width, 3), uint8.
         """
-        poses = {name: sim.field(name).cpu().numpy() for name in _POSES}
-        geom_xpos = poses["geom_xpos"].astype(np.float32)
-        geom_xpos[:, self._marker] = HIDDEN_POS if goal_pos is None else goal_pos.cpu().numpy()
+        poses = {name: sim.field(name) for name in _POSES}
+        geom_xpos = poses["geom_xpos"].to(torch.float32, copy=True)
+        geom_xpos[:, self._marker] = self._hidden if goal_pos is None else goal_pos.to(geom_xpos)
         poses["geom_xpos"] = geom_xpos
-        if shifts is not None:
-            self._shift(poses, shifts)
-        out = np.empty(self._shape, dtype=np.uint8)
+        if self._shifts is not None:
+            self._shift(poses, *self._shifts)
+        out = torch.empty(self._shape, dtype=torch.uint8, device=self.device)
         # Warp's default device is one for all threads, hence set here and not in each of them.
-        with wp.ScopedDevice(_DEVICE):
-            jobs = [
-                self._pool.submit(_draw, part, worlds, poses, looks, out)
-                for part, worlds in zip(self._parts, self._slices, strict=True)
-            ]
-            for job in jobs:
-                job.result()
-        return {name: torch.from_numpy(out[i]) for i, name in enumerate(self.cameras)}
+        with _drawing_on(self.device):
+            jobs = zip(self._parts, self._slices, strict=True)
+            if len(self._parts) == 1:
+                for part, worlds in jobs:
+                    _draw(part, worlds, poses, out)
+            else:
+                running = [self._pool.submit(_draw, *job, poses, out) for job in jobs]
+                for job in running:
+                    job.result()
+        return {name: out[i] for i, name in enumerate(self.cameras)}
 
-    def _shift(self, poses: dict[str, npt.NDArray[np.floating]], shifts: CameraShifts) -> None:
+    def _shift(
+        self,
+        poses: dict[str, torch.Tensor],
+        position: torch.Tensor,
+        turn: torch.Tensor,
+        lowered: torch.Tensor,
+    ) -> None:
         """Mount the cameras otherwise, in `poses`."""
-        turn = poses["cam_xmat"].reshape(*shifts.turn.shape)
-        moved = poses["cam_xpos"] + np.einsum("wcij,wcj->wci", turn, shifts.position)
-        moved[:, self._is_fixed, 2] -= shifts.lowered[:, None]
-        poses["cam_xpos"], poses["cam_xmat"] = moved, turn @ shifts.turn
+        usual = poses["cam_xmat"].reshape(turn.shape)
+        moved = poses["cam_xpos"] + torch.einsum("wcij,wcj->wci", usual, position.to(usual))
+        moved[..., 2] -= self._is_fixed * lowered[:, None]
+        poses["cam_xpos"], poses["cam_xmat"] = moved, usual @ turn.to(usual)
 
 
-def _draw(
-    part: Pictures,
-    worlds: slice,
-    poses: dict[str, npt.NDArray[np.floating]],
-    looks: Appearance,
-    out: npt.NDArray[np.uint8],
-) -> None:
+@contextmanager
+def _drawing_on(device: torch.device) -> Iterator[None]:
+    """Let Warp work on torch's device, in the order of torch's own work there."""
+    with wp.ScopedDevice(str(device)):
+        if device.type == "cpu":
+            yield
+        else:
+            stream = torch.cuda.current_stream(device)
+            with wp.ScopedStream(wp.stream_from_torch(stream)):  # type: ignore[no-untyped-call]
+                yield
+
+
+def _draw(part: Pictures, worlds: slice, poses: dict[str, torch.Tensor], out: torch.Tensor) -> None:
     """Draw some of the worlds into `out`, shape (cameras, all worlds, height, width, 3)."""
-    part.draw({name: pose[worlds] for name, pose in poses.items()}, looks[worlds])
+    part.draw({name: pose[worlds] for name, pose in poses.items()})
     out[:, worlds] = part.images

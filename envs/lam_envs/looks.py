@@ -15,6 +15,7 @@ import numpy.typing as npt
 from lam_envs.errors import SceneError
 from lam_envs.rays.appearance import Appearance, plain
 from lam_envs.rays.drawn import DrawnGeoms
+from lam_envs.warp_runtime import wp
 
 VISIBLE_GROUPS = (0, 1, 2)
 """Groups of the geoms that the cameras draw."""
@@ -38,14 +39,15 @@ _TEXTURE_GAIN = 1.4
 
 
 @lru_cache(maxsize=8)
-def drawn_geoms(model: mujoco.MjModel) -> DrawnGeoms:
+def drawn_geoms(model: mujoco.MjModel, device: str = "cpu") -> DrawnGeoms:
     """Return what the cameras draw of a scene.
 
     Args:
         model: The scene's model; it is not changed.
+        device: Warp's name of a device.
 
     Returns:
-        The geoms on Warp's current device. They are cached and shared: treat them as read-only.
+        The geoms on the device. They are cached and shared: treat them as read-only.
 
     Raises:
         SceneError: The scene has flexible bodies.
@@ -55,7 +57,8 @@ def drawn_geoms(model: mujoco.MjModel) -> DrawnGeoms:
             f"the cameras cannot draw the {model.nflex} flexible bodies (flex) of this scene; "
             "use rigid geoms."
         )
-    return DrawnGeoms(model, drawn_ids(model))
+    with wp.ScopedDevice(device):
+        return DrawnGeoms(model, drawn_ids(model))
 
 
 def drawn_ids(model: mujoco.MjModel) -> list[int]:

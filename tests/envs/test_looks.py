@@ -54,7 +54,7 @@ def test_parts_under_the_table_are_in_no_picture(
     with_all = CameraRenderer(
         env.model, env.num_envs, cameras=CAMERAS, image_size=env.image_size, num_threads=2
     )
-    with_all_looks = standard_appearance(env.model, env.num_envs)
+    with_all.dress(standard_appearance(env.model, env.num_envs))
     goal = env.worlds.start.target_pos if env.task.shows_goal else None
     corners = torch.cartesian_prod(*[torch.tensor((-1.0, 1.0))] * 3)  # (8, 3)
     for step in range(NUM_STEPS):
@@ -63,7 +63,7 @@ def test_parts_under_the_table_are_in_no_picture(
         env.step(actions)
         if step % 25 != 24:
             continue
-        images, expected = env.images(), with_all.render(env.sim, with_all_looks, goal)
+        images, expected = env.images(), with_all.render(env.sim, goal)
         for name in CAMERAS:
             assert torch.equal(images[name], expected[name]), f"{name} after {step + 1} steps"
 

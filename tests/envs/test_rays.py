@@ -4,6 +4,7 @@ import mujoco
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 
 from lam_envs.looks import drawn_geoms, standard_appearance
 from lam_envs.rays.appearance import CHECKER, PATCHES, STRIPES, Appearance
@@ -65,12 +66,19 @@ def draw(
     model: mujoco.MjModel, data: mujoco.MjData, looks: Appearance | None = None
 ) -> npt.NDArray[np.uint8]:
     """Draw the camera's picture, shape (height, width, 3)."""
-    with wp.ScopedDevice("cpu"):
-        pictures = Pictures(model, drawn_geoms(model), 1, ["eye"], IMAGE_SIZE)
-        names = ("geom_xpos", "geom_xmat", "cam_xpos", "cam_xmat")
-        poses = {name: getattr(data, name)[None] for name in names}
-        pictures.draw(poses, looks or looks_of(model))
-    return pictures.images[0, 0]
+    names = ("geom_xpos", "geom_xmat", "cam_xpos", "cam_xmat")
+    poses = {name: torch.from_numpy(getattr(data, name)[None]) for name in names}
+    drawn = []
+    for by_pixel in (False, True):
+        with wp.ScopedDevice("cpu"):
+            pictures = Pictures(
+                model, drawn_geoms(model), 1, ["eye"], IMAGE_SIZE, by_pixel=by_pixel
+            )
+            pictures.dress(looks or looks_of(model))
+            pictures.draw(poses)
+        drawn.append(pictures.images[0, 0].numpy())
+    assert np.array_equal(*drawn)  # With a thread for each pixel and without.
+    return drawn[0]
 
 
 def expected_picture(model: mujoco.MjModel, data: mujoco.MjData) -> npt.NDArray[np.float64]:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 import mujoco
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from lam_envs.rays.appearance import Appearance
 from lam_envs.rays.drawn import DrawnGeoms
 from lam_envs.rays.placing import place
 from lam_envs.rays.tracing import trace
+from lam_envs.rays.tracing_pixels import TILE, trace_pixels
 from lam_envs.warp_runtime import wp
 
 
 class Pictures:
-    """Draws the cameras of some worlds; one thread uses it at a time.
+    """Draws the cameras of some worlds on Warp's current device; one thread uses it at a time.
 
     Args:
         model: The scene's model.
@@ -26,6 +28,7 @@ class Pictures:
         num_worlds: Number of worlds.
         cameras: Names of the cameras.
         image_size: Height and width, pixels.
+        by_pixel: Whether each pixel has a thread of its own, as on a GPU; pictures are the same.
     """
 
     def __init__(
@@ -35,6 +38,8 @@ class Pictures:
         num_worlds: int,
         cameras: Sequence[str],
         image_size: int,
+        *,
+        by_pixel: bool = False,
     ) -> None:
         ids = [model.camera(name).id for name in cameras]
         slopes = np.tan(np.radians(model.cam_fovy[ids]) / 2)
@@ -49,15 +54,15 @@ class Pictures:
             "cam_xpos": wp.zeros((num_worlds, model.ncam), dtype=wp.vec3),
             "cam_xmat": wp.zeros((num_worlds, model.ncam), dtype=wp.mat33),
         }
-        self._poses = {name: array.numpy() for name, array in poses.items()}
+        self._poses = {name: wp.to_torch(array) for name, array in poses.items()}
         looks = {
             field.name: _empty_looks(field.name, num_worlds, num_drawn)
             for field in fields(Appearance)
         }
-        self._looks = {name: array.numpy() for name, array in looks.items()}
+        self._looks = {name: wp.to_torch(array) for name, array in looks.items()}
         pixels: Any = wp.zeros((len(ids), num_worlds, image_size**2, 3), dtype=wp.uint8)
         #: (cameras, num_worlds, height, width, 3), uint8: the pictures that were drawn last.
-        self.images: npt.NDArray[np.uint8] = pixels.numpy().reshape(
+        self.images: torch.Tensor = wp.to_torch(pixels).view(
             len(ids), num_worlds, image_size, image_size, 3
         )
         origin = wp.zeros(scratch, dtype=wp.vec3)
@@ -84,24 +89,29 @@ class Pictures:
             *(camera_ids, poses["cam_xmat"]),
             wp.array(_rays(slopes, image_size), dtype=wp.vec3),
             *(origin, turn, nearest, covered, order, num_seen),
-            wp.zeros(scratch, dtype=wp.int32),
+            *(() if by_pixel else (wp.zeros(scratch, dtype=wp.int32),)),
             image_size,
             pixels,
         ]
+        num_tiles = -(-image_size // int(TILE))
+        self._threads = (*size, num_tiles**2 * int(TILE) ** 2) if by_pixel else size
+        self._kernel = trace_pixels if by_pixel else trace
 
-    def draw(self, poses: dict[str, npt.NDArray[np.floating]], looks: Appearance) -> None:
+    def dress(self, looks: Appearance) -> None:
+        """Take over how the worlds look, a row for each."""
+        for name, target in self._looks.items():
+            target.copy_(torch.from_numpy(getattr(looks, name)))
+
+    def draw(self, poses: Mapping[str, torch.Tensor]) -> None:
         """Draw all pictures into `images`.
 
         Args:
             poses: `geom_xpos`, `geom_xmat`, `cam_xpos` and `cam_xmat` of these worlds.
-            looks: How these worlds look.
         """
         for name, target in self._poses.items():
-            target[...] = poses[name].reshape(target.shape)
-        for name, target in self._looks.items():
-            target[...] = getattr(looks, name)
+            target.copy_(poses[name].reshape(target.shape))
         wp.launch(place, dim=self._size, inputs=self._place)
-        wp.launch(trace, dim=self._size, inputs=self._trace)
+        wp.launch(self._kernel, dim=self._threads, inputs=self._trace)
 
 
 def _empty_looks(name: str, num_worlds: int, num_drawn: int) -> Any:
@@ -117,9 +127,9 @@ def _empty_looks(name: str, num_worlds: int, num_drawn: int) -> Any:
             return wp.zeros(num_worlds, dtype=wp.vec3)
 
 
-def compile_kernels() -> None:
+def compile_kernels(*, by_pixel: bool) -> None:
     """Compile the kernels, which takes seconds where Warp's cache does not have them yet."""
-    for kernel in (place, trace):
+    for kernel in (place, trace_pixels if by_pixel else trace):
         wp.load_module(kernel.module, device=wp.get_device())
 
 

@@ -6,33 +6,13 @@
 
 from __future__ import annotations
 
-from lam_envs.rays import appearance
-from lam_envs.rays.shapes import MESH, MISS, entry, normal
+from lam_envs.rays.hits import hit, level, light_at, normal_at, paint_at
 from lam_envs.warp_runtime import FAST_OPTIONS, wp
 
 wp.set_module_options(FAST_OPTIONS)
 
 _TILE = wp.constant(8)
 """Height and width of a tile, pixels. Its rays share the list of geoms that they may hit."""
-
-_TIE = wp.constant(1.0e-6)
-"""Relative distance below which two hits are at the same place; the later geom wins."""
-
-_MAX_CULLED = wp.constant(8)
-"""Back faces in a row that a ray passes through before it is given up."""
-
-_STEP_THROUGH = wp.constant(1.0e-5)
-"""How far behind a back face its ray goes on, metres: rounding must not find the face again."""
-
-_SMOOTH = wp.constant(0.8)
-"""Cosine between a face's normal and that of its vertex above which the vertex's is used."""
-
-_PLAIN = wp.constant(appearance.PLAIN)
-_STRIPES = wp.constant(appearance.STRIPES)
-_PATCHES = wp.constant(appearance.PATCHES)
-
-_OFF_GRID = wp.constant(0.37)
-"""Shift of the patterns' cubes, periods: sides of boxes should not lie on their borders."""
 
 
 @wp.func
@@ -54,65 +34,6 @@ def _gather(
             in_tile[count] = drawn
             count += 1
     return count
-
-
-@wp.func
-def _mesh_entry(
-    mesh: wp.uint64, origin: wp.vec3, direction: wp.vec3, limit: float
-) -> tuple[float, int, wp.vec3, float, float]:
-    """Return distance, face, normal and two weights of the corners of the first front face."""
-    travelled = float(0.0)
-    distance = float(0.0)
-    u = float(0.0)
-    v = float(0.0)
-    sign = float(0.0)
-    face = int(-1)
-    face_normal = wp.vec3()
-    num_culled = int(0)
-    while num_culled < _MAX_CULLED:
-        start = origin + direction * travelled
-        rest = limit - travelled
-        if not wp.mesh_query_ray(
-            mesh, start, direction, rest, distance, u, v, sign, face_normal, face
-        ):
-            break
-        if wp.dot(direction, face_normal) < 0.0:
-            return travelled + distance, face, face_normal, u, v
-        travelled += distance * (1.0 + _TIE) + _STEP_THROUGH
-        num_culled += 1
-    return MISS, -1, wp.vec3(), 0.0, 0.0
-
-
-@wp.func
-def _smooth(vertex: wp.vec3, face: wp.vec3) -> wp.vec3:
-    if wp.dot(vertex, face) < _SMOOTH:
-        return face
-    return vertex
-
-
-@wp.func
-def _mesh_normal(
-    corners: wp.vec3i, normals: wp.array[wp.vec3], first: int, face: wp.vec3, u: float, v: float
-) -> wp.vec3:
-    """Return the normal between those of a face's corners."""
-    return wp.normalize(
-        _smooth(normals[first + corners[0]], face) * u
-        + _smooth(normals[first + corners[1]], face) * v
-        + _smooth(normals[first + corners[2]], face) * (1.0 - u - v)
-    )
-
-
-@wp.func
-def _second_share(pattern: int, period: float, point: wp.vec3) -> float:
-    """Return the share of the second colour, in [0, 1], at a point in a geom's frame."""
-    x = int(wp.floor(point[0] / period + _OFF_GRID))
-    y = int(wp.floor(point[1] / period + _OFF_GRID))
-    z = int(wp.floor(point[2] / period + _OFF_GRID))
-    if pattern == _STRIPES:
-        return float(x & 1)
-    if pattern == _PATCHES:
-        return wp.randf(wp.rand_init(x * 73856093 + y * 19349663 + z * 83492791))
-    return float((x + y + z) & 1)
 
 
 @wp.kernel
@@ -165,60 +86,37 @@ def trace(
         for y in range(tile_y, wp.min(tile_y + _TILE, image_size)):
             for x in range(tile_x, wp.min(tile_x + _TILE, image_size)):
                 ray = rays[camera, y, x]
-                best = float(MISS)
-                winner = int(-1)
-                face = int(-1)
-                face_normal = wp.vec3()
-                u = float(0.0)
-                v = float(0.0)
-                for i in range(count):
-                    drawn = members[i]
-                    limit = best * (1.0 + _TIE)
-                    if near[drawn] > limit:
-                        break
-                    box = boxes[drawn]
-                    if x < box[0] or x > box[1] or y < box[2] or y > box[3]:
-                        continue
-                    start = origins[drawn]
-                    direction = turns[drawn] @ ray
-                    distance = float(MISS)
-                    hit_face = int(-1)
-                    hit_normal = wp.vec3()
-                    hit_u = float(0.0)
-                    hit_v = float(0.0)
-                    if shape[drawn] == MESH:
-                        distance, hit_face, hit_normal, hit_u, hit_v = _mesh_entry(
-                            mesh[drawn], start, direction, limit
-                        )
-                    else:
-                        distance = entry(shape[drawn], size[drawn], start, direction)
-                    slack = _TIE * wp.max(best, 1.0)
-                    is_tie_won = distance <= best + slack and drawn > winner
-                    if distance < MISS and (distance < best - slack or is_tie_won):
-                        best = distance
-                        winner = drawn
-                        face = hit_face
-                        face_normal = hit_normal
-                        u = hit_u
-                        v = hit_v
+                winner, distance, face, face_normal, u, v = hit(
+                    x, y, ray, members, count, shape, size, mesh, origins, turns, near, boxes
+                )
                 light = wp.vec3()
                 if winner >= 0:
-                    point = origins[winner] + turns[winner] @ ray * best
-                    if face < 0:
-                        face_normal = normal(shape[winner], size[winner], point)
-                    elif first_face[winner] >= 0:
-                        corners = face_normals[first_face[winner] + face]
-                        first = first_normal[winner]
-                        face_normal = _mesh_normal(corners, normals, first, face_normal, u, v)
-                    paint = colour[world, winner]
-                    if pattern[world, winner] != _PLAIN:
-                        share = _second_share(pattern[world, winner], period[world, winner], point)
-                        paint += (second_colour[world, winner] - paint) * share
-                    # In the camera's frame, whose z axis points from the scene to the camera.
+                    point = origins[winner] + turns[winner] @ ray * distance
+                    face_normal = normal_at(
+                        winner,
+                        point,
+                        face,
+                        face_normal,
+                        u,
+                        v,
+                        shape,
+                        size,
+                        first_face,
+                        first_normal,
+                        face_normals,
+                        normals,
+                    )
+                    paint = paint_at(
+                        winner,
+                        point,
+                        colour[world],
+                        second_colour[world],
+                        pattern[world],
+                        period[world],
+                    )
                     facing = wp.transpose(turns[winner]) @ face_normal
-                    light = ambient[world] + headlight[world] * wp.max(facing[2], 0.0)
-                    light += sun[world] * wp.max(wp.dot(facing, towards_sun), 0.0)
-                    light = wp.cw_mul(paint, light)
+                    light = light_at(
+                        paint, facing, towards_sun, ambient[world], headlight[world], sun[world]
+                    )
                 for channel in range(3):
-                    value = int(wp.clamp(light[channel], 0.0, 1.0) * 255.0)
-                    pixels[camera, world, y * image_size + x, channel] = wp.uint8(value)
+                    pixels[camera, world, y * image_size + x, channel] = level(light[channel])
