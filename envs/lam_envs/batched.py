@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -18,13 +17,10 @@ from lam_envs.looks import standard_appearance
 from lam_envs.randomisation.randomiser import Randomiser
 from lam_envs.randomisation.ranges import Randomisation
 from lam_envs.scene import CAMERAS, load_model
-from lam_envs.sim.native import NativeSim
-from lam_envs.sim.protocol import BatchSim
+from lam_envs.sim.making import Engine, make_sim
 from lam_envs.tasks.base import Task
 from lam_envs.tasks.registry import make_task
 from lam_envs.tasks.sawyer import NUM_SUBSTEPS, SawyerWorlds
-
-Engine = Literal["native", "warp"]
 
 CONTROL_DT_S = 0.0125
 """Seconds between two actions (80 Hz) of Meta-World's tasks; another task may say otherwise."""
@@ -124,6 +120,10 @@ class BatchedEnv:
         on_unstable: What happens when the physics of a world breaks: `raise` an error, or `drop`
             its episode, which then stands still until it is reset, and go on with the others.
         randomisation: How far looks, cameras and physics differ between episodes; None for not.
+        device: Where physics, cameras and all tensors are: `cpu`, `cuda` or `cuda:1`. The native
+            engine is for `cpu`.
+        defer_checks: Whether `step` leaves mistakes and broken worlds to `check`, so that it does
+            not wait for its device; None: on a GPU.
 
     Raises:
         UnknownTaskError: No task has this name.
@@ -143,6 +143,8 @@ class BatchedEnv:
         num_threads: int | None = None,
         on_unstable: OnUnstable = "raise",
         randomisation: Randomisation | None = None,
+        device: str = "cpu",
+        defer_checks: bool | None = None,
     ) -> None:
         check_on_unstable(on_unstable)
         check_counts(
@@ -159,14 +161,26 @@ class BatchedEnv:
         self.model = load_model(self.task.model_file)
         check_drivable(self.task, float(self.model.opt.timestep))
         varies = randomisation is not None and randomisation.changes_physics
-        self.sim = self._make_sim(engine, varies=varies)
+        self.sim = make_sim(
+            engine,
+            self.model,
+            num_envs,
+            device=device,
+            num_threads=self.num_threads,
+            varies=varies,
+        )
+        self.defers_checks = self.device.type != "cpu" if defer_checks is None else defer_checks
         self.worlds = SawyerWorlds(self.sim, self.task, settles_each=varies)
         self._renderers: dict[tuple[tuple[str, ...], int], CameraRenderer] = {}
         self._randomiser = None
         if randomisation is not None and randomisation.is_on:
             self._randomiser = Randomiser(self.sim, randomisation)
         self._needs_reset = torch.ones(num_envs, dtype=torch.bool, device=self.sim.device)
-        self._is_dropped = torch.zeros(num_envs, dtype=torch.bool, device=self.sim.device)
+        self._is_dropped = torch.zeros_like(self._needs_reset)
+        # Noted by steps whose checks are deferred.
+        self._acted_badly = torch.zeros_like(self._needs_reset)
+        self._stepped_early = torch.zeros_like(self._needs_reset)
+        self._broke_at = torch.zeros(num_envs, dtype=torch.int64, device=self.sim.device)
         self._steps = torch.zeros(num_envs, dtype=torch.int64, device=self.sim.device)
         size = len(self.task.reset_low)
         self._vectors = torch.zeros(num_envs, size, dtype=self.sim.dtype, device=self.sim.device)
@@ -217,6 +231,8 @@ class BatchedEnv:
                 f"the reset mask has shape {tuple(mask.shape)} and type {mask.dtype}; "
                 f"it must have shape ({self.num_envs},) and type torch.bool."
             )
+        if self.defers_checks:
+            self.check()
         count = int(mask.sum())
         if self._randomiser is not None and seeds is None:
             raise InvalidResetError(
@@ -271,6 +287,8 @@ class BatchedEnv:
             InvalidActionError: Wrong shape, NaN or infinity.
             InvalidResetError: A world was never reset.
             UnstableSimulationError: A world became NaN or lost contacts; it needs a reset.
+
+        Where checks are deferred, `check` raises these, and worlds that broke are dropped at once.
         """
         if tuple(actions.shape) != (self.num_envs, ACTION_SIZE):
             raise InvalidActionError(
@@ -278,6 +296,10 @@ class BatchedEnv:
                 f"they must have shape ({self.num_envs}, {ACTION_SIZE})."
             )
         actions = actions.to(device=self.device, dtype=torch.float32)
+        if self.defers_checks:
+            self._acted_badly |= ~actions.isfinite().all(1)
+            self._stepped_early |= self._needs_reset
+            return self._advance(actions.nan_to_num(0.0, 0.0, 0.0).clamp(-1.0, 1.0))
         if not bool(torch.isfinite(actions).all()):
             world = int((~torch.isfinite(actions)).any(1).nonzero()[0])
             raise InvalidActionError(
@@ -285,10 +307,42 @@ class BatchedEnv:
             )
         if bool(self._needs_reset.any()):
             raise InvalidResetError("step was called before reset; reset every world first.")
-        actions = actions.clamp(-1.0, 1.0)
+        return self._advance(actions.clamp(-1.0, 1.0))
+
+    def check(self) -> None:
+        """Tell of mistakes and broken worlds since the last call, where checks are deferred.
+
+        Call it when a rollout ends; it waits for the device. `reset` calls it, too.
+
+        Raises:
+            InvalidActionError: An action was NaN or infinite; it counted as 0.
+            InvalidResetError: A world was stepped before it was reset.
+            UnstableSimulationError: A world became NaN or lost contacts; it needs a reset.
+        """
+        early, bad = self._stepped_early.clone(), self._acted_badly.clone()
+        self._stepped_early.zero_()
+        self._acted_badly.zero_()
+        if bool(early.any()):
+            raise InvalidResetError("step was called before reset; reset every world first.")
+        if bool(bad.any()):
+            raise InvalidActionError(
+                f"an action of world {int(bad.nonzero()[0])} was not finite; actions must be "
+                "finite."
+            )
+        self._drop_unstable()
+
+    def _advance(self, actions: torch.Tensor) -> StepResult:
+        """Advance all worlds by one control step with actions in [-1, 1]."""
+        before = self._state
         self._state = self.worlds.step(actions)
         self._steps += 1
-        self._drop_unstable()
+        if self.defers_checks:
+            is_new = self.sim.broken() & ~self._is_dropped
+            self._broke_at = torch.where(is_new, self._steps, self._broke_at)
+            self._is_dropped |= is_new
+            self._state = torch.where(self._is_dropped[:, None], before, self._state)
+        else:
+            self._drop_unstable()
         outcome = self.task.evaluate(self.worlds, self._state, actions)
         dropped = self._is_dropped
         return StepResult(
@@ -390,16 +444,6 @@ class BatchedEnv:
         self._state = torch.where(broken[:, None], self.worlds.park(broken), self._state)
         if self.on_unstable == "raise":
             self._needs_reset |= broken
-            raise unstable_error(self.task.name, reasons, self._steps)
+            steps = self._broke_at if self.defers_checks else self._steps
+            raise unstable_error(self.task.name, reasons, steps)
         self._is_dropped |= broken
-
-    def _make_sim(self, engine: Engine, *, varies: bool) -> BatchSim:
-        if engine == "native":
-            return NativeSim(self.model, self.num_envs, self.num_threads, varies=varies)
-        if engine == "warp":
-            from lam_envs.sim.warp import WarpSim  # Imports Warp, which takes seconds.
-
-            return WarpSim(self.model, self.num_envs, varies=varies)
-        raise InvalidSettingError(
-            f"there is no engine {engine!r}; the engines are native and warp."
-        )

@@ -160,6 +160,8 @@ def test_actions_are_clipped(push: BatchedEnv) -> None:
         ({"horizon": 0}, "horizon is 0; it must be at least 1"),
         ({"num_threads": 0}, "num_threads is 0; it must be at least 1"),
         ({"cameras": ("front", "side")}, "no camera 'side'; the cameras are front, wrist"),
+        ({"device": "tpu"}, "device is 'tpu'; it must be cpu, cuda or cuda:NUMBER"),
+        ({"device": "cuda:99", "engine": "warp"}, "'cuda:99', but torch finds"),
         ({"on_unstable": "ignore"}, "on_unstable is 'ignore'; it must be raise or drop"),
         ({"engine": "bullet"}, "no engine 'bullet'; the engines are native and warp"),
     ],

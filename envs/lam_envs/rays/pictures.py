@@ -109,7 +109,7 @@ class Pictures:
             poses: `geom_xpos`, `geom_xmat`, `cam_xpos` and `cam_xmat` of these worlds.
         """
         for name, target in self._poses.items():
-            target.copy_(poses[name].reshape(target.shape))
+            target.copy_(poses[name].reshape(target.shape)).nan_to_num_()  # A world may be broken.
         wp.launch(place, dim=self._size, inputs=self._place)
         wp.launch(self._kernel, dim=self._threads, inputs=self._trace)
 

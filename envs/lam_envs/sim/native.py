@@ -82,6 +82,11 @@ class NativeSim:
                 self._unstable[world] = f"MuJoCo's error {self._batch.error(world)}"
         self._note_unstable()
 
+    def broken(self) -> torch.Tensor:
+        mask = torch.zeros(self.num_worlds, dtype=torch.bool)
+        mask[list(self._unstable)] = True
+        return mask
+
     def take_unstable(self) -> dict[int, str]:
         unstable, self._unstable = self._unstable, {}
         return unstable

@@ -107,6 +107,13 @@ class BatchSim(Protocol):
         """
         ...
 
+    def broken(self) -> torch.Tensor:
+        """Return which worlds broke since the last `take_unstable`, (num_worlds,), bool.
+
+        It does not wait for the device.
+        """
+        ...
+
     def take_unstable(self) -> dict[int, str]:
         """Return the worlds that broke since the last call, and forget them.
 

@@ -1,18 +1,20 @@
 """The warp engine: mujoco_warp on Warp's CPU device or on a CUDA device, float32.
 
 One captured graph is one physics step of all worlds; every number of substeps replays it. Tensors
-are live views of Warp's arrays (no copy), on the device that the simulation runs on.
+are live views of Warp's arrays (no copy), on the device that the simulation runs on. A step does
+not wait for the device: what broke is noted there, and read by `take_unstable`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 
 import mujoco
 import numpy as np
 import torch
 
-from lam_envs.instability import where_not_finite
 from lam_envs.scene import copy_model
 from lam_envs.sim.protocol import RANDOMISED_FIELDS, STATE_FIELDS, derived_fields
 from lam_envs.warp_runtime import mujoco_warp, wp
@@ -55,7 +57,6 @@ class WarpSim:
         self.num_worlds = num_worlds
         self.dtype = torch.float32
         self._warp_device = wp.get_device(device)
-        self._unstable: dict[int, str] = {}
         with wp.ScopedDevice(self._warp_device):
             physics = _physics_model(model)
             varying = ("body_pos", *(RANDOMISED_FIELDS if varies else ()))
@@ -75,6 +76,8 @@ class WarpSim:
             self._body_pos = self._model_fields["body_pos"]
             self._overflow = wp.to_torch(self._data.overflow)
             self.device = self._body_pos.device
+            self._lost = torch.zeros_like(self._overflow)
+            self._is_not_finite = torch.zeros(num_worlds, dtype=torch.bool, device=self.device)
             self._static = _StaticGeoms(physics, self.device)
             self._defaults = self.get_state()[0].clone()
             self._step_graph, self._pose_graph = self._capture()
@@ -87,7 +90,7 @@ class WarpSim:
 
     def refresh_constants(self, mask: torch.Tensor) -> None:
         groups = mujoco_warp.SetConstGroup.FIXED | mujoco_warp.SetConstGroup.INERT0
-        with wp.ScopedDevice(self._warp_device):
+        with self._working():
             mujoco_warp.set_const(self._model, self._data, groups)
 
     def reset(self, mask: torch.Tensor) -> None:
@@ -97,18 +100,20 @@ class WarpSim:
         return torch.cat([view.reshape(self.num_worlds, -1) for view in self._integration], 1)
 
     def set_state(self, mask: torch.Tensor, rows: torch.Tensor) -> None:
-        num_masked = int(mask.sum())
-        rows = rows.to(self._body_pos).expand(num_masked, -1)
+        rows = rows.to(self._body_pos)
         start = 0
         for view in self._integration:
-            size = view[0].numel()
-            view[mask] = rows[:, start : start + size].reshape(num_masked, *view.shape[1:])
-            start += size
+            part = rows[..., start : start + view[0].numel()]
+            start += view[0].numel()
+            if rows.dim() == 1:
+                _write(view, mask, part.reshape(view.shape[1:]))
+            else:
+                view[mask] = part.reshape(-1, *view.shape[1:])
 
     def step(self, mask: torch.Tensor | None = None, *, num_substeps: int, refresh: bool) -> None:
         self._static.place(self._fields["geom_xpos"], self._body_pos)
         kept = self._keep_others(mask)  # After the placing, which is for all worlds.
-        with wp.ScopedDevice(self._warp_device):
+        with self._working():
             for _ in range(num_substeps):
                 wp.capture_launch(self._step_graph)
             if refresh:
@@ -117,15 +122,34 @@ class WarpSim:
         self._note_unstable()
 
     def take_unstable(self) -> dict[int, str]:
-        unstable, self._unstable = self._unstable, {}
-        return unstable
+        worlds = self.broken().nonzero()[:, 0].tolist()
+        reasons = {world: self._reason(world) for world in worlds}
+        if worlds:
+            self._clear_scratch()
+            self._lost.zero_()
+            self._is_not_finite.zero_()
+        return reasons
+
+    def broken(self) -> torch.Tensor:
+        return (self._lost != 0) | self._is_not_finite
 
     def forward(self, mask: torch.Tensor | None = None) -> None:
         self._static.place(self._fields["geom_xpos"], self._body_pos)
         kept = self._keep_others(mask)  # After the placing, which is for all worlds.
-        with wp.ScopedDevice(self._warp_device):
+        with self._working():
             wp.capture_launch(self._pose_graph)
         self._restore_others(mask, kept)
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        """Let Warp work on the device in the order of torch's own work there."""
+        with wp.ScopedDevice(self._warp_device):
+            if self.device.type == "cpu":
+                yield
+                return
+            stream = torch.cuda.current_stream(self.device)
+            with wp.ScopedStream(wp.stream_from_torch(stream)):  # type: ignore[no-untyped-call]
+                yield
 
     def _view(self, name: str) -> torch.Tensor:
         """Return a data array as a live tensor; matrices as nine numbers, as MuJoCo has them."""
@@ -150,34 +174,32 @@ class WarpSim:
         return step.graph, pose.graph
 
     def _keep_others(self, mask: torch.Tensor | None) -> list[torch.Tensor]:
-        """Return copies of everything that a step changes in the worlds outside of the mask."""
-        if mask is None or bool(mask.all()):
-            return []
-        return [view[~mask] for view in self._changing()]
+        """Return copies of all that a step changes where it is not for all worlds."""
+        return [] if mask is None else [view.clone() for view in self._changing()]
 
     def _restore_others(self, mask: torch.Tensor | None, kept: list[torch.Tensor]) -> None:
-        if mask is None or not kept:
+        if mask is None:
             return
         for view, copy in zip(self._changing(), kept, strict=True):
-            view[~mask] = copy
+            _write(view, ~mask, copy)
 
     def _changing(self) -> list[torch.Tensor]:
         return [*self._integration, *(self._fields[name] for name in self._derived)]
 
     def _note_unstable(self) -> None:
-        """Keep the worlds that hold NaN or have lost contacts or constraints."""
-        has_lost = (self._overflow & ~int(_HARMLESS)) != 0
-        for world in has_lost.nonzero()[:, 0].tolist():
-            flags = _OVERFLOWS(int(self._overflow[world])) & ~_HARMLESS
-            self._unstable.setdefault(
-                world,
-                f"a full buffer, {flags.name}, of the {MAX_CONTACTS} contacts and "
-                f"{MAX_CONSTRAINTS} constraint rows that a world has room for",
-            )
-        for world in where_not_finite(self._fields["qpos"], self._fields["qvel"]):
-            self._unstable.setdefault(world, "NaN or infinity in its state")
-        if self._unstable:
-            self._clear_scratch()
+        """Note the worlds that hold NaN or have lost contacts or constraints, on the device."""
+        self._lost |= self._overflow & ~int(_HARMLESS)
+        for name in ("qpos", "qvel"):
+            self._is_not_finite |= ~self._fields[name].isfinite().all(1)
+
+    def _reason(self, world: int) -> str:
+        """Return why a world broke."""
+        if not int(self._lost[world]):
+            return "NaN or infinity in its state"
+        return (
+            f"a full buffer, {_OVERFLOWS(int(self._lost[world])).name}, of the {MAX_CONTACTS} "
+            f"contacts and {MAX_CONSTRAINTS} constraint rows that a world has room for"
+        )
 
     def _clear_scratch(self) -> None:
         """Remove NaN and infinity outside of the states: rows of old constraints are read again."""
@@ -224,7 +246,7 @@ class _StaticGeoms:
         self._jacobian = tensor(jacobian)
         self._geom_xpos = tensor(data.geom_xpos[geoms])
         self._body_pos = tensor(model.body_pos)
-        self._placed: torch.Tensor | None = None
+        self._placed_version = -1
 
     def place(self, geom_xpos: torch.Tensor, body_pos: torch.Tensor) -> None:
         """Write the static geoms' positions where body positions have changed.
@@ -233,11 +255,17 @@ class _StaticGeoms:
             geom_xpos: Geom positions of all worlds, shape (num_worlds, ngeom, 3), metres.
             body_pos: Body positions of all worlds, shape (num_worlds, nbody, 3), metres.
         """
-        if self._placed is not None and torch.equal(self._placed, body_pos):
+        if body_pos._version == self._placed_version:  # Torch counts the writes to a tensor.
             return
         shift = torch.einsum("gibj,nbj->ngi", self._jacobian, body_pos - self._body_pos)
         geom_xpos[:, self._geoms] = self._geom_xpos + shift
-        self._placed = body_pos.clone()
+        self._placed_version = body_pos._version
+
+
+def _write(view: torch.Tensor, mask: torch.Tensor, values: torch.Tensor) -> None:
+    """Write values into the masked rows of a tensor, without waiting for its device."""
+    where = mask.view(-1, *[1] * (view.dim() - 1))
+    view.copy_(torch.where(where, values, view))
 
 
 def _physics_model(model: mujoco.MjModel) -> mujoco.MjModel:
