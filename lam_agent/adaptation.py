@@ -172,7 +172,7 @@ class Adaptation:
                 split="validation",
                 horizon=config.eval.horizon,
                 threads=config.threads,
-                on_unstable=config.sim.on_unstable,
+                sim=config.sim,
                 is_whole=False,
             ).success_rate
             for task in dict.fromkeys(self.tasks[first : self.position + 1])

@@ -19,6 +19,7 @@ from lam_envs.batched import ACTION_SIZE, BatchedEnv
 from lam_envs.errors import UnstableSimulationError
 from lam_envs.instability import OnUnstable
 from lam_envs.randomisation.ranges import Randomisation
+from lam_envs.sim.making import Engine
 
 
 @dataclass
@@ -72,6 +73,8 @@ def collect_episodes(
     threads: int | None = None,
     on_unstable: OnUnstable = "raise",
     randomisation: Randomisation | None = None,
+    engine: Engine = "native",
+    device: str = "cpu",
     progress: Progress = no_progress,
 ) -> EpisodeSet:
     """Roll out a teacher and record what the cameras see and what it would do.
@@ -87,6 +90,8 @@ def collect_episodes(
         threads: CPU threads; None for all cores.
         on_unstable: `raise`, or `drop`: episodes whose physics breaks are left out and counted.
         randomisation: How far looks, cameras and physics differ between episodes; None for not.
+        engine: Physics engine.
+        device: Where physics and cameras are; the episodes are on the CPU.
         progress: Called after each look.
 
     Returns:
@@ -104,6 +109,8 @@ def collect_episodes(
         num_threads=threads,
         on_unstable=on_unstable,
         randomisation=randomisation,
+        engine=engine,
+        device=device,
     )
     seeds = start_seeds(task, "demonstration", episodes, seed=seed)
     noise = torch.zeros(num_worlds, horizon, ACTION_SIZE)
@@ -129,19 +136,20 @@ def collect_episodes(
             _record_look(env, recordings, is_looking, episode_of, step_of)
             running = float((step_of[is_active] / horizon).sum())
             progress(min(1.0, (num_done + running) / episodes), f"collecting {task}")
-        actions = teacher(env)
+        actions = teacher(env).cpu()
         executed = (
             weight * actions + noise[torch.arange(num_worlds), step_of.clamp(max=horizon - 1)]
         )
         result = env.step(executed)
+        is_success, is_unstable = result.is_success.tolist(), result.is_unstable.tolist()
         finished = torch.zeros(num_worlds, dtype=torch.bool)
         for world in is_active.nonzero()[:, 0].tolist():
             recording = recordings[int(episode_of[world])]
             recording.actions.append(actions[world].clone())
             step_of[world] += 1
-            if recording.success_step is None and bool(result.is_success[world]):
+            if recording.success_step is None and is_success[world]:
                 recording.success_step = int(step_of[world])
-            recording.is_unstable |= bool(result.is_unstable[world])
+            recording.is_unstable |= is_unstable[world]
             end = 0 if recording.is_unstable else horizon
             if recording.success_step is not None:
                 end = min(end, recording.success_step + config.steps_after_success)
@@ -159,7 +167,9 @@ def collect_episodes(
             else:
                 is_active[world] = restarted[world] = False
         if bool(restarted.any()):
-            env.reset(restarted, seeds=[seeds[int(e)] for e in episode_of[restarted]])
+            chosen = [seeds[int(episode)] for episode in episode_of[restarted]]
+            env.reset(restarted.to(env.device), seeds=chosen)
+    env.check()
     progress(1.0, f"collected {task}")
     stable = [recordings[i] for i in range(episodes) if not recordings[i].is_unstable]
     if not stable:
@@ -178,8 +188,8 @@ def _record_look(
     step_of: torch.Tensor,
 ) -> None:
     """Append what the looking worlds see to their recordings."""
-    images = env.images()
-    proprioception, tracked = env.proprioception(), env.tracked_positions()
+    images = {camera: pictures.cpu() for camera, pictures in env.images().items()}
+    proprioception, tracked = env.proprioception().cpu(), env.tracked_positions().cpu()
     for world in is_looking.nonzero()[:, 0].tolist():
         recording = recordings[int(episode_of[world])]
         for camera, pictures in images.items():

@@ -85,6 +85,10 @@ class SimConfig:
     on_unstable: Literal["raise", "drop"] = "raise"
     """Where a world's physics breaks: stop, or leave the demonstration out and fail the test."""
 
+    engine: Literal["auto", "native", "warp"] = "auto"
+    """Physics: native is MuJoCo on CPU cores; warp is mujoco_warp on the policy's device, where the
+    pictures are drawn, too; auto: warp on a GPU, else native."""
+
 
 @dataclass(frozen=True)
 class EvalConfig:

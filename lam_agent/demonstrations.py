@@ -15,7 +15,7 @@ from lam_agent.demonstration_folder import read_demonstrations
 from lam_agent.episodes import FORMAT_VERSION, EpisodeSet
 from lam_agent.errors import EpisodeError
 from lam_agent.files import file_digest, write_text_atomically
-from lam_agent.system import package_versions
+from lam_agent.system import package_versions, resolve_device, simulation_on
 from lam_agent.teachers.scripted import scripted_teacher
 from lam_agent.types import Progress, no_progress
 from lam_envs.scene import model_digest
@@ -60,6 +60,7 @@ def content_key(task: str, config: RunConfig) -> str:
     for name in ("batch", "cache_dir"):
         del settings[name]
     versions = package_versions()
+    engine, device = simulation_on(config.sim.engine, resolve_device(config.device))
     content = {
         "format_version": FORMAT_VERSION,
         "task": task,
@@ -68,6 +69,8 @@ def content_key(task: str, config: RunConfig) -> str:
         "horizon": config.eval.horizon,
         "image_size": config.policy.image_size,
         "collect": settings,
+        "engine": engine,
+        "device": device,
         "randomise": to_plain(config.randomise),
         "source": _source_digest(),
         "task_source": _task_digest(task),
@@ -114,6 +117,7 @@ def load_demonstrations(
                 return kept, True
         except EpisodeError as error:
             _LOG.warning("%s The demonstrations of %s are collected anew.", error, task)
+    engine, device = simulation_on(config.sim.engine, resolve_device(config.device))
     episodes = collect_episodes(
         task,
         scripted_teacher,
@@ -125,6 +129,8 @@ def load_demonstrations(
         threads=config.threads,
         on_unstable=config.sim.on_unstable,
         randomisation=config.randomise,
+        engine=engine,
+        device=device,
         progress=progress,
     )
     episodes.save(path)

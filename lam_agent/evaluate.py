@@ -1,7 +1,7 @@
 """One evaluation for training, command line and controller: a policy in many worlds at once.
 
 All episodes of a cell run in one batch of fixed size for a fixed horizon; the cameras look only
-when the policy needs a new chunk of actions.
+when the policy needs a new chunk of actions. On a GPU nothing leaves it before the end.
 """
 
 from __future__ import annotations
@@ -12,17 +12,22 @@ from functools import lru_cache
 import numpy as np
 import torch
 
+from lam_agent.config import SimConfig
 from lam_agent.policy.instruction import bag_of_words
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.seeding import Split, start_seeds
+from lam_agent.system import simulation_on
 from lam_agent.types import Progress, no_progress
 from lam_envs.batched import BatchedEnv
 from lam_envs.instability import OnUnstable
 from lam_envs.randomisation.ranges import Randomisation
+from lam_envs.sim.making import Engine
 from lam_envs.tasks.registry import make_task
 
 MAX_BATCH = 64
-"""Worlds that are evaluated at a time, at most."""
+"""Worlds that are evaluated at a time on CPU cores, at most."""
+
+MAX_BATCH_ON_GPU = 1024
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,8 @@ def _worlds(
     threads: int | None,
     on_unstable: OnUnstable,
     randomisation: Randomisation | None,
+    engine: Engine,
+    device: str,
 ) -> BatchedEnv:
     """Keep environments, those of a stream of ten tasks: making one takes seconds, 90 MB each."""
     return BatchedEnv(
@@ -78,6 +85,8 @@ def _worlds(
         num_threads=threads,
         on_unstable=on_unstable,
         randomisation=randomisation,
+        engine=engine,
+        device=device,
     )
 
 
@@ -89,7 +98,7 @@ def evaluate(
     split: Split,
     horizon: int,
     threads: int | None = None,
-    on_unstable: OnUnstable = "raise",
+    sim: SimConfig | None = None,
     randomisation: Randomisation | None = None,
     is_whole: bool = True,
     progress: Progress = no_progress,
@@ -103,22 +112,27 @@ def evaluate(
         split: Which start states.
         horizon: Control steps of every episode.
         threads: CPU threads of the simulation; the result does not depend on it.
-        on_unstable: `raise`, or `drop`: an episode whose physics breaks counts as failed.
+        sim: Engine, and what happens where physics breaks: with `drop` the episode counts as
+            failed; None for the defaults.
         randomisation: How far looks, cameras and physics differ between episodes; None for not.
         is_whole: Whether every episode goes on to the horizon. Otherwise a batch ends once all its
             episodes have succeeded: quicker, where reward and success at the end do not matter.
         progress: Called after each look.
     """
+    sim = sim or SimConfig()
+    engine, device = simulation_on(sim.engine, str(policy.device))
     seeds = start_seeds(task, split, episodes)
-    size, num_envs = policy.config.image_size, min(episodes, MAX_BATCH)
+    most = MAX_BATCH if device == "cpu" else MAX_BATCH_ON_GPU
+    size, num_envs = policy.config.image_size, min(episodes, most)
+    kind = (size, horizon, threads, sim.on_unstable, randomisation, engine, device)
     parts = []
-    for first in range(0, episodes, MAX_BATCH):
-        batch = seeds[first : first + MAX_BATCH]
-        env = _worlds(task, num_envs, size, horizon, threads, on_unstable, randomisation)
+    for first in range(0, episodes, most):
+        batch = seeds[first : first + most]
+        env = _worlds(task, num_envs, *kind)
         filled = batch + batch[:1] * (env.num_envs - len(batch))  # The batch size is fixed.
         share = (first / episodes, len(batch) / episodes)
         part = _roll_out(policy, env, filled, *share, is_whole=is_whole, progress=progress)
-        parts.append([values[: len(batch)] for values in part])
+        parts.append([values[: len(batch)].cpu() for values in part])
     return Evaluation(task, *(torch.cat(values) for values in zip(*parts, strict=True)))
 
 
@@ -135,22 +149,22 @@ def _roll_out(
     """Run one batch of episodes; return what an `Evaluation` holds of them, in its order."""
     bag = bag_of_words(env.task.instruction)
     env.reset(seeds=seeds)
-    is_success = torch.zeros(env.num_envs, dtype=torch.bool)
-    at_end = torch.zeros(env.num_envs, dtype=torch.bool)
-    is_unstable = torch.zeros(env.num_envs, dtype=torch.bool)
-    reward = torch.zeros(env.num_envs, dtype=torch.float64)
+    is_success = torch.zeros(env.num_envs, dtype=torch.bool, device=env.device)
+    at_end, is_unstable = is_success, is_success
+    reward = torch.zeros(env.num_envs, dtype=torch.float64, device=env.device)
     chunk = torch.empty(0)
     for step in range(env.horizon):
         offset = step % policy.config.execute_length
         if offset == 0:
             observation = {**env.images(), "proprioception": env.proprioception()}
-            chunk = policy.act(observation, bag).cpu()  # (N, L, 4)
+            chunk = policy.act(observation, bag).to(env.device)  # (N, L, 4)
             progress(done + share * step / env.horizon, f"evaluating {env.task.name}")
         result = env.step(chunk[:, offset])
         at_end = result.is_success
-        is_success |= at_end
+        is_success = is_success | at_end
         is_unstable = result.is_unstable
         reward += result.reward
         if not is_whole and bool(is_success.all()):
             break
+    env.check()
     return [is_success & ~is_unstable, at_end, reward, is_unstable]

@@ -23,7 +23,7 @@ from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.results import Cost, Results, WallTime, learning_areas
 from lam_agent.seeding import start_seeds
 from lam_agent.success_matrix import SuccessMatrix
-from lam_agent.system import package_versions, peak_memory_mb
+from lam_agent.system import package_versions, peak_memory_mb, simulation_on
 from lam_envs.batched import BatchedEnv
 from lam_envs.tasks.registry import make_task
 
@@ -116,6 +116,7 @@ class RunRecord:
             "episodes": config.eval.episodes,
             "horizon": config.eval.horizon,
             "control_dt_s": make_task(config.tasks[0]).control_dt,
+            "physics_engine": simulation_on(config.sim.engine, str(self.policy.device))[0],
             "success": "predicate holds at any step of the horizon",
             "validation_episodes": config.eval.validation_episodes,
             "demonstrations": config.demonstrations,

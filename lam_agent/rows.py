@@ -109,7 +109,7 @@ class RowEvaluator:
                 split="test",
                 horizon=self.config.eval.horizon,
                 threads=self.config.threads,
-                on_unstable=self.config.sim.on_unstable,
+                sim=self.config.sim,
                 progress=update,
             )
 

@@ -8,10 +8,13 @@ import platform
 import resource
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lam_agent import __version__
 from lam_agent.errors import ConfigError
+
+if TYPE_CHECKING:
+    from lam_envs.sim.making import Engine
 
 _PACKAGES = (
     "torch",
@@ -67,6 +70,18 @@ def resolve_device(name: str) -> str:
     if name == "cuda" and not has_cuda:
         raise ConfigError("device is 'cuda', but torch finds no CUDA device; use --device cpu.")
     return ("cuda" if has_cuda else "cpu") if name == "auto" else name
+
+
+def simulation_on(engine: str, device: str) -> tuple[Engine, str]:
+    """Return the physics engine for a policy's device, and the device that it runs on.
+
+    Args:
+        engine: `auto`, `native` or `warp`.
+        device: The policy's device.
+    """
+    if engine == "warp" or (engine == "auto" and device.startswith("cuda")):
+        return "warp", device
+    return "native", "cpu"
 
 
 def keep_freed_memory() -> None:

@@ -102,7 +102,7 @@ def command(arguments: Sequence[str]) -> None:
                 split="test",
                 horizon=horizon,
                 threads=threads,
-                on_unstable=asked.sim.on_unstable,
+                sim=asked.sim,
                 randomisation=asked.randomise,
                 progress=update,
             )

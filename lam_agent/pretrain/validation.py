@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lam_agent.config import SimConfig
 from lam_agent.evaluate import Evaluation, evaluate
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.types import Progress
@@ -35,7 +36,7 @@ def validate(
             split="validation",
             horizon=horizon,
             threads=threads,
-            on_unstable="drop",
+            sim=SimConfig(on_unstable="drop"),
             progress=progress,
         )
         for task in tasks

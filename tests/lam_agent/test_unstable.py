@@ -128,7 +128,7 @@ def test_a_test_episode_that_breaks_fails_and_is_counted(
     arguments: dict[str, Any] = {"episodes": 3, "split": "test", "horizon": 6, "threads": 1}
     with pytest.raises(UnstableSimulationError, match=r"world 1 of reach .* control step 3 "):
         evaluate(policy, "reach", **arguments)
-    measured = evaluate(policy, "reach", **arguments, on_unstable="drop")
+    measured = evaluate(policy, "reach", **arguments, sim=SimConfig(on_unstable="drop"))
     # It had succeeded before it broke, which does not count.
     assert measured.is_success.tolist() == [True, False, True]
     assert measured.is_success_at_end.tolist() == [True, False, True]

@@ -1,0 +1,92 @@
+"""The warp engine behind collecting and evaluating, here on Warp's CPU device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import get_args
+
+import pytest
+import torch
+
+from lam_agent.collect import collect_episodes
+from lam_agent.config import CollectConfig, RunConfig, SimConfig
+from lam_agent.demonstrations import content_key
+from lam_agent.evaluate import evaluate
+from lam_agent.policy.policy import VisualActionPolicy
+from lam_agent.system import simulation_on
+from lam_agent.teachers.scripted import scripted_teacher
+from lam_envs.sim.making import Engine
+
+EPISODES = 4
+
+
+@pytest.mark.parametrize(
+    ("engine", "device", "expected"),
+    [
+        ("auto", "cpu", ("native", "cpu")),
+        ("auto", "cuda", ("warp", "cuda")),
+        ("auto", "cuda:1", ("warp", "cuda:1")),
+        ("native", "cuda", ("native", "cpu")),
+        ("warp", "cpu", ("warp", "cpu")),
+    ],
+)
+def test_the_engine_follows_the_device(
+    engine: str, device: str, expected: tuple[Engine, str]
+) -> None:
+    assert simulation_on(engine, device) == expected
+
+
+def test_demonstrations_of_another_engine_are_others() -> None:
+    native, warp = (RunConfig(device="cpu", sim=SimConfig(engine=e)) for e in ("auto", "warp"))
+    assert content_key("push", native) != content_key("push", warp)
+
+
+@pytest.mark.slow
+def test_demonstrations_of_both_engines_are_alike() -> None:
+    config = CollectConfig(noise_std=0.0, steps_after_success=4, batch=2)
+    native, warp = (
+        collect_episodes(
+            "push",
+            scripted_teacher,
+            episodes=EPISODES,
+            seed=0,
+            config=config,
+            image_size=32,
+            horizon=200,
+            threads=1,
+            engine=engine,
+        )
+        for engine in get_args(Engine)
+    )
+    assert bool(native.is_success.all()) and bool(warp.is_success.all())
+    lengths = (native.episode_start.diff() - warp.episode_start.diff()).abs()
+    assert int(lengths.max()) <= 8
+    for name in ("proprioception", "tracked"):
+        first = getattr(native, name)[:5] - getattr(warp, name)[:5]  # Before the first contact.
+        assert float(first.abs().max()) < 1e-3, name
+    for camera, images in native.images.items():
+        difference = images[:5].int() - warp.images[camera][:5].int()
+        assert float((difference.abs() > 1).float().mean()) < 0.01, camera
+
+
+@pytest.mark.slow
+def test_both_engines_evaluate_a_policy_alike(
+    make_policy: Callable[..., VisualActionPolicy],
+) -> None:
+    native, warp = (
+        evaluate(
+            make_policy(),
+            "reach",
+            episodes=EPISODES,
+            split="test",
+            horizon=12,
+            threads=1,
+            sim=SimConfig(engine=engine),
+        )
+        for engine in ("native", "warp")
+    )
+    torch.testing.assert_close(warp.reward, native.reward, rtol=1e-3, atol=1e-3)
+    assert not bool(warp.is_unstable.any())
+    for name, value in vars(warp).items():
+        if isinstance(value, torch.Tensor):
+            assert value.shape == (EPISODES,) and value.dtype == getattr(native, name).dtype
