@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 from typing import get_args
 
 import pytest
@@ -90,3 +93,17 @@ def test_both_engines_evaluate_a_policy_alike(
     for name, value in vars(warp).items():
         if isinstance(value, torch.Tensor):
             assert value.shape == (EPISODES,) and value.dtype == getattr(native, name).dtype
+
+
+@pytest.mark.slow
+def test_the_throughput_of_the_engine_is_measured(
+    import_benchmark: Callable[[str], ModuleType], tmp_path: Path
+) -> None:
+    path = tmp_path / "engine.json"
+    asked = ["--device", "cpu", "--tasks", "push", "--worlds", "2", "--steps", "4"]
+    import_benchmark("engine_throughput").main([*asked, "--repeats", "1", "--json", str(path)])
+    (row,) = json.loads(path.read_text(encoding="utf-8"))["rows"]
+    rates = row["steps_per_second"]
+    assert next(iter(rates)) == "bare mujoco_warp" and len(rates) == 6
+    assert all(rate > 0 for rate in rates.values())
+    assert row["of_the_bare_loop"]["state"] == rates["state"] / rates["bare mujoco_warp"]
