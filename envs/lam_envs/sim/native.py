@@ -10,7 +10,7 @@ import torch
 from mujoco.batch import Batch, SimulationError
 
 from lam_envs.instability import where_not_finite
-from lam_envs.sim.protocol import RANDOMISED_FIELDS, STATE_FIELDS, derived_fields
+from lam_envs.sim.protocol import INTEGRATION_FIELDS, RANDOMISED_FIELDS, BatchSim, derived_fields
 
 _POSITIONS = int(mujoco.mjtStage.mjSTAGE_POS)
 _FORCES = int(mujoco.mjtStage.mjSTAGE_ACC)
@@ -45,7 +45,7 @@ class NativeSim:
         # Fields must be bound before the first call, or they read as zero until the next one.
         self._fields = {
             name: _as_tensor(self._batch.bind(name))
-            for name in (*STATE_FIELDS, *derived_fields(model))
+            for name in (*INTEGRATION_FIELDS, *derived_fields(model))
         }
         self._refreshed = _FORCES if model.nsensor else _POSITIONS
         varying = ("body_pos", *(RANDOMISED_FIELDS if varies else ()))
@@ -68,6 +68,9 @@ class NativeSim:
 
     def get_state(self) -> torch.Tensor:
         return torch.from_numpy(self._batch.state.copy())
+
+    def state_of(self, native: BatchSim) -> torch.Tensor:
+        return native.get_state()[0]
 
     def set_state(self, mask: torch.Tensor, rows: torch.Tensor) -> None:
         self._batch.state[mask.numpy()] = rows.numpy()

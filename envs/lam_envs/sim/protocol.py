@@ -34,6 +34,9 @@ def derived_fields(model: mujoco.MjModel) -> tuple[str, ...]:
     return (*DERIVED_FIELDS, "sensordata") if model.nsensor else DERIVED_FIELDS
 
 
+INTEGRATION_FIELDS = ("time", "qpos", "qvel", "qacc_warmstart", "ctrl", "mocap_pos", "mocap_quat")
+"""What a step depends on; nothing here has activations, applied forces or switched equalities."""
+
 RANDOMISED_FIELDS = (
     "geom_friction",
     "body_mass",
@@ -85,6 +88,10 @@ class BatchSim(Protocol):
 
     def get_state(self) -> torch.Tensor:
         """Return a copy of the full integration state, (num_worlds, nstate)."""
+        ...
+
+    def state_of(self, native: BatchSim) -> torch.Tensor:
+        """Return the state of a native engine's first world as one of this engine's, (nstate,)."""
         ...
 
     def set_state(self, mask: torch.Tensor, rows: torch.Tensor) -> None:

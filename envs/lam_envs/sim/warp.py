@@ -16,7 +16,13 @@ import numpy as np
 import torch
 
 from lam_envs.scene import copy_model
-from lam_envs.sim.protocol import RANDOMISED_FIELDS, STATE_FIELDS, derived_fields
+from lam_envs.sim.protocol import (
+    INTEGRATION_FIELDS,
+    RANDOMISED_FIELDS,
+    STATE_FIELDS,
+    BatchSim,
+    derived_fields,
+)
 from lam_envs.warp_runtime import mujoco_warp, wp
 
 MAX_CONTACTS = 100
@@ -24,9 +30,6 @@ MAX_CONTACTS = 100
 
 MAX_CONSTRAINTS = 400
 """Constraint rows for which memory is set aside, per world."""
-
-_INTEGRATION_FIELDS = ("time", "qpos", "qvel", "qacc_warmstart", "ctrl", "mocap_pos", "mocap_quat")
-"""What a step depends on; nothing here has activations, applied forces or switched equalities."""
 
 _OVERFLOWS = mujoco_warp.OverflowType
 # A full solver iteration count is no lost contact: MuJoCo's C engine does not complain either.
@@ -67,7 +70,7 @@ class WarpSim:
             self._data = mujoco_warp.make_data(
                 physics, nworld=num_worlds, nconmax=MAX_CONTACTS, njmax=MAX_CONSTRAINTS
             )
-            self._integration = [self._view(name) for name in _INTEGRATION_FIELDS]
+            self._integration = [self._view(name) for name in INTEGRATION_FIELDS]
             self._derived = derived_fields(model)
             self._fields = {name: self._view(name) for name in (*STATE_FIELDS, *self._derived)}
             self._model_fields: dict[str, torch.Tensor] = {
@@ -98,6 +101,9 @@ class WarpSim:
 
     def get_state(self) -> torch.Tensor:
         return torch.cat([view.reshape(self.num_worlds, -1) for view in self._integration], 1)
+
+    def state_of(self, native: BatchSim) -> torch.Tensor:
+        return torch.cat([native.field(name)[0].reshape(-1) for name in INTEGRATION_FIELDS])
 
     def set_state(self, mask: torch.Tensor, rows: torch.Tensor) -> None:
         rows = rows.to(self._body_pos)
@@ -210,7 +216,7 @@ class WarpSim:
                 if not isinstance(array, wp.array) or array.size == 0:
                     continue
                 view = wp.to_torch(array)
-                if view.is_floating_point() and item.name not in _INTEGRATION_FIELDS:
+                if view.is_floating_point() and item.name not in INTEGRATION_FIELDS:
                     view.nan_to_num_(0.0, 0.0, 0.0)
 
 

@@ -14,6 +14,7 @@ import torch
 
 from lam_envs.errors import UnstableSimulationError
 from lam_envs.scene import name_to_id
+from lam_envs.sim.native import NativeSim
 from lam_envs.sim.protocol import BatchSim
 
 if TYPE_CHECKING:
@@ -244,16 +245,27 @@ class SawyerWorlds:
             self._hold_still(mask, SETTLE_STEPS * NUM_SUBSTEPS)
             return
         if self._settled_state is None:
-            first = torch.zeros(self.sim.num_worlds, dtype=torch.bool, device=self.sim.device)
-            first[0] = True
-            kept = self.sim.get_state()
-            self.sim.reset(first)
-            self._hold_still(first, SETTLE_STEPS * NUM_SUBSTEPS - 1)
-            self._check_settled()
-            self._settled_state = self.sim.get_state()[0].clone()
-            self.sim.set_state(first, kept[0])
+            self._settled_state = self.sim.state_of(self._settle_alone())
         self.sim.set_state(mask, self._settled_state)
         self.sim.step(mask, num_substeps=1, refresh=False)
+
+    def _settle_alone(self) -> NativeSim:
+        """Settle one world, all but the last physics step, and return its engine.
+
+        It is the native one for every engine: rounding would turn the arm, which has a joint more
+        than it needs, in its place.
+        """
+        sim = NativeSim(self.sim.model, 1, 1)
+        alone = SawyerWorlds(sim, self.task)
+        world = torch.ones(1, dtype=torch.bool)
+        sim.reset(world)
+        alone._hold_still(world, SETTLE_STEPS * NUM_SUBSTEPS - 1)
+        for reason in sim.take_unstable().values():
+            raise UnstableSimulationError(
+                f"the hand of {self.task.name} does not come to rest at its start ({reason}); "
+                f"change hand_init_pos or the scene {self.task.model_file}."
+            )
+        return sim
 
     def _hold_still(self, mask: torch.Tensor, num_substeps: int) -> None:
         """Hold the hand at its start with open fingers for a number of physics steps."""
@@ -261,14 +273,6 @@ class SawyerWorlds:
         self.sim.field("mocap_quat")[mask, self._mocap_id] = self._mocap_quat
         self._set_fingers(mask, torch.tensor(-1.0))
         self.sim.step(mask, num_substeps=num_substeps, refresh=False)
-
-    def _check_settled(self) -> None:
-        """Raise if the start that all episodes would share is broken."""
-        for reason in self.sim.take_unstable().values():
-            raise UnstableSimulationError(
-                f"the hand of {self.task.name} does not come to rest at its start ({reason}); "
-                f"change hand_init_pos or the scene {self.task.model_file}."
-            )
 
     def _set_fingers(self, rows: torch.Tensor | slice, effort: torch.Tensor) -> None:
         ctrl = self.sim.field("ctrl")
