@@ -231,6 +231,7 @@ class BatchedEnv:
                 f"the reset mask has shape {tuple(mask.shape)} and type {mask.dtype}; "
                 f"it must have shape ({self.num_envs},) and type torch.bool."
             )
+        mask = mask.to(self.device)
         if self.defers_checks:
             self.check()
         count = int(mask.sum())

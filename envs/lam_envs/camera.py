@@ -133,14 +133,16 @@ class CameraRenderer:
         out = torch.empty(self._shape, dtype=torch.uint8, device=self.device)
         # Warp's default device is one for all threads, hence set here and not in each of them.
         with _drawing_on(self.device):
-            jobs = zip(self._parts, self._slices, strict=True)
+            for part, worlds in zip(self._parts, self._slices, strict=True):
+                part.pose({name: pose[worlds] for name, pose in poses.items()})
             if len(self._parts) == 1:
-                for part, worlds in jobs:
-                    _draw(part, worlds, poses, out)
+                self._parts[0].draw()
             else:
-                running = [self._pool.submit(_draw, *job, poses, out) for job in jobs]
-                for job in running:
+                jobs = [self._pool.submit(part.draw) for part in self._parts]
+                for job in jobs:
                     job.result()
+            for part, worlds in zip(self._parts, self._slices, strict=True):
+                out[:, worlds] = part.images
         return {name: out[i] for i, name in enumerate(self.cameras)}
 
     def _shift(
@@ -167,9 +169,3 @@ def _drawing_on(device: torch.device) -> Iterator[None]:
             stream = torch.cuda.current_stream(device)
             with wp.ScopedStream(wp.stream_from_torch(stream)):  # type: ignore[no-untyped-call]
                 yield
-
-
-def _draw(part: Pictures, worlds: slice, poses: dict[str, torch.Tensor], out: torch.Tensor) -> None:
-    """Draw some of the worlds into `out`, shape (cameras, all worlds, height, width, 3)."""
-    part.draw({name: pose[worlds] for name, pose in poses.items()})
-    out[:, worlds] = part.images

@@ -75,7 +75,8 @@ def draw(
                 model, drawn_geoms(model), 1, ["eye"], IMAGE_SIZE, by_pixel=by_pixel
             )
             pictures.dress(looks or looks_of(model))
-            pictures.draw(poses)
+            pictures.pose(poses)
+            pictures.draw()
         drawn.append(pictures.images[0, 0].numpy())
     assert np.array_equal(*drawn)  # With a thread for each pixel and without.
     return drawn[0]

@@ -170,8 +170,10 @@ class WarpSim:
         # Kernels must be compiled, hence run once, before they can be captured.
         mujoco_warp.step(self._model, self._data)
         refresh(self._model, self._data)
+        wp.synchronize_device(self._warp_device)  # Torch works in another order here.
         self.set_state(everywhere, defaults)
         self._overflow.zero_()
+        wp.synchronize_device(self._warp_device)
         with wp.ScopedCapture() as step:
             mujoco_warp.step(self._model, self._data)
         with wp.ScopedCapture() as pose:
