@@ -19,6 +19,7 @@ from lam_agent.system import package_versions, resolve_device, simulation_on
 from lam_agent.teachers.scripted import scripted_teacher
 from lam_agent.types import Progress, no_progress
 from lam_envs.scene import model_digest
+from lam_envs.sim.making import Engine
 from lam_envs.tasks.loading import source_files
 from lam_envs.tasks.registry import make_task
 
@@ -54,13 +55,18 @@ def _task_digest(name: str) -> str | None:
     return digest.hexdigest()
 
 
+def _simulation(config: RunConfig) -> tuple[Engine, str]:
+    """Return the engine that demonstrations are collected with, and its device."""
+    return simulation_on(config.sim.engine, resolve_device(config.device))
+
+
 def content_key(task: str, config: RunConfig) -> str:
     """Return the key of a task's demonstrations: equal keys mean equal episodes."""
     settings = to_plain(config.collect)
     for name in ("batch", "cache_dir"):
         del settings[name]
     versions = package_versions()
-    engine, device = simulation_on(config.sim.engine, resolve_device(config.device))
+    engine, device = _simulation(config)
     content = {
         "format_version": FORMAT_VERSION,
         "task": task,
@@ -117,7 +123,7 @@ def load_demonstrations(
                 return kept, True
         except EpisodeError as error:
             _LOG.warning("%s The demonstrations of %s are collected anew.", error, task)
-    engine, device = simulation_on(config.sim.engine, resolve_device(config.device))
+    engine, device = _simulation(config)
     episodes = collect_episodes(
         task,
         scripted_teacher,

@@ -6,9 +6,8 @@ any engine feeds it through the world poses of geoms and cameras.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -22,7 +21,7 @@ from lam_envs.rays.appearance import Appearance
 from lam_envs.rays.pictures import Pictures, compile_kernels
 from lam_envs.scene import GOAL_MARKER, name_to_id
 from lam_envs.sim.protocol import BatchSim
-from lam_envs.warp_runtime import wp
+from lam_envs.warp_runtime import working_on
 
 _POSES = ("geom_xpos", "geom_xmat", "cam_xpos", "cam_xmat")
 HIDDEN_POS = (0.0, 0.0, -10.0)
@@ -86,7 +85,7 @@ class CameraRenderer:
         num_threads = 1 if by_pixel else min(num_threads, num_worlds)
         edges = np.linspace(0, num_worlds, num_threads + 1).astype(int).tolist()
         self._slices = [slice(start, stop) for start, stop in pairwise(edges)]
-        with _drawing_on(device):
+        with working_on(device):
             drawn = drawn_geoms(model, str(device))
             self._parts = [
                 Pictures(
@@ -132,7 +131,7 @@ class CameraRenderer:
             self._shift(poses, *self._shifts)
         out = torch.empty(self._shape, dtype=torch.uint8, device=self.device)
         # Warp's default device is one for all threads, hence set here and not in each of them.
-        with _drawing_on(self.device):
+        with working_on(self.device):
             for part, worlds in zip(self._parts, self._slices, strict=True):
                 part.pose({name: pose[worlds] for name, pose in poses.items()})
             if len(self._parts) == 1:
@@ -157,15 +156,3 @@ class CameraRenderer:
         moved = poses["cam_xpos"] + torch.einsum("wcij,wcj->wci", usual, position.to(usual))
         moved[..., 2] -= self._is_fixed * lowered[:, None]
         poses["cam_xpos"], poses["cam_xmat"] = moved, usual @ turn.to(usual)
-
-
-@contextmanager
-def _drawing_on(device: torch.device) -> Iterator[None]:
-    """Let Warp work on torch's device, in the order of torch's own work there."""
-    with wp.ScopedDevice(str(device)):
-        if device.type == "cpu":
-            yield
-        else:
-            stream = torch.cuda.current_stream(device)
-            with wp.ScopedStream(wp.stream_from_torch(stream)):  # type: ignore[no-untyped-call]
-                yield

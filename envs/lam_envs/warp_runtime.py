@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import torch
 import warp as wp
 
 wp.config.log_level = 30  # Warnings and errors only.
 
 import mujoco_warp  # noqa: E402 (Warp must be configured before it is initialised)
 
-__all__ = ["FAST_OPTIONS", "mujoco_warp", "wp"]
+__all__ = ["FAST_OPTIONS", "mujoco_warp", "working_on", "wp"]
 
 FAST_OPTIONS = {
     "enable_backward": False,
@@ -41,6 +44,18 @@ def _init_quietly() -> None:
             lines = [line for line in held if _NO_CUDA not in line]
             if lines:
                 os.write(2, b"".join(lines))
+
+
+@contextmanager
+def working_on(device: torch.device) -> Iterator[None]:
+    """Let Warp work on torch's device, in the order of torch's own work there."""
+    with wp.ScopedDevice(str(device)):
+        if device.type == "cpu":
+            yield
+            return
+        stream = torch.cuda.current_stream(device)
+        with wp.ScopedStream(wp.stream_from_torch(stream)):  # type: ignore[no-untyped-call]
+            yield
 
 
 _init_quietly()

@@ -1,4 +1,4 @@
-"""What a ray meets first, and the normal, the colour and the light there."""
+"""What a pixel shows: what its ray meets first, and the normal, the colour and the light there."""
 
 # Warp compiles this file: in it an annotation is Warp's, and int(0) declares a variable.
 # mypy: ignore-errors
@@ -9,6 +9,9 @@ from __future__ import annotations
 from lam_envs.rays import appearance
 from lam_envs.rays.shapes import MESH, MISS, entry, normal
 from lam_envs.warp_runtime import wp
+
+TILE = wp.constant(8)
+"""Height and width of a tile, pixels: its rays meet much the same geoms."""
 
 _TIE = wp.constant(1.0e-6)
 """Relative distance below which two hits are at the same place; the later geom wins."""
@@ -90,7 +93,7 @@ def _second_share(pattern: int, period: float, point: wp.vec3) -> float:
 
 
 @wp.func
-def hit(
+def _hit(
     x: int,
     y: int,
     ray: wp.vec3,
@@ -149,7 +152,7 @@ def hit(
 
 
 @wp.func
-def normal_at(
+def _normal_at(
     winner: int,
     point: wp.vec3,
     face: int,
@@ -173,7 +176,7 @@ def normal_at(
 
 
 @wp.func
-def paint_at(
+def _paint_at(
     winner: int,
     point: wp.vec3,
     colour: wp.array[wp.vec3],
@@ -190,7 +193,7 @@ def paint_at(
 
 
 @wp.func
-def light_at(
+def _light_at(
     paint: wp.vec3,
     facing: wp.vec3,
     towards_sun: wp.vec3,
@@ -205,6 +208,59 @@ def light_at(
     light = ambient + headlight * wp.max(facing[2], 0.0)
     light += sun * wp.max(wp.dot(facing, towards_sun), 0.0)
     return wp.cw_mul(paint, light)
+
+
+@wp.func
+def light_of(
+    x: int,
+    y: int,
+    ray: wp.vec3,
+    members: wp.array[int],
+    count: int,
+    shape: wp.array[int],
+    size: wp.array[wp.vec3],
+    mesh: wp.array[wp.uint64],
+    first_face: wp.array[int],
+    first_normal: wp.array[int],
+    face_normals: wp.array[wp.vec3i],
+    normals: wp.array[wp.vec3],
+    colour: wp.array[wp.vec3],
+    second_colour: wp.array[wp.vec3],
+    pattern: wp.array[int],
+    period: wp.array[float],
+    ambient: wp.vec3,
+    headlight: wp.vec3,
+    sun: wp.vec3,
+    towards_sun: wp.vec3,
+    origins: wp.array[wp.vec3],
+    turns: wp.array[wp.mat33],
+    near: wp.array[float],
+    boxes: wp.array[wp.vec4i],
+) -> wp.vec3:
+    """Return the light that a pixel sees along its ray, black where it meets none of the geoms."""
+    winner, distance, face, face_normal, u, v = _hit(
+        x, y, ray, members, count, shape, size, mesh, origins, turns, near, boxes
+    )
+    if winner < 0:
+        return wp.vec3()
+    point = origins[winner] + turns[winner] @ ray * distance
+    there = _normal_at(
+        winner,
+        point,
+        face,
+        face_normal,
+        u,
+        v,
+        shape,
+        size,
+        first_face,
+        first_normal,
+        face_normals,
+        normals,
+    )
+    paint = _paint_at(winner, point, colour, second_colour, pattern, period)
+    facing = wp.transpose(turns[winner]) @ there
+    return _light_at(paint, facing, towards_sun, ambient, headlight, sun)
 
 
 @wp.func

@@ -13,9 +13,10 @@ import torch
 
 from lam_envs.rays.appearance import Appearance
 from lam_envs.rays.drawn import DrawnGeoms
+from lam_envs.rays.hits import TILE
 from lam_envs.rays.placing import place
 from lam_envs.rays.tracing import trace
-from lam_envs.rays.tracing_pixels import TILE, trace_pixels
+from lam_envs.rays.tracing_pixels import trace_pixels
 from lam_envs.warp_runtime import wp
 
 

@@ -6,13 +6,10 @@
 
 from __future__ import annotations
 
-from lam_envs.rays.hits import hit, level, light_at, normal_at, paint_at
+from lam_envs.rays.hits import TILE, level, light_of
 from lam_envs.warp_runtime import FAST_OPTIONS, wp
 
 wp.set_module_options(FAST_OPTIONS)
-
-_TILE = wp.constant(8)
-"""Height and width of a tile, pixels. Its rays share the list of geoms that they may hit."""
 
 
 @wp.func
@@ -29,8 +26,8 @@ def _gather(
     for i in range(num_seen):
         drawn = order[i]
         box = covered[drawn]
-        is_in_columns = box[0] < tile_x + _TILE and box[1] >= tile_x
-        if is_in_columns and box[2] < tile_y + _TILE and box[3] >= tile_y:
+        is_in_columns = box[0] < tile_x + TILE and box[1] >= tile_x
+        if is_in_columns and box[2] < tile_y + TILE and box[3] >= tile_y:
             in_tile[count] = drawn
             count += 1
     return count
@@ -78,45 +75,38 @@ def trace(
     boxes = covered[world, camera]
     near_to_far = order[world, camera]
     members = in_tile[world, camera]
-    num_tiles = (image_size + _TILE - 1) // _TILE
+    num_tiles = (image_size + TILE - 1) // TILE
     for tile in range(num_tiles * num_tiles):
-        tile_x = (tile % num_tiles) * _TILE
-        tile_y = (tile // num_tiles) * _TILE
+        tile_x = (tile % num_tiles) * TILE
+        tile_y = (tile // num_tiles) * TILE
         count = _gather(tile_x, tile_y, num_seen[world, camera], near_to_far, boxes, members)
-        for y in range(tile_y, wp.min(tile_y + _TILE, image_size)):
-            for x in range(tile_x, wp.min(tile_x + _TILE, image_size)):
-                ray = rays[camera, y, x]
-                winner, distance, face, face_normal, u, v = hit(
-                    x, y, ray, members, count, shape, size, mesh, origins, turns, near, boxes
+        for y in range(tile_y, wp.min(tile_y + TILE, image_size)):
+            for x in range(tile_x, wp.min(tile_x + TILE, image_size)):
+                light = light_of(
+                    x,
+                    y,
+                    rays[camera, y, x],
+                    members,
+                    count,
+                    shape,
+                    size,
+                    mesh,
+                    first_face,
+                    first_normal,
+                    face_normals,
+                    normals,
+                    colour[world],
+                    second_colour[world],
+                    pattern[world],
+                    period[world],
+                    ambient[world],
+                    headlight[world],
+                    sun[world],
+                    towards_sun,
+                    origins,
+                    turns,
+                    near,
+                    boxes,
                 )
-                light = wp.vec3()
-                if winner >= 0:
-                    point = origins[winner] + turns[winner] @ ray * distance
-                    face_normal = normal_at(
-                        winner,
-                        point,
-                        face,
-                        face_normal,
-                        u,
-                        v,
-                        shape,
-                        size,
-                        first_face,
-                        first_normal,
-                        face_normals,
-                        normals,
-                    )
-                    paint = paint_at(
-                        winner,
-                        point,
-                        colour[world],
-                        second_colour[world],
-                        pattern[world],
-                        period[world],
-                    )
-                    facing = wp.transpose(turns[winner]) @ face_normal
-                    light = light_at(
-                        paint, facing, towards_sun, ambient[world], headlight[world], sun[world]
-                    )
                 for channel in range(3):
                     pixels[camera, world, y * image_size + x, channel] = level(light[channel])

@@ -5,13 +5,10 @@
 
 from __future__ import annotations
 
-from lam_envs.rays.hits import hit, level, light_at, normal_at, paint_at
+from lam_envs.rays.hits import TILE, level, light_of
 from lam_envs.warp_runtime import FAST_OPTIONS, wp
 
 wp.set_module_options(FAST_OPTIONS)
-
-TILE = wp.constant(8)
-"""Height and width of a tile, pixels: its rays meet much the same geoms."""
 
 
 @wp.kernel
@@ -55,45 +52,32 @@ def trace_pixels(
     y = (tile // num_tiles) * TILE + inside // TILE
     if x >= image_size or y >= image_size:
         return
-    origins = origin[world, camera]
-    turns = turn[world, camera]
-    ray = rays[camera, y, x]
-    winner, distance, face, face_normal, u, v = hit(
+    towards_sun = wp.transpose(cam_xmat[world, camera_ids[camera]]) @ to_sun[world]
+    light = light_of(
         x,
         y,
-        ray,
+        rays[camera, y, x],
         order[world, camera],
         num_seen[world, camera],
         shape,
         size,
         mesh,
-        origins,
-        turns,
+        first_face,
+        first_normal,
+        face_normals,
+        normals,
+        colour[world],
+        second_colour[world],
+        pattern[world],
+        period[world],
+        ambient[world],
+        headlight[world],
+        sun[world],
+        towards_sun,
+        origin[world, camera],
+        turn[world, camera],
         nearest[world, camera],
         covered[world, camera],
     )
-    light = wp.vec3()
-    if winner >= 0:
-        point = origins[winner] + turns[winner] @ ray * distance
-        face_normal = normal_at(
-            winner,
-            point,
-            face,
-            face_normal,
-            u,
-            v,
-            shape,
-            size,
-            first_face,
-            first_normal,
-            face_normals,
-            normals,
-        )
-        paint = paint_at(
-            winner, point, colour[world], second_colour[world], pattern[world], period[world]
-        )
-        facing = wp.transpose(turns[winner]) @ face_normal
-        towards_sun = wp.transpose(cam_xmat[world, camera_ids[camera]]) @ to_sun[world]
-        light = light_at(paint, facing, towards_sun, ambient[world], headlight[world], sun[world])
     for channel in range(3):
         pixels[camera, world, y * image_size + x, channel] = level(light[channel])

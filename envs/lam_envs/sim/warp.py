@@ -7,8 +7,6 @@ not wait for the device: what broke is noted there, and read by `take_unstable`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import fields
 
 import mujoco
@@ -23,7 +21,7 @@ from lam_envs.sim.protocol import (
     BatchSim,
     derived_fields,
 )
-from lam_envs.warp_runtime import mujoco_warp, wp
+from lam_envs.warp_runtime import mujoco_warp, working_on, wp
 
 MAX_CONTACTS = 100
 """Contacts for which memory is set aside, per world."""
@@ -93,7 +91,7 @@ class WarpSim:
 
     def refresh_constants(self, mask: torch.Tensor) -> None:
         groups = mujoco_warp.SetConstGroup.FIXED | mujoco_warp.SetConstGroup.INERT0
-        with self._working():
+        with working_on(self.device):
             mujoco_warp.set_const(self._model, self._data, groups)
 
     def reset(self, mask: torch.Tensor) -> None:
@@ -119,7 +117,7 @@ class WarpSim:
     def step(self, mask: torch.Tensor | None = None, *, num_substeps: int, refresh: bool) -> None:
         self._static.place(self._fields["geom_xpos"], self._body_pos)
         kept = self._keep_others(mask)  # After the placing, which is for all worlds.
-        with self._working():
+        with working_on(self.device):
             for _ in range(num_substeps):
                 wp.capture_launch(self._step_graph)
             if refresh:
@@ -142,20 +140,9 @@ class WarpSim:
     def forward(self, mask: torch.Tensor | None = None) -> None:
         self._static.place(self._fields["geom_xpos"], self._body_pos)
         kept = self._keep_others(mask)  # After the placing, which is for all worlds.
-        with self._working():
+        with working_on(self.device):
             wp.capture_launch(self._pose_graph)
         self._restore_others(mask, kept)
-
-    @contextmanager
-    def _working(self) -> Iterator[None]:
-        """Let Warp work on the device in the order of torch's own work there."""
-        with wp.ScopedDevice(self._warp_device):
-            if self.device.type == "cpu":
-                yield
-                return
-            stream = torch.cuda.current_stream(self.device)
-            with wp.ScopedStream(wp.stream_from_torch(stream)):  # type: ignore[no-untyped-call]
-                yield
 
     def _view(self, name: str) -> torch.Tensor:
         """Return a data array as a live tensor; matrices as nine numbers, as MuJoCo has them."""
