@@ -19,7 +19,7 @@ import torch
 from lam_envs.looks import drawn_geoms
 from lam_envs.rays.appearance import Appearance
 from lam_envs.rays.pictures import Pictures, compile_kernels
-from lam_envs.scene import GOAL_MARKER, name_to_id
+from lam_envs.scene import GOAL_FOOT, GOAL_MARKER, name_to_id
 from lam_envs.sim.protocol import BatchSim
 from lam_envs.warp_runtime import working_on
 
@@ -79,6 +79,7 @@ class CameraRenderer:
         self._shape = (len(cameras), num_worlds, image_size, image_size, 3)
         self._is_fixed = torch.from_numpy(model.cam_bodyid == 0).to(device)
         self._marker = name_to_id(model, mujoco.mjtObj.mjOBJ_GEOM, GOAL_MARKER)
+        self._foot = name_to_id(model, mujoco.mjtObj.mjOBJ_GEOM, GOAL_FOOT)
         self._hidden = torch.tensor(HIDDEN_POS, device=device)
         self._shifts: tuple[torch.Tensor, ...] | None = None
         by_pixel = device.type != "cpu"
@@ -126,6 +127,8 @@ class CameraRenderer:
         poses = {name: sim.field(name) for name in _POSES}
         geom_xpos = poses["geom_xpos"].to(torch.float32, copy=True)
         geom_xpos[:, self._marker] = self._hidden if goal_pos is None else goal_pos.to(geom_xpos)
+        geom_xpos[:, self._foot] = geom_xpos[:, self._marker]
+        geom_xpos[:, self._foot, 2].clamp_max_(0.0)
         poses["geom_xpos"] = geom_xpos
         if self._shifts is not None:
             self._shift(poses, *self._shifts)

@@ -23,6 +23,17 @@ GOAL_MARKER = "goal_marker"
 GOAL_MARKER_RGBA = (0.1, 0.9, 0.1, 1.0)
 GOAL_MARKER_RADIUS_M = 0.02
 
+GOAL_FOOT = "goal_foot"
+"""Name of the dark green disc on the table straight below the marker.
+
+A marker in the air is as many pixels wide at any depth; where its foot is tells the depth.
+"""
+
+GOAL_FOOT_RGBA = (0.05, 0.3, 0.05, 1.0)
+GOAL_FOOT_RADIUS_M = 0.03
+GOAL_FOOT_HEIGHT_M = 0.002
+"""Height of the disc's upper side over the table's top, which is at z = 0."""
+
 CAMERAS = ("front", "wrist")
 """Cameras that every scene has."""
 
@@ -101,6 +112,16 @@ def load_model(model_file: str) -> mujoco.MjModel:
             type=mujoco.mjtGeom.mjGEOM_SPHERE,
             size=[GOAL_MARKER_RADIUS_M, 0.0, 0.0],
             rgba=GOAL_MARKER_RGBA,
+            mass=0.0,
+            contype=0,
+            conaffinity=0,
+            group=1,
+        )
+        spec.worldbody.add_geom(
+            name=GOAL_FOOT,
+            type=mujoco.mjtGeom.mjGEOM_CYLINDER,
+            size=[GOAL_FOOT_RADIUS_M, GOAL_FOOT_HEIGHT_M, 0.0],
+            rgba=GOAL_FOOT_RGBA,
             mass=0.0,
             contype=0,
             conaffinity=0,

@@ -55,13 +55,13 @@ class SelfSupervisedConfig:
 class CloningConfig:
     """Second stage: the whole policy, from the teachers' actions on all tasks."""
 
-    steps: int = 7000
+    steps: int = 11000
     """Gradient steps; 0 leaves the stage out."""
 
     auxiliary_weight: float = 1.0
     """Weight of the loss on object and goal positions (simulation only)."""
 
-    validate_every: int = 3500
+    validate_every: int = 5500
     """Gradient steps between two validations by rollouts."""
 
     validation_tasks: int = 8

@@ -1,5 +1,6 @@
 """Cameras: what the pictures show, and that nothing but the world changes them."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -112,6 +113,26 @@ def test_the_goal_marker_is_at_the_goal() -> None:
     masks = shows_marker(env.images()["front"])
     columns = [float(mask.nonzero()[:, 1].float().mean()) for mask in masks]
     assert abs(columns[0] - columns[1]) > 6
+
+
+def test_the_foot_of_the_marker_tells_its_depth() -> None:
+    env = start("reach", [0, 0, 0])
+    camera = env.model.cam_pos[env.model.camera("front").id]
+    goal = np.array((0.05, 0.85, 0.2))
+    sight = (goal - camera) / np.linalg.norm(goal - camera)
+    places = torch.from_numpy(np.stack([goal + shift * sight for shift in (-0.08, 0.0, 0.08)]))
+    env.worlds.start.target_pos[:] = places
+    image = env.images()["front"]
+    is_bright = image[..., 1] > 100
+    seen = shows_marker(image)
+    (near, usual, far), feet = (
+        [mask.nonzero().float().mean(0) for mask in masks]
+        for masks in (seen & is_bright, seen & ~is_bright)
+    )
+    assert float((near - far).norm()) < 1.0
+    assert float((near - usual).norm()) < 1.0
+    assert float((feet[0] - feet[1]).norm()) > 2.0
+    assert float((feet[2] - feet[1]).norm()) > 2.0
 
 
 @pytest.mark.parametrize("some_task", SOME)

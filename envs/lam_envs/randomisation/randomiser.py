@@ -14,7 +14,7 @@ from lam_envs.randomisation.marker import MarkerDraw
 from lam_envs.randomisation.physics import PhysicsDraw
 from lam_envs.randomisation.ranges import Randomisation
 from lam_envs.randomisation.views import draw_views
-from lam_envs.scene import GOAL_MARKER
+from lam_envs.scene import GOAL_FOOT, GOAL_MARKER
 from lam_envs.sim.protocol import BatchSim
 
 _STREAM = 0x6C6F6F6B
@@ -36,8 +36,8 @@ class Randomiser:
         self.looks = standard_appearance(model, num_worlds)
         #: How each world's cameras are mounted now; `lowered` follows the table's height.
         self.shifts = CameraShifts.none(num_worlds, model.ncam)
-        marker = model.geom(GOAL_MARKER).id
-        is_kept = np.array([geom == marker for geom in drawn_ids(model)])
+        kept = [model.geom(name).id for name in (GOAL_MARKER, GOAL_FOOT)]
+        is_kept = np.isin(drawn_ids(model), kept)
         self._looks_draw = LooksDraw(standard_appearance(model, 1), is_kept, ranges)
         self._sim = sim
         self._physics = PhysicsDraw(sim, ranges) if ranges.changes_physics else None
