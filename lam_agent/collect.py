@@ -6,13 +6,12 @@ policy sees without teaching it to shake. A world that ends an episode starts th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 
 from lam_agent.config import CollectConfig
 from lam_agent.episodes import EpisodeSet
+from lam_agent.recording import RecordedEpisode, Recording, join
 from lam_agent.seeding import child_seed, start_seeds
 from lam_agent.types import Progress, Teacher, no_progress
 from lam_envs.batched import ACTION_SIZE, BatchedEnv
@@ -20,20 +19,6 @@ from lam_envs.errors import UnstableSimulationError
 from lam_envs.instability import OnUnstable
 from lam_envs.randomisation.ranges import Randomisation
 from lam_envs.sim.making import Engine
-
-
-@dataclass
-class _Recording:
-    """Growing lists of one episode."""
-
-    images: dict[str, list[torch.Tensor]]
-    proprioception: list[torch.Tensor]
-    tracked: list[torch.Tensor]
-    look_step: list[int]
-    actions: list[torch.Tensor]
-    success_step: int | None = None
-    is_unstable: bool = False
-
 
 _PLAY_STD, _PLAY_CORRELATION = 0.7, 0.95
 """Of the actions of play: the hand wanders through its space, the fingers open and close."""
@@ -113,116 +98,59 @@ def collect_episodes(
         device=device,
     )
     seeds = start_seeds(task, "demonstration", episodes, seed=seed)
-    noise = torch.zeros(num_worlds, horizon, ACTION_SIZE)
-    weight = torch.ones(num_worlds, 1)
-    episode_of = torch.arange(num_worlds)
-    step_of = torch.zeros(num_worlds, dtype=torch.int64)
-    is_active = torch.ones(num_worlds, dtype=torch.bool)
-    recordings: dict[int, _Recording] = {}
-    next_episode = num_worlds
+    rows = torch.arange(num_worlds, device=env.device)
+    noise = torch.zeros(num_worlds, horizon, ACTION_SIZE, device=env.device)
+    weight = torch.ones(num_worlds, 1, device=env.device)
+    step_of = torch.zeros_like(rows)
+    recording = Recording(env, config.look_every)
+    running: dict[int, int] = {}  # World -> its episode.
+    finished: dict[int, RecordedEpisode] = {}  # By episode.
 
-    def begin(world: int, episode: int) -> None:
-        episode_of[world], step_of[world] = episode, 0
-        noise[world], weight[world] = _episode_noise(task, seed, episode, horizon, config)
-        recordings[episode] = _Recording({camera: [] for camera in env.cameras}, [], [], [], [])
+    def begin(episode_of: dict[int, int]) -> None:
+        """Begin episodes in some worlds, or one in each at first."""
+        mask = torch.zeros(num_worlds, dtype=torch.bool)
+        for world, episode in sorted(episode_of.items()):
+            mask[world] = True
+            drawn, weight[world] = _episode_noise(task, seed, episode, horizon, config)
+            noise[world] = drawn.to(env.device)
+        chosen = [seeds[episode] for _, episode in sorted(episode_of.items())]
+        env.reset(mask.to(env.device), seeds=chosen)
+        step_of[mask.to(env.device)] = 0
+        recording.begin(list(episode_of))
+        running.update(episode_of)
 
-    for world in range(num_worlds):
-        begin(world, world)
-    env.reset(seeds=seeds[:num_worlds])
-    num_done = 0
-    while num_done < episodes:
-        is_looking = is_active & (step_of % config.look_every == 0)
-        if bool(is_looking.any()):
-            _record_look(env, recordings, is_looking, episode_of, step_of)
-            running = float((step_of[is_active] / horizon).sum())
-            progress(min(1.0, (num_done + running) / episodes), f"collecting {task}")
-        actions = teacher(env).cpu()
-        executed = (
-            weight * actions + noise[torch.arange(num_worlds), step_of.clamp(max=horizon - 1)]
-        )
-        result = env.step(executed)
-        is_success, is_unstable = result.is_success.tolist(), result.is_unstable.tolist()
-        finished = torch.zeros(num_worlds, dtype=torch.bool)
-        for world in is_active.nonzero()[:, 0].tolist():
-            recording = recordings[int(episode_of[world])]
-            recording.actions.append(actions[world].clone())
-            step_of[world] += 1
-            if recording.success_step is None and is_success[world]:
-                recording.success_step = int(step_of[world])
-            recording.is_unstable |= is_unstable[world]
-            end = 0 if recording.is_unstable else horizon
-            if recording.success_step is not None:
-                end = min(end, recording.success_step + config.steps_after_success)
-            # Episodes end at a look, so that all worlds look at the same steps.
-            is_look_next = int(step_of[world]) % config.look_every == 0
-            finished[world] = int(step_of[world]) >= (end if is_look_next else horizon)
-        if not bool(finished.any()):
+    begin({world: world for world in range(num_worlds)})
+    while running:
+        lengths = {world: recording.steps(world) for world in running}
+        if any(length % config.look_every == 0 for length in lengths.values()):
+            recording.look()
+            share = sum(lengths.values()) / horizon
+            progress(min(1.0, (len(finished) + share) / episodes), f"collecting {task}")
+        actions = teacher(env).to(env.device).clone()
+        result = env.step(weight * actions + noise[rows, step_of.clamp(max=horizon - 1)])
+        step_of += 1
+        recording.act(actions, result.is_success, result.is_unstable)
+        # Episodes end at a look, so that all worlds look at the same steps, or at the horizon.
+        may_end = [
+            world
+            for world, length in sorted(lengths.items())
+            if (length + 1) % config.look_every == 0 or length + 1 == horizon
+        ]
+        if not may_end:
             continue
-        restarted = finished.clone()
-        for world in finished.nonzero()[:, 0].tolist():
-            num_done += 1
-            if next_episode < episodes:
-                begin(world, next_episode)
-                next_episode += 1
-            else:
-                is_active[world] = restarted[world] = False
-        if bool(restarted.any()):
-            chosen = [seeds[int(episode)] for episode in episode_of[restarted]]
-            env.reset(restarted.to(env.device), seeds=chosen)
+        ends = recording.ends(horizon, config.steps_after_success)
+        done = [world for world in may_end if recording.steps(world) >= ends[world]]
+        for world in done:
+            finished[running.pop(world)] = recording.end(world)
+        waiting = range(len(finished) + len(running), episodes)
+        if following := dict(zip(done, waiting, strict=False)):
+            begin(following)
     env.check()
     progress(1.0, f"collected {task}")
-    stable = [recordings[i] for i in range(episodes) if not recordings[i].is_unstable]
+    stable = [finished[i] for i in range(episodes) if not finished[i].is_unstable]
     if not stable:
         raise UnstableSimulationError(
             f"all {episodes} demonstrations of {task} became unstable; mend its scene or its "
             "expert."
         )
-    return _join(env, stable, config.look_every, episodes - len(stable))
-
-
-def _record_look(
-    env: BatchedEnv,
-    recordings: dict[int, _Recording],
-    is_looking: torch.Tensor,
-    episode_of: torch.Tensor,
-    step_of: torch.Tensor,
-) -> None:
-    """Append what the looking worlds see to their recordings."""
-    images = {camera: pictures.cpu() for camera, pictures in env.images().items()}
-    proprioception, tracked = env.proprioception().cpu(), env.tracked_positions().cpu()
-    for world in is_looking.nonzero()[:, 0].tolist():
-        recording = recordings[int(episode_of[world])]
-        for camera, pictures in images.items():
-            recording.images[camera].append(pictures[world])
-        recording.proprioception.append(proprioception[world])
-        recording.tracked.append(tracked[world])
-        recording.look_step.append(int(step_of[world]))
-
-
-def _join(
-    env: BatchedEnv, recordings: list[_Recording], look_every: int, num_unstable: int
-) -> EpisodeSet:
-    """Concatenate recordings into contiguous tensors."""
-    lengths = torch.tensor([len(recording.actions) for recording in recordings])
-    episode_start = torch.cat((torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)))
-    look_step = [
-        step + int(start)
-        for recording, start in zip(recordings, episode_start[:-1], strict=True)
-        for step in recording.look_step
-    ]
-    return EpisodeSet(
-        task=env.task.name,
-        images={
-            camera: torch.stack([image for r in recordings for image in r.images[camera]])
-            for camera in env.cameras
-        },
-        proprioception=torch.stack([row for r in recordings for row in r.proprioception]),
-        tracked=torch.stack([row for r in recordings for row in r.tracked]),
-        look_step=torch.tensor(look_step),
-        actions=torch.stack([row for r in recordings for row in r.actions]),
-        episode_start=episode_start,
-        is_success=torch.tensor([r.success_step is not None for r in recordings]),
-        look_every=look_every,
-        control_dt=env.task.control_dt,
-        num_unstable=num_unstable,
-    )
+    return join(env, stable, config.look_every, episodes - len(stable))

@@ -36,7 +36,9 @@ def default_cache_dir() -> Path:
 def _source_digest() -> str:
     """Return a digest of the source files that shape demonstrations: environments and collector."""
     root = Path(lam_envs.__file__).parent
-    files = [*sorted(root.rglob("*.py")), Path(__file__).with_name("collect.py")]
+    here = Path(__file__)
+    collector = [here.with_name(name) for name in ("collect.py", "recording.py")]
+    files = [*sorted(root.rglob("*.py")), *collector]
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())

@@ -14,11 +14,12 @@ import torch
 
 from lam_agent.config import SimConfig
 from lam_agent.policy.instruction import bag_of_words
-from lam_agent.policy.policy import VisualActionPolicy
+from lam_agent.policy.policy import VisualActionPolicy, not_finite
 from lam_agent.seeding import Split, start_seeds
 from lam_agent.system import simulation_on
 from lam_agent.types import Progress, no_progress
 from lam_envs.batched import BatchedEnv
+from lam_envs.errors import InvalidActionError
 from lam_envs.instability import OnUnstable
 from lam_envs.randomisation.ranges import Randomisation
 from lam_envs.sim.making import Engine
@@ -157,14 +158,21 @@ def _roll_out(
         offset = step % policy.config.execute_length
         if offset == 0:
             observation = {**env.images(), "proprioception": env.proprioception()}
-            chunk = policy.act(observation, bag).to(env.device)  # (N, L, 4)
+            if env.defers_checks:
+                chunk = policy.plan(observation, bag).to(env.device)  # (N, L, 4)
+            else:
+                chunk = policy.act(observation, bag)
             progress(done + share * step / env.horizon, f"evaluating {env.task.name}")
         result = env.step(chunk[:, offset])
         at_end = result.is_success
         is_success = is_success | at_end
         is_unstable = result.is_unstable
         reward += result.reward
-        if not is_whole and bool(is_success.all()):
+        is_look_next = offset + 1 == policy.config.execute_length
+        if not is_whole and is_look_next and bool(is_success.all()):
             break
-    env.check()
+    try:
+        env.check()
+    except InvalidActionError as error:
+        raise not_finite() from error
     return [is_success & ~is_unstable, at_end, reward, is_unstable]

@@ -201,18 +201,22 @@ class VisualActionPolicy(nn.Module):
             TrainingError: An action is NaN or infinite.
         """
         self.check_observation(observation)
+        actions = self.plan(observation, bag)
+        if not bool(torch.isfinite(actions).all()):
+            raise not_finite()
+        clipped: torch.Tensor = actions.clamp(-1.0, 1.0)
+        return clipped
+
+    @torch.inference_mode()
+    def plan(self, observation: Mapping[str, torch.Tensor], bag: torch.Tensor) -> torch.Tensor:
+        """Return what `act` does, not clipped, without its checks, which wait for the device."""
         was_training = self.training
         self.eval()
         moved = {key: value.to(self.device) for key, value in observation.items()}
         bags = bag.to(self.device).expand(len(moved["proprioception"]), -1)
-        output = self(moved, moved["proprioception"], bags)
+        output: PolicyOutput = self(moved, moved["proprioception"], bags)
         self.train(was_training)
-        if not bool(torch.isfinite(output.actions).all()):
-            raise TrainingError(
-                "the policy's actions hold NaN or infinity; load an earlier checkpoint."
-            )
-        actions: torch.Tensor = output.actions.clamp(-1.0, 1.0)
-        return actions
+        return output.actions
 
     def check_observation(self, observation: Mapping[str, torch.Tensor]) -> None:
         """Refuse an observation that does not fit.
@@ -251,6 +255,11 @@ class VisualActionPolicy(nn.Module):
     def num_parameters(self, *, trainable: bool) -> int:
         """Return the number of parameters: of all, or of those that are trained."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad or not trainable)
+
+
+def not_finite() -> TrainingError:
+    """Return the error for a policy whose actions hold NaN or infinity."""
+    return TrainingError("the policy's actions hold NaN or infinity; load an earlier checkpoint.")
 
 
 def _is_trained(module: nn.Module) -> bool:

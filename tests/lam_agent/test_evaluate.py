@@ -1,20 +1,23 @@
 """One evaluation: the same twice, the same starts, success and reward as the environment says."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 
 import pytest
 import torch
 
+from lam_agent.errors import TrainingError
 from lam_agent.evaluate import MAX_BATCH, Evaluation, evaluate, instruction_bag
 from lam_agent.evaluate import _roll_out as roll_out
 from lam_agent.policy.instruction import bag_of_words
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.seeding import start_seeds
 from lam_agent.types import no_progress
-from lam_envs.batched import BatchedEnv
+from lam_envs.batched import BatchedEnv, StepResult
 from lam_envs.tasks.registry import make_task
 
 MakePolicy = Callable[..., VisualActionPolicy]
+Refused = Callable[[], AbstractContextManager[None]]
 
 FORWARD = (0.0, 1.0, 0.0, -1.0)
 """Hand straight away from the robot: it passes some of reach's goals and stops behind them."""
@@ -145,6 +148,51 @@ def test_a_batch_may_end_once_all_its_episodes_have_succeeded(
         found = roll_out(blind, env, seeds, 0.0, 1.0, is_whole=whole, progress=no_progress)[0]
         assert bool(found.all()) is (seeds is lucky)
         assert (len(steps) < horizon) is (not whole and seeds is lucky)
+
+
+@pytest.fixture(scope="module")
+def deferring() -> BatchedEnv:
+    """Worlds on the warp engine whose checks are deferred, as on a GPU."""
+    return BatchedEnv("reach", 3, image_size=32, horizon=6, engine="warp", defer_checks=True)
+
+
+def test_a_rollout_with_deferred_checks_is_the_same_and_does_not_wait(
+    make_policy: MakePolicy,
+    deferring: BatchedEnv,
+    waiting_refused: Refused,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    policy, seeds = make_policy(), start_seeds("reach", "test", 3)
+    immediate = BatchedEnv("reach", 3, image_size=32, horizon=6, engine="warp")
+    expected = roll_out(policy, immediate, seeds, 0.0, 1.0, is_whole=True, progress=no_progress)
+    rollout, step, left = ExitStack(), deferring.step, [deferring.horizon]
+
+    def step_and_count(actions: torch.Tensor) -> StepResult:
+        if left[0] == deferring.horizon:  # Renderers are made, starts are drawn: now it runs.
+            rollout.enter_context(waiting_refused())
+        result = step(actions)
+        left[0] -= 1
+        if not left[0]:
+            rollout.close()
+        return result
+
+    monkeypatch.setattr(deferring, "step", step_and_count)
+    with rollout:
+        found = roll_out(policy, deferring, seeds, 0.0, 1.0, is_whole=True, progress=no_progress)
+    for one, other in zip(found, expected, strict=True):
+        assert torch.equal(one, other)
+    assert left == [0]
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_actions_that_are_not_finite_are_told_though_checks_are_deferred(
+    blind: VisualActionPolicy, deferring: BatchedEnv, value: float
+) -> None:
+    with torch.no_grad():
+        blind.head[-1].bias[2] = value
+    seeds = start_seeds("reach", "test", 3)
+    with pytest.raises(TrainingError, match="actions hold NaN or infinity"):
+        roll_out(blind, deferring, seeds, 0.0, 1.0, is_whole=True, progress=no_progress)
 
 
 def test_the_instruction_is_the_tasks() -> None:
