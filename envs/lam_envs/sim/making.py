@@ -48,8 +48,11 @@ def make_sim(
                 "warp, or the device to cpu."
             )
         return NativeSim(model, num_worlds, num_threads, varies=varies)
-    from lam_envs.sim.warp import WarpSim  # Imports Warp, which takes seconds.
+    from lam_envs.sim import gpu  # Imports Warp, which takes seconds.
+    from lam_envs.sim.warp import WarpSim
 
+    if target.type == "cuda":
+        gpu.check_driver(*gpu.driver_versions())
     return WarpSim(model, num_worlds, str(target), varies=varies)
 
 

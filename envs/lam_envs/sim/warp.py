@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from lam_envs.scene import copy_model
+from lam_envs.sim.gpu import bytes_per_world, check_memory
 from lam_envs.sim.protocol import (
     INTEGRATION_FIELDS,
     RANDOMISED_FIELDS,
@@ -65,9 +66,11 @@ class WarpSim:
                 physics, batch_sizes=dict.fromkeys(varying, num_worlds)
             )
             self._model.opt.warn_overflow = 0  # It would print; `step` raises instead.
-            self._data = mujoco_warp.make_data(
-                physics, nworld=num_worlds, nconmax=MAX_CONTACTS, njmax=MAX_CONSTRAINTS
-            )
+            room = {"nconmax": MAX_CONTACTS, "njmax": MAX_CONSTRAINTS}
+            if self._warp_device.is_cuda:
+                each = bytes_per_world(physics, **room)
+                check_memory(num_worlds, each, self._warp_device.free_memory)
+            self._data = mujoco_warp.make_data(physics, nworld=num_worlds, **room)
             self._integration = [self._view(name) for name in INTEGRATION_FIELDS]
             self._derived = derived_fields(model)
             self._fields = {name: self._view(name) for name in (*STATE_FIELDS, *self._derived)}

@@ -1,0 +1,69 @@
+"""What is asked of a GPU before worlds are made on it; nothing here needs one."""
+
+import mujoco_warp
+import pytest
+import torch
+import warp as wp
+
+from lam_envs.batched import BatchedEnv
+from lam_envs.errors import InvalidSettingError
+from lam_envs.scene import load_model
+from lam_envs.sim.gpu import _size as size
+from lam_envs.sim.gpu import bytes_per_world, check_driver, check_memory, driver_versions
+from lam_envs.sim.warp import _physics_model as physics_model
+from lam_envs.tasks.registry import make_task
+
+GIB = 2**30
+
+
+def test_a_driver_that_is_new_enough_is_taken() -> None:
+    check_driver((13, 0), (13, 0))
+    check_driver((13, 1), (12, 9))
+
+
+def test_an_old_driver_is_refused_with_both_versions() -> None:
+    with pytest.raises(
+        InvalidSettingError,
+        match=r"has CUDA 12\.8, .* needs CUDA 13\.0 or newer, driver R580; update",
+    ):
+        check_driver((12, 8), (13, 0))
+
+
+def test_no_driver_is_refused() -> None:
+    with pytest.raises(InvalidSettingError, match="no NVIDIA driver was found"):
+        check_driver(None, (13, 0))
+
+
+def test_warp_says_which_driver_it_needs() -> None:
+    found, needed = driver_versions()
+    assert len(needed) == 2 and needed[0] >= 11
+    assert (found is None) or len(found) == 2
+
+
+@pytest.mark.parametrize("task", ["push", "hammer"])
+def test_the_memory_of_a_world_is_what_warp_sets_aside(task: str) -> None:
+    physics = physics_model(load_model(make_task(task).model_file))
+    room = {"nconmax": 50, "njmax": 200}
+    with wp.ScopedDevice("cpu"):
+        one, many = (size(mujoco_warp.make_data(physics, nworld=n, **room)) for n in (32, 96))
+    each = bytes_per_world(physics, **room)
+    assert each > 10_000
+    assert abs((many - one) / 64 - each) < 0.02 * each
+    assert bytes_per_world(physics, nconmax=100, njmax=400) > 1.3 * each
+
+
+def test_too_many_worlds_are_refused_with_the_number_that_fits() -> None:
+    check_memory(900, GIB // 1000, GIB)
+    with pytest.raises(
+        InvalidSettingError, match=r"4000 worlds need 4\.0 GiB .* 1\.0 GiB are free"
+    ):
+        check_memory(4000, GIB // 1000, GIB)
+    with pytest.raises(InvalidSettingError, match="ask for 900 worlds at most"):
+        check_memory(901, GIB // 1000, GIB)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+@pytest.mark.parametrize("device", ["cuda", "cuda:3"])
+def test_without_cuda_the_sentence_says_what_to_look_at(device: str) -> None:
+    with pytest.raises(InvalidSettingError, match=r"torch finds 0 CUDA devices; set the device to"):
+        BatchedEnv("push", 2, engine="warp", device=device)
