@@ -18,9 +18,7 @@ _KEPT_FREE = 0.1
 
 
 def driver_versions() -> tuple[tuple[int, int] | None, tuple[int, int]]:
-    """Return the CUDA version of the driver that Warp found, None without one, and the oldest that
-    Warp takes.
-    """
+    """Return the CUDA version of the driver, None without one, and the oldest that Warp takes."""
     runtime: Any = wp._src.context.runtime
     return runtime.driver_version, runtime.min_driver_version or runtime.toolkit_version
 
