@@ -25,6 +25,7 @@ from lam_agent.config import PolicyConfig
 from lam_agent.policy.instruction import bag_of_words
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_envs.batched import BatchedEnv
+from lam_envs.errors import DeviceMemoryError, LamEnvsError
 from lam_envs.tasks.sawyer import NUM_SUBSTEPS
 
 CAMERAS = {"state": (), "front camera": ("front",), "both cameras": ("front", "wrist")}
@@ -134,11 +135,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", type=Path, default=default)
     asked = parser.parse_args(arguments)
     rows: list[dict[str, Any]] = []
+    try:
+        BatchedEnv("reach", 1, cameras=(), engine="warp", device=asked.device)
+    except LamEnvsError as error:  # No such device, or a driver that is too old.
+        parser.error(str(error))
     for task in asked.tasks.split(","):
         for worlds in map(int, asked.worlds.split(",")):
             try:
                 row = measure(task, worlds, asked.device, asked.steps, asked.repeats)
-            except (torch.OutOfMemoryError, RuntimeError) as error:
+            except (torch.OutOfMemoryError, DeviceMemoryError, RuntimeError) as error:
                 row = {"task": task, "worlds": worlds, "not_measured": str(error)}
             rows.append(row)
             content = {"device": asked.device, "steps": asked.steps, "repeats": asked.repeats}

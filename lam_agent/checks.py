@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any
@@ -21,6 +22,16 @@ def require(condition: bool, name: str, value: object, allowed: str) -> None:
     """
     if not condition:
         raise ConfigError(f"{name} is {value!r}; it must be {allowed}.")
+
+
+DEVICES = ("auto", "cpu", "cuda", "cuda:NUMBER")
+"""Devices that a policy may be on; `auto` is `cuda` where there is one."""
+
+
+def require_device(name: str) -> None:
+    """Refuse what is no name of a device; whether there is such a one is asked later."""
+    is_device = re.fullmatch(r"auto|cpu|cuda(:\d+)?", name) is not None
+    require(is_device, "device", name, f"{', '.join(DEVICES[:-1])} or {DEVICES[-1]}")
 
 
 def require_finite(section: object, prefix: str) -> None:

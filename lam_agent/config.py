@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from lam_agent.checks import (
+    DEVICES,
     require,
     require_at_least,
     require_decay,
+    require_device,
     require_finite,
     require_share,
 )
@@ -47,7 +49,7 @@ __all__ = [
     "to_plain",
 ]
 
-DeviceName = Literal["auto", "cpu", "cuda"]
+DeviceName = Annotated[str, one_of(DEVICES)]
 
 TaskStream = Annotated[tuple[str, ...], comma_list("TASK,TASK,…")]
 """Tasks and named task streams that the command line separates by commas."""
@@ -322,7 +324,7 @@ class RunConfig:
     """Run folder to make; none: `runs/<date>_<strategy>_<tasks>`."""
 
     device: DeviceName = "auto"
-    """Device of the policy."""
+    """Device of the policy; `auto` is a GPU where there is one."""
 
     threads: int | None = None
     """CPU threads; none: all cores that this process may use."""
@@ -414,6 +416,7 @@ class RunConfig:
         from lam_envs.tasks.registry import nearest
 
         import_tasks(self.imports)
+        require_device(self.device)
         self._resolve_stream()
         require(
             len(self.task_stream) >= 1,

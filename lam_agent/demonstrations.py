@@ -78,7 +78,7 @@ def content_key(task: str, config: RunConfig) -> str:
         "image_size": config.policy.image_size,
         "collect": settings,
         "engine": engine,
-        "device": device,
+        "device": device.partition(":")[0],
         "randomise": to_plain(config.randomise),
         "source": _source_digest(),
         "task_source": _task_digest(task),

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from lam_agent import __version__
+from lam_agent.checks import require_device
 from lam_agent.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -59,17 +60,21 @@ def peak_memory_mb() -> float:
 
 
 def resolve_device(name: str) -> str:
-    """Return `cpu` or `cuda` for `auto`, `cpu` or `cuda`.
+    """Return `cpu`, `cuda` or `cuda:1` for one of `DEVICES`.
 
     Raises:
-        ConfigError: CUDA is asked for and not there.
+        ConfigError: It is no device, or one that is not there.
     """
     import torch
 
-    has_cuda = torch.cuda.is_available()
-    if name == "cuda" and not has_cuda:
-        raise ConfigError("device is 'cuda', but torch finds no CUDA device; use --device cpu.")
-    return ("cuda" if has_cuda else "cpu") if name == "auto" else name
+    require_device(name)
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        return "cuda" if count else "cpu"
+    if name != "cpu" and int(name.partition(":")[2] or 0) >= count:
+        found = f"finds {count} CUDA devices" if count else "finds no CUDA device"
+        raise ConfigError(f"device is {name!r}, but torch {found}; use --device cpu.")
+    return name
 
 
 def simulation_on(engine: str, device: str) -> tuple[Engine, str]:

@@ -37,3 +37,7 @@ class UnstableSimulationError(LamEnvsError, RuntimeError):
 
 class InvalidSettingError(LamEnvsError, ValueError):
     """A setting of an environment that is out of its range."""
+
+
+class DeviceMemoryError(InvalidSettingError):
+    """More worlds than the memory of their device holds."""

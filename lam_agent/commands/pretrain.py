@@ -82,7 +82,9 @@ def command(arguments: Sequence[str]) -> None:
     with interrupts.caught(), joined_processes(device) as processes:
         if processes.is_first:
             folder.begin(config)
-        place = torch.device(device, processes.local_rank if device == "cuda" else 0)
+        place = (
+            torch.device("cuda", processes.local_rank) if device == "cuda" else torch.device(device)
+        )
         Pretraining(
             config,
             folder,

@@ -9,6 +9,7 @@ from lam_agent.checks import (
     require,
     require_at_least,
     require_decay,
+    require_device,
     require_finite,
     require_positive,
 )
@@ -174,6 +175,7 @@ class PretrainConfig:
         tasks = tuple(dict.fromkeys(resolve_stream(self.tasks)))
         object.__setattr__(self, "tasks", tasks)
         require(len(tasks) >= 1, "tasks", ",".join(tasks), "one task or more")
+        require_device(self.device)
         require(self.episodes >= 1, "episodes", self.episodes, "at least 1")
         require(self.seed >= 0, "seed", self.seed, "at least 0")
         require(self.threads is None or self.threads >= 1, "threads", self.threads, "at least 1")

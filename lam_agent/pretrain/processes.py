@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import distributed, nn
 
+from lam_agent.errors import ConfigError
+
 
 @dataclass(frozen=True)
 class Processes:
@@ -58,12 +60,20 @@ def joined_processes(device: str) -> Iterator[Processes]:
     """Join the processes that `torchrun` started; a process that it did not start is alone.
 
     Args:
-        device: `cpu` or `cuda`.
+        device: `cpu`, `cuda`, or `cuda:1` for a process that is alone.
+
+    Raises:
+        ConfigError: All processes would be on one GPU.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         yield Processes()
         return
+    if device.startswith("cuda:"):
+        raise ConfigError(
+            f"device is {device!r}, but each of the {count} processes takes a GPU of its own; use "
+            "--device cuda."
+        )
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))
     settings: dict[str, Any] = {}
     if device == "cuda":

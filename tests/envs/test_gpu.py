@@ -6,7 +6,7 @@ import torch
 import warp as wp
 
 from lam_envs.batched import BatchedEnv
-from lam_envs.errors import InvalidSettingError
+from lam_envs.errors import DeviceMemoryError, InvalidSettingError
 from lam_envs.scene import load_model
 from lam_envs.sim.gpu import _size as size
 from lam_envs.sim.gpu import bytes_per_world, check_driver, check_memory, driver_versions
@@ -54,11 +54,9 @@ def test_the_memory_of_a_world_is_what_warp_sets_aside(task: str) -> None:
 
 def test_too_many_worlds_are_refused_with_the_number_that_fits() -> None:
     check_memory(900, GIB // 1000, GIB)
-    with pytest.raises(
-        InvalidSettingError, match=r"4000 worlds need 4\.0 GiB .* 1\.0 GiB are free"
-    ):
+    with pytest.raises(DeviceMemoryError, match=r"4000 worlds need 4\.0 GiB .* 1\.0 GiB are free"):
         check_memory(4000, GIB // 1000, GIB)
-    with pytest.raises(InvalidSettingError, match="ask for 900 worlds at most"):
+    with pytest.raises(DeviceMemoryError, match="ask for 900 worlds at most"):
         check_memory(901, GIB // 1000, GIB)
 
 

@@ -60,6 +60,9 @@ def refused(
         ("--config no/such.yaml", "no/such.yaml cannot be read (No such file or directory)"),
         ("--resume no/such/run", "no/such/run is no run folder: it has no config.yaml"),
         ("--config a.yaml --resume b", "--config and --resume cannot go together"),
+        ("--device gpu", "device is 'gpu'; it must be auto, cpu, cuda or cuda:NUMBER."),
+        ("--device cuda:x", "device is 'cuda:x'; it must be"),
+        ("--device cuda:99", "device is 'cuda:99', but torch finds"),
     ],
 )
 def test_run_refuses(refused: Refuse, arguments: str, part: str) -> None:

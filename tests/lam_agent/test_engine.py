@@ -14,9 +14,11 @@ import torch
 from lam_agent.collect import collect_episodes
 from lam_agent.config import CollectConfig, RunConfig, SimConfig
 from lam_agent.demonstrations import content_key
+from lam_agent.errors import ConfigError
 from lam_agent.evaluate import evaluate
 from lam_agent.policy.policy import VisualActionPolicy
-from lam_agent.system import simulation_on
+from lam_agent.pretrain.processes import joined_processes
+from lam_agent.system import resolve_device, simulation_on
 from lam_agent.teachers.scripted import scripted_teacher
 from lam_envs.sim.making import Engine
 
@@ -37,6 +39,23 @@ def test_the_engine_follows_the_device(
     engine: str, device: str, expected: tuple[Engine, str]
 ) -> None:
     assert simulation_on(engine, device) == expected
+
+
+def test_a_gpu_may_be_named_by_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    names = {"auto": "cuda", "cuda": "cuda", "cuda:1": "cuda:1", "cpu": "cpu"}
+    assert {name: resolve_device(name) for name in names} == names
+    with pytest.raises(ConfigError, match="'cuda:2', but torch finds 2 CUDA devices"):
+        resolve_device("cuda:2")
+    keys = {content_key("push", RunConfig(device=name)) for name in ("cuda", "cuda:1")}
+    assert len(keys) == 1  # Demonstrations do not depend on which GPU collects them.
+
+
+def test_processes_that_share_the_work_do_not_share_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="each of the 2 processes takes a GPU of its own"):
+        joined_processes("cuda:1").__enter__()
 
 
 def test_demonstrations_of_another_engine_are_others() -> None:

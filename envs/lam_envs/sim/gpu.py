@@ -7,7 +7,7 @@ from typing import Any
 
 import mujoco
 
-from lam_envs.errors import InvalidSettingError
+from lam_envs.errors import DeviceMemoryError, InvalidSettingError
 from lam_envs.warp_runtime import mujoco_warp, wp
 
 _DRIVERS = {11: "R470", 12: "R525", 13: "R580"}
@@ -67,12 +67,12 @@ def check_memory(num_worlds: int, each: int, free: int) -> None:
         free: Bytes that are free.
 
     Raises:
-        InvalidSettingError: With the number of worlds that fit.
+        DeviceMemoryError: With the number of worlds that fit.
     """
     most = int(free * (1.0 - _KEPT_FREE)) // each
     if num_worlds <= most:
         return
-    raise InvalidSettingError(
+    raise DeviceMemoryError(
         f"{num_worlds} worlds need {num_worlds * each / 2**30:.1f} GiB of GPU memory for their "
         f"physics, of which {free / 2**30:.1f} GiB are free; ask for {most} worlds at most."
     )
