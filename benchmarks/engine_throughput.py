@@ -72,7 +72,7 @@ def with_policy(env: BatchedEnv, steps: int, every: int) -> Callable[[], None]:
         for step in range(steps):
             if step % every == 0:
                 observation = {**env.images(), "proprioception": env.proprioception()}
-                chunk = policy.act(observation, bag)
+                chunk = policy.plan(observation, bag)
             env.step(chunk[:, step % every])
         synchronise(env.device)
 

@@ -126,3 +126,21 @@ def test_the_throughput_of_the_engine_is_measured(
     assert next(iter(rates)) == "bare mujoco_warp" and len(rates) == 6
     assert all(rate > 0 for rate in rates.values())
     assert row["of_the_bare_loop"]["state"] == rates["state"] / rates["bare mujoco_warp"]
+
+
+def test_seconds_of_evaluating_are_measured(
+    import_benchmark: Callable[[str], ModuleType],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "evaluation.json"
+    benchmark = import_benchmark("engine_evaluation")
+    asked = ["--tasks", "reach", "--episodes", "2", "--json", str(path)]
+    benchmark.main([*asked, "--device", "cpu"])
+    found = json.loads(path.read_text(encoding="utf-8"))
+    (row,) = found["rows"]
+    assert found["engine"] == "native" and row["task"] == "reach"
+    assert 0 < row["again_s"] == found["total_s"]
+    with pytest.raises(SystemExit):
+        benchmark.main([*asked, "--device", "cuda:99"])
+    assert "device is 'cuda:99', but torch finds" in capsys.readouterr().err
