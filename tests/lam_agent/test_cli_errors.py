@@ -151,7 +151,6 @@ def test_a_checkpoint_of_other_shapes_is_refused(refused: Refuse, checkpoint: Pa
     [
         ("run --demonstrations many", "--demonstrations"),
         ("run --demonstratons 3", "--demonstratons"),
-        ("run --device gpu", "gpu"),
         ("eval", "PATH"),
         ("list-tasks --jsn", "--json"),
     ],
