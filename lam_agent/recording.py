@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 
@@ -22,7 +23,6 @@ class RecordedEpisode:
         images: Camera -> RGB of each look, (F, H, W, 3), uint8.
         proprioception: At each look, (F, 4).
         tracked: Object and goal position at each look, (F, 6), metres.
-        looks: Steps of the episode at which the cameras looked; F of them.
         actions: Clean actions, (S, 4).
         is_success: Whether it succeeded at any step.
         is_unstable: Whether its physics broke.
@@ -31,7 +31,6 @@ class RecordedEpisode:
     images: dict[str, torch.Tensor]
     proprioception: torch.Tensor
     tracked: torch.Tensor
-    looks: list[int]
     actions: torch.Tensor
     is_success: bool
     is_unstable: bool
@@ -106,8 +105,7 @@ class Recording:
         """End the episode of a world with the last step, and return it."""
         steps = range(self._begun[world], self._step)
         self._begun[world] = self._step  # What only it still needed may go.
-        looks = steps[:: self._look_every]
-        seen = [self._looks[step] for step in looks]
+        seen = [self._looks[step] for step in steps[:: self._look_every]]
         return RecordedEpisode(
             images={
                 camera: torch.stack([images[camera][world] for images, _, _ in seen]).cpu()
@@ -115,7 +113,6 @@ class Recording:
             },
             proprioception=torch.stack([feeling[world] for _, feeling, _ in seen]).cpu(),
             tracked=torch.stack([tracked[world] for _, _, tracked in seen]).cpu(),
-            looks=[step - steps.start for step in looks],
             actions=torch.stack([self._actions[step][world] for step in steps]).cpu(),
             is_success=bool(self._success_step[world] >= 0),
             is_unstable=bool(self._is_unstable[world]),
@@ -136,9 +133,9 @@ def join(
     lengths = torch.tensor([len(episode.actions) for episode in episodes])
     episode_start = torch.cat((torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)))
     look_step = [
-        step + int(start)
-        for episode, start in zip(episodes, episode_start[:-1], strict=True)
-        for step in episode.looks
+        step
+        for start, stop in pairwise(episode_start.tolist())
+        for step in range(start, stop, look_every)
     ]
     return EpisodeSet(
         task=env.task.name,
