@@ -77,6 +77,7 @@ def summarise(results: dict[str, Any]) -> dict[str, Any]:
         "command_wall_time_s": results["command_wall_time_s"],
         "collected": results["collected"],
         "threads": results["environment"]["threads"],
+        "workers": results["environment"].get("workers", 0),
         "demonstrations": results["protocol"]["demonstrations"],
         "wall_time_s": results["cost"]["wall_time_s"],
         "peak_memory_mb": round(results["cost"]["peak_memory_mb"]),

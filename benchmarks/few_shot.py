@@ -64,7 +64,7 @@ NUM_COLLECTED = 50
 
 _NO_SETTINGS = (
     *("task_stream", "strategy", "adapt", "demonstrations", "demonstrations_path"),
-    *("output_dir", "device", "threads", "video", "logger", "references", "imports"),
+    *("output_dir", "device", "threads", "workers", "video", "logger", "references", "imports"),
 )
 """Options of the command that are a point's own, or change no number."""
 

@@ -89,8 +89,19 @@ class Adaptation:
         """Load the weights, plugins and clock of the last experience that is trained."""
         self.point = point
         if point.trained is not None:
-            restore_model(self.strategy, point.trained.tensors, point.trained.numbers)
-            load_plugins(self.plugins, point.trained.tensors, self.strategy.device)
+            self._load(point.trained)
+
+    def _load(self, trained: Snapshot) -> None:
+        restore_model(self.strategy, trained.tensors, trained.numbers)
+        load_plugins(self.plugins, trained.tensors, self.strategy.device)
+
+    def _skip(self, trained: Snapshot) -> None:
+        """Take over an experience that is trained, though not measured."""
+        self._load(trained)
+        self.record.learning[self.position] = trained.numbers["curve"]
+        for plugin in self.plugins:
+            if hasattr(plugin, "earlier"):
+                plugin.earlier.append(self.visits[self.position])
 
     def fill(self, visits: dict[int, Frames], first: int) -> None:
         """Take the frames of each visit; who keeps all data gets those before `first` anew."""
@@ -103,11 +114,12 @@ class Adaptation:
         """Train on one experience, or on what is left of it."""
         self.position = experience.current_experience
         task = self.tasks[self.position]
-        trained, training = self.point.trained, self.point.training
-        if trained is not None and trained.position == self.position:
-            self.record.learning[self.position] = trained.numbers["curve"]
+        found = [item for item in (self.point.trained, self.point.training) if item is not None]
+        training = next((item for item in found if item.position == self.position), None)
+        if training is not None and training.is_trained:
+            self._skip(training)
             return
-        if training is not None and training.position == self.position:
+        if training is not None:
             self.strategy.resume_from = (training.tensors, training.numbers)
         if self.config.is_encoder_frozen:
             with (

@@ -329,6 +329,10 @@ class RunConfig:
     threads: int | None = None
     """CPU threads; none: all cores that this process may use."""
 
+    workers: int | None = None
+    """Processes of a CPU thread each that measure test success while the policy is trained; none:
+    half of the threads where a stream's evaluation is long, else 0."""
+
     video: int = 0
     """Videos of a success and of a failure that are written for each task, at most."""
 
@@ -442,6 +446,8 @@ class RunConfig:
         elif self.demonstrations_path is None:
             object.__setattr__(self, "demonstrations", NUM_DEMONSTRATIONS)
         require(self.threads is None or self.threads >= 1, "threads", self.threads, "at least 1")
+        workers_ok = self.workers is None or self.workers >= 0
+        require(workers_ok, "workers", self.workers, "at least 0")
         require(self.video >= 0, "video", self.video, "at least 0")
         for name in self.logger:
             if name not in LOGGERS:

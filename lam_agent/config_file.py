@@ -32,9 +32,20 @@ def read_config(path: Path) -> RunConfig:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = str(error).replace("\n", " ")
         raise ConfigError(f"the config file {path} is no YAML ({reason}); mend it.") from error
-    if data is None:
-        data = {}
-    _check_keys(data, RunConfig, str(path), "")
+    return config_from_plain({} if data is None else data, str(path))
+
+
+def config_from_plain(data: Any, source: str) -> RunConfig:
+    """Undo `to_plain` of a configuration; what is left away has its default.
+
+    Args:
+        data: Names and values, as YAML and JSON hold them.
+        source: What they are called in errors.
+
+    Raises:
+        ConfigError: They hold an unknown key or a wrong value.
+    """
+    _check_keys(data, RunConfig, source, "")
     try:
         return TypeAdapter(RunConfig).validate_python(data)
     except ValidationError as error:
@@ -42,7 +53,7 @@ def read_config(path: Path) -> RunConfig:
         key = ".".join(str(part) for part in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
         prefix = f"{key} is {first['input']!r}: " if key else ""
-        raise ConfigError(f"{path}: {prefix}{message.rstrip('.')}.") from error
+        raise ConfigError(f"{source}: {prefix}{message.rstrip('.')}.") from error
 
 
 def _check_keys(data: Any, kind: type, path: str, prefix: str) -> None:

@@ -44,6 +44,10 @@ class MissingExtraError(LamAgentError, ImportError):
     """An optional package that a chosen option needs and that is not installed."""
 
 
+class WorkerError(LamAgentError):
+    """A process beside the run that could not measure a task."""
+
+
 class LoggerError(LamAgentError):
     """A logger that cannot start."""
 

@@ -63,6 +63,7 @@ class RunRecord:
         self.replay_bytes = 0
         self.experiences_done = 0
         self.videos: list[dict[str, Any]] = []
+        self.workers_memory_mb = 0.0
         self._unstable_before = 0
         self._peak_before = 0.0
         self._seconds_before = 0.0
@@ -158,7 +159,7 @@ class RunRecord:
             intervals=compute_intervals(self.matrix, tasks=self.config.tasks),
             cost=Cost(
                 wall_time_s=WallTime(**seconds),
-                peak_memory_mb=max(self._peak_before, peak_memory_mb()),
+                peak_memory_mb=max(self._peak_before, peak_memory_mb() + self.workers_memory_mb),
                 replay_bytes=self.replay_bytes,
                 demonstration_bytes=self.demonstration_bytes,
                 trainable_parameters=self.policy.num_parameters(trainable=True),

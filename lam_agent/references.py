@@ -66,7 +66,16 @@ def reference_configs(config: RunConfig) -> dict[str, RunConfig]:
 def reference_folder(config: RunConfig) -> RunFolder:
     """Return where the cache keeps a reference run."""
     plain = to_plain(config)
-    for name in ("output_dir", "device", "threads", "video", "logger", "references", "collect"):
+    for name in (
+        "output_dir",
+        "device",
+        "threads",
+        "workers",
+        "video",
+        "logger",
+        "references",
+        "collect",
+    ):
         del plain[name]
     del plain["demonstrations_path"], plain["policy"]["init"], plain["imports"]
     tasks = dict.fromkeys(config.tasks)

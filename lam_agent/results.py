@@ -47,7 +47,11 @@ _SEALED = (
 
 @dataclass(frozen=True)
 class WallTime:
-    """Seconds of a run by phase; `encode` is what frozen encoders take to see all pictures once."""
+    """Seconds of a run by phase.
+
+    `encode` is what frozen encoders take to see all pictures once. Where workers measure beside
+    training, `evaluate` is what the run waits for them, or measures itself.
+    """
 
     collect: float
     adapt: float

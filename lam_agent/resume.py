@@ -17,7 +17,8 @@ class ResumePoint:
     Attributes:
         results: What was measured; None if nothing was.
         trained: The last experience whose training is over; None if there is none.
-        training: The experience in which training broke off; None if it was in none.
+        training: The experience after it in which training broke off; where workers had not yet
+            measured the one before, it may be over, too. None if there is none.
     """
 
     results: Results | None = None
@@ -62,5 +63,8 @@ def find_resume_point(folder: RunFolder, tasks: tuple[str, ...], first: int = 0)
     if position < len(tasks):
         now = load_snapshot(folder.checkpoint(position, tasks[position]))
     if now is not None and now.is_trained:
-        return ResumePoint(results, trained=now)
+        after = None
+        if position + 1 < len(tasks):
+            after = load_snapshot(folder.checkpoint(position + 1, tasks[position + 1]))
+        return ResumePoint(results, trained=now, training=after)
     return ResumePoint(results, trained=last, training=now)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from lam_agent.checkpoint import load_initial_weights
 from lam_agent.config import RunConfig
+from lam_agent.errors import WorkerError
 from lam_agent.evaluate import Evaluation, evaluate
 from lam_agent.logs import MetricLogger
 from lam_agent.policy.backbone.weights import load_backbone_weights
@@ -16,6 +20,7 @@ from lam_agent.progress import RunProgress
 from lam_agent.record import RunRecord, pretrained_folder
 from lam_agent.run_folder import RunFolder
 from lam_agent.seeding import child_seed
+from lam_agent.workers import EvaluationWorkers, Weights, single_thread
 
 
 def initial_policy(config: RunConfig, device: str) -> VisualActionPolicy:
@@ -42,8 +47,28 @@ def needed_columns(config: RunConfig, row: int) -> range:
     return range(num_tasks if is_whole else min(row + 1, num_tasks))
 
 
+@dataclass(frozen=True)
+class _Begun:
+    """A row that is being measured.
+
+    Attributes:
+        row: The row.
+        columns: Its columns that are needed and were not there.
+        policy: Its policy, where it is needed; with workers a copy, as training goes on meanwhile.
+        cells: Task -> evaluation by a worker; none without workers.
+    """
+
+    row: int
+    columns: list[int]
+    policy: VisualActionPolicy | None
+    cells: dict[str, Future[Evaluation]]
+
+
 class RowEvaluator:
     """Measures policies on the test starts and records the cells.
+
+    `begin` hands a row to the workers and returns; `finish` waits for all that has begun and
+    measures what no worker has taken up. Without workers `finish` measures everything.
 
     Args:
         config: The run's configuration.
@@ -69,29 +94,63 @@ class RowEvaluator:
         self.logger = logger
         self.progress = progress
         self.device = device
+        #: Measure beside the run; None without any.
+        self.workers: EvaluationWorkers | None = None
+        self._begun: list[_Begun] = []
 
-    def fill(self, row: int, policy: VisualActionPolicy | None = None) -> None:
-        """Measure the cells of a row that are needed and not there yet.
+    def begin(
+        self, row: int, policy: VisualActionPolicy | None = None
+    ) -> VisualActionPolicy | None:
+        """Begin to measure the cells of a row that are needed and not there yet.
 
         Args:
             row: The row.
-            policy: Its policy; None to load it from its checkpoint if a cell is missing.
+            policy: Its policy; None to load it from its checkpoint if a cell is missing. Without
+                workers it must not change before `finish`.
+
+        Returns:
+            The policy that is measured, which stays what it is; None if it was not needed.
         """
-        tasks = self.config.tasks
         columns = needed_columns(self.config, row)
         missing = [column for column in columns if not self.record.matrix.evaluated[row, column]]
+        if missing and policy is None:
+            policy = self._policy_of(row)
+        elif policy is not None and self.workers:
+            policy = copy.deepcopy(policy)
+        cells: dict[str, Future[Evaluation]] = {}
+        if missing and self.workers:
+            assert policy is not None
+            weights = Weights.of(policy)
+            tasks = dict.fromkeys(self.config.tasks[column] for column in missing)
+            cells = {task: self.workers.submit(weights, task) for task in tasks}
+        self._begun.append(_Begun(row, missing, policy, cells))
+        return policy
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a row has begun that is not finished."""
+        return bool(self._begun)
+
+    def finish(self) -> None:
+        """Record and log the cells of all rows that have begun, once they are measured."""
+        for begun in self._begun:
+            self._finish(begun)
+        self._begun.clear()
+        if self.workers:
+            self.record.workers_memory_mb = self.workers.peak_memory_mb
+
+    def _finish(self, begun: _Begun) -> None:
+        tasks, row = self.config.tasks, begun.row
         measured: dict[str, Evaluation] = {}
-        if missing:
-            policy = policy or self._policy_of(row)
+        if begun.columns:
             with self.record.timed("evaluate"):
-                for task in dict.fromkeys(tasks[column] for column in missing):
-                    measured[task] = self.evaluate(policy, task)
+                measured = self._measure(begun)
             when = f"after {tasks[row - 1]}" if row else "before the stream"
             rates = ", ".join(f"{task} {item.success_rate:.0%}" for task, item in measured.items())
             self.progress.say(f"Test success {when}: {rates}.")
-        for column in missing:
+        for column in begun.columns:
             self.record.add(row, column, measured[tasks[column]])
-        for column in columns:
+        for column in needed_columns(self.config, row):
             self.logger.write_once(
                 "evaluation",
                 {"row": row, "column": column},
@@ -99,8 +158,47 @@ class RowEvaluator:
                 success=float(self.record.matrix.success[row, column]),
             )
 
-    def evaluate(self, policy: VisualActionPolicy, task: str) -> Evaluation:
-        """Measure a policy on the test starts of a task."""
+    def _measure(self, begun: _Begun) -> dict[str, Evaluation]:
+        """Return the evaluation of each task of a row, in the order of its columns."""
+        assert begun.policy is not None
+        tasks = list(dict.fromkeys(self.config.tasks[column] for column in begun.columns))
+        if not begun.cells:
+            return {task: self.evaluate(begun.policy, task) for task in tasks}
+        measured = {}
+        for task in reversed(tasks):  # Workers begin at the other end.
+            if begun.cells[task].cancel():
+                measured[task] = self._evaluate_as_worker(begun.policy, task)
+        with self.progress.phase("waiting for workers") as update:
+            for task in tasks:
+                if task not in measured:
+                    update(len(measured) / len(tasks), f"workers evaluate {task}")
+                    measured[task] = self._take(begun, task)
+        return {task: measured[task] for task in tasks}
+
+    def _take(self, begun: _Begun, task: str) -> Evaluation:
+        """Return what a worker measured, or measure it here where the worker failed."""
+        try:
+            return begun.cells[task].result()
+        except WorkerError as error:
+            self.progress.say(f"Warning: {error} The run measures it itself.")
+        assert begun.policy is not None
+        return self._evaluate_as_worker(begun.policy, task)
+
+    def _evaluate_as_worker(self, policy: VisualActionPolicy, task: str) -> Evaluation:
+        """Measure a cell on one thread, so that it does not matter who does."""
+        with single_thread():
+            return self.evaluate(policy, task, threads=1)
+
+    def evaluate(
+        self, policy: VisualActionPolicy, task: str, threads: int | None = None
+    ) -> Evaluation:
+        """Measure a policy on the test starts of a task.
+
+        Args:
+            policy: The policy.
+            task: Name of the task.
+            threads: CPU threads of the simulation; None for those of the run.
+        """
         with self.progress.phase(f"evaluating {task}") as update:
             return evaluate(
                 policy,
@@ -108,7 +206,7 @@ class RowEvaluator:
                 episodes=self.config.eval.episodes,
                 split="test",
                 horizon=self.config.eval.horizon,
-                threads=self.config.threads,
+                threads=threads or self.config.threads,
                 sim=self.config.sim,
                 progress=update,
             )

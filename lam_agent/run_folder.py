@@ -82,13 +82,18 @@ class RunFolder:
             for folder in self._made:
                 folder.rmdir()
 
-    def recorded_threads(self) -> int | None:
-        """Return the number of CPU threads that the run computed with; None if not recorded."""
+    def recorded(self, name: str, at_least: int) -> int | None:
+        """Return a number that `environment.json` holds; None if it is not recorded.
+
+        Args:
+            name: `threads` or `workers`, which the run computed with.
+            at_least: Smallest number that it can be.
+        """
         try:
-            recorded = json.loads(self.environment.read_text(encoding="utf-8"))["threads"]
+            value = json.loads(self.environment.read_text(encoding="utf-8"))[name]
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return recorded if isinstance(recorded, int) and recorded >= 1 else None
+        return value if isinstance(value, int) and value >= at_least else None
 
     @contextmanager
     def locked(self) -> Iterator[None]:

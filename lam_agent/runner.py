@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import dataclass, replace
 
 import torch
 from rich.console import Console
@@ -19,18 +20,29 @@ from lam_agent.interrupts import Interrupts
 from lam_agent.loggers import FanOut, make_loggers
 from lam_agent.logs import MetricLogger
 from lam_agent.policy.modes import freeze
+from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.progress import RunProgress
 from lam_agent.record import RunRecord, pretrained_folder, save_policy
 from lam_agent.report.terminal import print_results
 from lam_agent.report.write import write_report
 from lam_agent.results import Results, write_results
 from lam_agent.resume import ResumePoint, find_resume_point
-from lam_agent.rows import RowEvaluator, initial_policy
+from lam_agent.rows import RowEvaluator, initial_policy, needed_columns
 from lam_agent.run_folder import RunFolder
 from lam_agent.seeding import child_seed
 from lam_agent.system import describe_system, keep_freed_memory, resolve_device
 from lam_agent.video import encode_png, write_videos
+from lam_agent.workers import evaluation_workers, share_cores
 from lam_envs.tasks.registry import make_task
+
+
+@dataclass(frozen=True)
+class _Learned:
+    """An experience that is trained, and not saved before its row is measured."""
+
+    position: int
+    policy: VisualActionPolicy
+    replay_bytes: int
 
 
 class Runner:
@@ -54,17 +66,15 @@ class Runner:
         resume: bool = False,
     ) -> None:
         keep_freed_memory()
-        self.config = config
+        self.device = resolve_device(config.device)
+        self.config = config = _with_shared_cores(config, self.device, folder if resume else None)
         self.tasks = config.tasks
         self.folder = folder
         self.console = console
         self.progress = RunProgress(console)
         self.logger = MetricLogger(folder.metrics)
-        self.device = resolve_device(config.device)
-        # The order of a sum depends on the number of threads: a resumed run keeps it.
-        threads = folder.recorded_threads() if resume else config.threads
-        if threads is not None:
-            torch.set_num_threads(threads)
+        if config.threads is not None:
+            torch.set_num_threads(config.threads)
         self.policy = initial_policy(config, self.device)
         factor_seed = child_seed(config.seed, "factors")
         freeze(self.policy, config.adapt, rank=config.adaptation.rank, seed=factor_seed)
@@ -75,6 +85,7 @@ class Runner:
         self.rows = RowEvaluator(
             config, folder, self.record, self.logger, self.progress, self.device
         )
+        self._unsaved: _Learned | None = None
         self.point = ResumePoint()
         if resume:
             self._resume()
@@ -87,12 +98,14 @@ class Runner:
             The results, which are also in the run folder.
         """
         try:
-            return self._run()
+            with evaluation_workers(self.config) as self.rows.workers:
+                return self._run()
         finally:
             self.logger.also.close()
 
     def _run(self) -> Results:
         system = describe_system(self.device, torch.get_num_threads())
+        system["workers"] = self.config.workers
         write_text_atomically(self.folder.environment, json.dumps(system, indent=2) + "\n")
         self.progress.say(
             f"Adapting to {' → '.join(self.tasks)} with {self.config.strategy}, seed "
@@ -100,19 +113,21 @@ class Runner:
         )
         self._say_what_is_trained()
         done = self.record.experiences_done
+        for row in range(done + 1):  # Cells that are missing because the stream has grown.
+            self.rows.begin(row, self.policy if row == 0 and not self.point.latest else None)
         if done < len(self.tasks):
             self._collect()
-        for row in range(done + 1):  # Cells that are missing because the stream has grown.
-            self.rows.fill(row, self.policy if row == 0 and not self.point.latest else None)
-        if done < len(self.tasks):
-            self._write_results(finished=False)
+            if not self.config.workers:
+                self._finish_rows()
             visits = self.adaptation.visits
             benchmark = make_benchmark([visits[i] for i in range(len(self.tasks))])
             for experience in list(benchmark.train_stream)[max(done, self.config.first_position) :]:
                 self.adaptation.adapt(experience)
-                position = experience.current_experience
-                self.rows.fill(position + 1, self.policy)
-                self._save(position)
+                self._finish_rows()  # With workers, that of the experience before.
+                self._begin_row(experience.current_experience)
+                if not self.config.workers:
+                    self._finish_rows()
+        self._finish_rows()
         self._write_videos()
         return self._write_results(finished=True)
 
@@ -177,14 +192,25 @@ class Runner:
         first = max(self.record.experiences_done, self.config.first_position)
         self.adaptation.fill(visits, first)
 
-    def _save(self, position: int) -> None:
-        """Save the checkpoint of an experience and the results so far."""
-        checkpoint = self.folder.checkpoint(position, self.tasks[position])
-        save_policy(checkpoint, self.policy, self.record, position)
-        self.folder.point_last_at(checkpoint)
-        self.record.experiences_done = position + 1
-        self.record.replay_bytes = self.adaptation.replay_bytes
-        self._write_results(finished=False)
+    def _begin_row(self, position: int) -> None:
+        """Begin to measure the policy after an experience."""
+        policy = self.rows.begin(position + 1, self.policy)
+        self._unsaved = _Learned(position, policy or self.policy, self.adaptation.replay_bytes)
+
+    def _finish_rows(self) -> None:
+        """Finish the rows that have begun; save the last one's checkpoint and the results."""
+        if not self.rows.has_begun:
+            return
+        self.rows.finish()
+        learned, self._unsaved = self._unsaved, None
+        if learned is not None:
+            checkpoint = self.folder.checkpoint(learned.position, self.tasks[learned.position])
+            save_policy(checkpoint, learned.policy, self.record, learned.position)
+            self.folder.point_last_at(checkpoint)
+            self.record.experiences_done = learned.position + 1
+            self.record.replay_bytes = learned.replay_bytes
+        if learned is not None or self.record.experiences_done < len(self.tasks):
+            self._write_results(finished=False)
 
     def _write_videos(self) -> None:
         """Write the videos that are asked for."""
@@ -238,3 +264,17 @@ class Runner:
         position = training.position if training else self.record.experiences_done
         step = training.numbers["clock"]["train_exp_iterations"] if training else 0
         return make_loggers(self.config, self.folder.path, position=position, step=step)
+
+
+def _with_shared_cores(config: RunConfig, device: str, resumed: RunFolder | None) -> RunConfig:
+    """Return the configuration with the numbers of workers and threads that the run has.
+
+    Rounding depends on the threads, and on whether workers measure: a resumed run keeps both.
+    """
+    if resumed is not None:
+        threads, workers = (resumed.recorded(*item) for item in (("threads", 1), ("workers", 0)))
+        return replace(config, threads=threads, workers=workers or 0)
+    rows = range(len(config.tasks) + 1)
+    tasks = [{config.tasks[column] for column in needed_columns(config, row)} for row in rows]
+    workers, threads = share_cores(config, device, sum(map(len, tasks)))
+    return replace(config, threads=threads, workers=workers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import math
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ import torch
 from lam_agent.checkpoint import save_pretrained
 from lam_agent.config import PolicyConfig
 from lam_agent.continual.batches import Frames
+from lam_agent.continual.snapshot import load_snapshot
 from lam_agent.episodes import EpisodeSet, regular_looks
 from lam_agent.policy.instruction import bag_of_words
 from lam_agent.policy.policy import VisualActionPolicy
@@ -267,3 +269,45 @@ def kept_threads() -> Iterator[None]:
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def run_content() -> Callable[[Path], dict[str, Any]]:
+    """Read all of a run that must not depend on interruptions."""
+
+    def read(folder: Path) -> dict[str, Any]:
+        results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        del results["sha256"], results["cost"]["wall_time_s"], results["cost"]["peak_memory_mb"]
+        results["videos"] = []
+        found: dict[str, Any] = {"results.json": results}
+        log = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        found["metrics.jsonl"] = [json.loads(line) for line in log]
+        checkpoints = [path for path in (folder / "checkpoints").iterdir() if path.name != "last"]
+        for path in sorted(checkpoints):
+            found[path.name] = (path / "pretrained_model/model.safetensors").read_bytes()
+            snapshot = load_snapshot(path)
+            assert snapshot is not None and snapshot.is_trained
+            found[path.name + " state"] = {
+                **{name: value.numpy().tobytes() for name, value in snapshot.tensors.items()},
+                "numbers": snapshot.numbers,
+            }
+        assert not [path for path in folder.rglob(".*") if path.name != "last"]
+        return found
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def assert_same_run(run_content: Callable[[Path], dict[str, Any]]) -> Callable[..., None]:
+    """Check that two runs ended alike; where only the order of their logs may differ, sort them."""
+
+    def check(folder: Path, expected: Path, *, in_order: bool = True) -> None:
+        ours, theirs = run_content(folder), run_content(expected)
+        assert set(ours) == set(theirs)
+        if not in_order:
+            for found in (ours, theirs):
+                found["metrics.jsonl"].sort(key=json.dumps)
+        for name in theirs:
+            assert ours[name] == theirs[name], name
+
+    return check

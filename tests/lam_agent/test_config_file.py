@@ -36,6 +36,7 @@ CHANGED = RunConfig(
     logger=("wandb", "tensorboard"),
     imports=("json", "lam_envs.tasks"),
     device="cpu",
+    workers=3,
     threads=3,
     video=2,
     allow_repeats=True,
