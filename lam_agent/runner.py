@@ -107,9 +107,12 @@ class Runner:
         system = describe_system(self.device, torch.get_num_threads())
         system["workers"] = self.config.workers
         write_text_atomically(self.folder.environment, json.dumps(system, indent=2) + "\n")
+        workers = (
+            f", test success by --workers {self.config.workers}" if self.config.workers else ""
+        )
         self.progress.say(
             f"Adapting to {' → '.join(self.tasks)} with {self.config.strategy}, seed "
-            f"{self.config.seed}, on {self.device} ({torch.get_num_threads()} threads)."
+            f"{self.config.seed}, on {self.device} ({torch.get_num_threads()} threads){workers}."
         )
         self._say_what_is_trained()
         done = self.record.experiences_done

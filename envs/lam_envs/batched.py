@@ -17,6 +17,7 @@ from lam_envs.looks import standard_appearance
 from lam_envs.randomisation.randomiser import Randomiser
 from lam_envs.randomisation.ranges import Randomisation
 from lam_envs.scene import CAMERAS, load_model
+from lam_envs.sim.buffers import room_of
 from lam_envs.sim.making import Engine, make_sim
 from lam_envs.tasks.base import Task
 from lam_envs.tasks.registry import make_task
@@ -168,6 +169,7 @@ class BatchedEnv:
             device=device,
             num_threads=self.num_threads,
             varies=varies,
+            room=room_of(self.task.name),
         )
         self.defers_checks = self.device.type != "cpu" if defer_checks is None else defer_checks
         self.worlds = SawyerWorlds(self.sim, self.task, settles_each=varies)

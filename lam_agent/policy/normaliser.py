@@ -29,8 +29,8 @@ class Normaliser(nn.Module):
 
     def pixels(self, images: torch.Tensor) -> torch.Tensor:
         """Normalise RGB, uint8 (B, H, W, 3) -> float (B, 3, H, W) in channels-last memory."""
-        pixels = images.permute(0, 3, 1, 2).float()
-        normal = (pixels - self.get_buffer("pixel_mean")) / self.get_buffer("pixel_scale")
+        pixels = images.permute(0, 3, 1, 2).to(torch.float32, copy=True)
+        normal = pixels.sub_(self.get_buffer("pixel_mean")).div_(self.get_buffer("pixel_scale"))
         return normal.contiguous(memory_format=torch.channels_last)
 
     def proprioception(self, values: torch.Tensor) -> torch.Tensor:

@@ -211,11 +211,13 @@ class VisualActionPolicy(nn.Module):
     def plan(self, observation: Mapping[str, torch.Tensor], bag: torch.Tensor) -> torch.Tensor:
         """Return what `act` does, not clipped, without its checks, which wait for the device."""
         was_training = self.training
-        self.eval()
+        if was_training:
+            self.eval()
         moved = {key: value.to(self.device) for key, value in observation.items()}
         bags = bag.to(self.device).expand(len(moved["proprioception"]), -1)
         output: PolicyOutput = self(moved, moved["proprioception"], bags)
-        self.train(was_training)
+        if was_training:
+            self.train()
         return output.actions
 
     def check_observation(self, observation: Mapping[str, torch.Tensor]) -> None:

@@ -8,6 +8,7 @@ import mujoco
 import torch
 
 from lam_envs.errors import InvalidSettingError
+from lam_envs.sim.buffers import Room
 from lam_envs.sim.native import NativeSim
 from lam_envs.sim.protocol import BatchSim
 
@@ -22,6 +23,7 @@ def make_sim(
     device: str,
     num_threads: int,
     varies: bool,
+    room: Room | None = None,
 ) -> BatchSim:
     """Make an engine.
 
@@ -32,6 +34,7 @@ def make_sim(
         device: `cpu`, `cuda` or `cuda:1`.
         num_threads: CPU threads of the native engine.
         varies: Whether the `RANDOMISED_FIELDS` differ between worlds.
+        room: What memory the warp engine sets aside for; None for the most.
 
     Raises:
         InvalidSettingError: There is no such engine or device, or they do not go together.
@@ -53,7 +56,7 @@ def make_sim(
 
     if target.type == "cuda":
         gpu.check_driver(*gpu.driver_versions())
-    return WarpSim(model, num_worlds, str(target), varies=varies)
+    return WarpSim(model, num_worlds, str(target), room=room, varies=varies)
 
 
 def _device(name: str) -> torch.device:

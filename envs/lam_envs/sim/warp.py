@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from lam_envs.scene import copy_model
+from lam_envs.sim.buffers import Room
 from lam_envs.sim.gpu import bytes_per_world, check_memory
 from lam_envs.sim.protocol import (
     INTEGRATION_FIELDS,
@@ -24,15 +25,12 @@ from lam_envs.sim.protocol import (
 )
 from lam_envs.warp_runtime import mujoco_warp, working_on, wp
 
-MAX_CONTACTS = 100
-"""Contacts for which memory is set aside, per world."""
-
-MAX_CONSTRAINTS = 400
-"""Constraint rows for which memory is set aside, per world."""
-
 _OVERFLOWS = mujoco_warp.OverflowType
 # A full solver iteration count is no lost contact: MuJoCo's C engine does not complain either.
-_HARMLESS = _OVERFLOWS.ITERATIONS | _OVERFLOWS.LS_ITERATIONS | _OVERFLOWS.TACTILE
+# A penetration that was not found leaves out a contact of two geoms for one physics step.
+_HARMLESS = (
+    _OVERFLOWS.ITERATIONS | _OVERFLOWS.LS_ITERATIONS | _OVERFLOWS.TACTILE | _OVERFLOWS.EPA_HORIZON
+)
 
 
 class WarpSim:
@@ -44,6 +42,7 @@ class WarpSim:
         model: The compiled model.
         num_worlds: Number of worlds.
         device: Warp's name of the device, `cpu` or `cuda:0`.
+        room: What memory is set aside for.
         varies: Whether the `RANDOMISED_FIELDS` differ between worlds.
     """
 
@@ -53,11 +52,13 @@ class WarpSim:
         num_worlds: int,
         device: str = "cpu",
         *,
+        room: Room | None = None,
         varies: bool = False,
     ) -> None:
         self.model = model
         self.num_worlds = num_worlds
         self.dtype = torch.float32
+        self.room = room or Room()
         self._warp_device = wp.get_device(device)
         with wp.ScopedDevice(self._warp_device):
             physics = _physics_model(model)
@@ -66,11 +67,11 @@ class WarpSim:
                 physics, batch_sizes=dict.fromkeys(varying, num_worlds)
             )
             self._model.opt.warn_overflow = 0  # It would print; `step` raises instead.
-            room = {"nconmax": MAX_CONTACTS, "njmax": MAX_CONSTRAINTS}
+            sizes = {"nconmax": self.room.contacts, "njmax": self.room.constraints}
             if self._warp_device.is_cuda:
-                each = bytes_per_world(physics, **room)
+                each = bytes_per_world(physics, **sizes)
                 check_memory(num_worlds, each, self._warp_device.free_memory)
-            self._data = mujoco_warp.make_data(physics, nworld=num_worlds, **room)
+            self._data = mujoco_warp.make_data(physics, nworld=num_worlds, **sizes)
             self._integration = [self._view(name) for name in INTEGRATION_FIELDS]
             self._derived = derived_fields(model)
             self._fields = {name: self._view(name) for name in (*STATE_FIELDS, *self._derived)}
@@ -147,6 +148,19 @@ class WarpSim:
             wp.capture_launch(self._pose_graph)
         self._restore_others(mask, kept)
 
+    def used_room(self) -> Room:
+        """Return the most that a world needed in the last physics step; it waits for the device.
+
+        Of the pairs of geoms that may touch only the sum over all worlds is known, whose mean
+        counts with the contacts.
+        """
+        contacts = int(wp.to_torch(self._data.nacon)[0])
+        worlds = wp.to_torch(self._data.contact.worldid)[:contacts].long()
+        most = int(torch.bincount(worlds, minlength=self.num_worlds).max())
+        candidates = int(wp.to_torch(self._data.ncollision)[0])
+        each = -(-candidates // self.num_worlds)
+        return Room(max(most, each), int(wp.to_torch(self._data.nefc).max()))
+
     def _view(self, name: str) -> torch.Tensor:
         """Return a data array as a live tensor; matrices as nine numbers, as MuJoCo has them."""
         view: torch.Tensor = wp.to_torch(getattr(self._data, name))
@@ -195,8 +209,9 @@ class WarpSim:
         if not int(self._lost[world]):
             return "NaN or infinity in its state"
         return (
-            f"a full buffer, {_OVERFLOWS(int(self._lost[world])).name}, of the {MAX_CONTACTS} "
-            f"contacts and {MAX_CONSTRAINTS} constraint rows that a world has room for"
+            f"a full buffer, {_OVERFLOWS(int(self._lost[world])).name}, of the "
+            f"{self.room.contacts} contacts and {self.room.constraints} constraint rows that a "
+            "world has room for"
         )
 
     def _clear_scratch(self) -> None:
@@ -267,7 +282,16 @@ def _write(view: torch.Tensor, mask: torch.Tensor, values: torch.Tensor) -> None
 
 
 def _physics_model(model: mujoco.MjModel) -> mujoco.MjModel:
-    """Return a copy that mujoco_warp accepts: it refuses geom margins together with multiccd."""
+    """Return a copy that mujoco_warp accepts: it refuses geom margins together with multiccd.
+
+    Only the boxes of the finger tips have margins. As much larger boxes without one are held apart
+    alike. Without either the lid of box-close slips; without multiccd a puck rocks on the table.
+    """
     physics = copy_model(model)
+    margins = physics.geom_margin.copy()
+    for geom in np.flatnonzero(physics.geom_type == mujoco.mjtGeom.mjGEOM_BOX):
+        physics.geom_size[geom] += margins[geom]
+        physics.geom_aabb[geom, 3:] += margins[geom]
+        physics.geom_rbound[geom] += np.sqrt(3.0) * margins[geom]
     physics.geom_margin[:] = 0.0
     return physics
