@@ -28,8 +28,8 @@ class Room:
         constraints: Constraint rows; no world may have more.
     """
 
-    contacts: int = 128
-    constraints: int = 488
+    contacts: int = 112
+    constraints: int = 472
 
 
 def room_of(task: str) -> Room:
