@@ -139,8 +139,9 @@ def test_wheel_contains_both_packages(tmp_path: Path) -> None:
         file.relative_to(ROOT).as_posix() for file in (ROOT / "lam_agent/weights").glob("*/*")
     }
     assert "lam_agent/weights/lam-tiny/model.safetensors" in weights
+    room = {"lam_envs/sim/buffers.json"}
     sources = package_files(".py") | package_files("py.typed")
-    assert names == sources | templates | scenes | weights
+    assert names == sources | templates | scenes | weights | room
     assert {"lam_agent/py.typed", "lam_envs/py.typed"} <= names
 
 
