@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from lam_agent.config import SimConfig
+from lam_agent.config import RunConfig, SimConfig
 from lam_agent.policy.instruction import bag_of_words
 from lam_agent.policy.policy import VisualActionPolicy, not_finite
 from lam_agent.seeding import Split, start_seeds
@@ -135,6 +135,35 @@ def evaluate(
         part = _roll_out(policy, env, filled, *share, is_whole=is_whole, progress=progress)
         parts.append([values[: len(batch)].cpu() for values in part])
     return Evaluation(task, *(torch.cat(values) for values in zip(*parts, strict=True)))
+
+
+def evaluate_on_test(
+    policy: VisualActionPolicy,
+    task: str,
+    config: RunConfig,
+    *,
+    threads: int | None,
+    progress: Progress = no_progress,
+) -> Evaluation:
+    """Measure a cell of a run's success matrix: a policy on the test starts of a task.
+
+    Args:
+        policy: The policy; it is not changed.
+        task: Name of the task.
+        config: The run's configuration.
+        threads: CPU threads of the simulation.
+        progress: Called after each look.
+    """
+    return evaluate(
+        policy,
+        task,
+        episodes=config.eval.episodes,
+        split="test",
+        horizon=config.eval.horizon,
+        threads=threads,
+        sim=config.sim,
+        progress=progress,
+    )
 
 
 def _roll_out(

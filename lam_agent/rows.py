@@ -12,7 +12,7 @@ import torch
 from lam_agent.checkpoint import load_initial_weights
 from lam_agent.config import RunConfig
 from lam_agent.errors import WorkerError
-from lam_agent.evaluate import Evaluation, evaluate
+from lam_agent.evaluate import Evaluation, evaluate_on_test
 from lam_agent.logs import MetricLogger
 from lam_agent.policy.backbone.weights import load_backbone_weights
 from lam_agent.policy.policy import VisualActionPolicy
@@ -200,14 +200,11 @@ class RowEvaluator:
             threads: CPU threads of the simulation; None for those of the run.
         """
         with self.progress.phase(f"evaluating {task}") as update:
-            return evaluate(
+            return evaluate_on_test(
                 policy,
                 task,
-                episodes=self.config.eval.episodes,
-                split="test",
-                horizon=self.config.eval.horizon,
+                self.config,
                 threads=threads or self.config.threads,
-                sim=self.config.sim,
                 progress=update,
             )
 

@@ -11,7 +11,7 @@ from safetensors.torch import load
 
 from lam_agent.config import RunConfig
 from lam_agent.config_file import config_from_plain
-from lam_agent.evaluate import evaluate
+from lam_agent.evaluate import evaluate_on_test
 from lam_agent.policy.modes import freeze
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.system import keep_freed_memory, peak_memory_mb
@@ -47,15 +47,7 @@ def _policy(tensors: dict[str, torch.Tensor], config: RunConfig) -> VisualAction
 def _answer(policy: VisualActionPolicy, task: str, config: RunConfig) -> dict[str, object]:
     """Measure a policy on the test starts of a task."""
     try:
-        evaluation = evaluate(
-            policy,
-            task,
-            episodes=config.eval.episodes,
-            split="test",
-            horizon=config.eval.horizon,
-            threads=1,
-            sim=config.sim,
-        )
+        evaluation = evaluate_on_test(policy, task, config, threads=1)
     except Exception as error:  # The run measures the cell itself, and raises what is raised then.
         return {"error": f"{type(error).__name__}: {error}"}
     return {"evaluation": evaluation_to_plain(evaluation), "peak_memory_mb": peak_memory_mb()}

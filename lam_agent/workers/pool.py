@@ -49,16 +49,15 @@ class EvaluationWorkers:
 
     Args:
         config: The run's configuration.
-        num_workers: Number of processes; they start at once.
+        num_workers: Number of processes, at least 1; they start at once.
     """
 
     def __init__(self, config: RunConfig, num_workers: int) -> None:
-        self.num_workers = num_workers
         self._workers = [_Worker(config) for _ in range(num_workers)]
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
         for worker in self._workers:
             self._idle.put(worker)
-        self._threads = ThreadPoolExecutor(max(1, num_workers), thread_name_prefix="lam-worker")
+        self._threads = ThreadPoolExecutor(num_workers, thread_name_prefix="lam-worker")
 
     @property
     def peak_memory_mb(self) -> float:
@@ -113,7 +112,6 @@ class _Worker:
         self.peak_memory_mb = 0.0
         self._config = config
         self._has: int | None = None
-        self._is_told = False
         # Its packages lie where ours do, and tasks of one's own may lie beside the command.
         path = os.pathsep.join(entry or os.curdir for entry in sys.path)
         self._process = subprocess.Popen(
@@ -134,9 +132,8 @@ class _Worker:
         inward, outward = self._process.stdout, self._process.stdin
         assert inward is not None and outward is not None
         try:
-            if not self._is_told:
+            if self._has is None:
                 send(outward, {"config": to_plain(self._config)})
-                self._is_told = True
             is_new = self._has != weights.number
             send(outward, {"task": task}, weights.content if is_new else b"")
             self._has = weights.number

@@ -52,10 +52,8 @@ def test_it_is_near_the_native_engine(task: str) -> None:
         assert float(error.abs().max()) < 1e-3
         torch.testing.assert_close(result.state.double(), expected.state, rtol=0, atol=1e-3)
         assert bool(result.reward.isfinite().all())
-    native.sim.field("geom_xpos").copy_(warp.sim.field("geom_xpos"))
-    native.sim.field("geom_xmat").copy_(warp.sim.field("geom_xmat"))
-    native.sim.field("cam_xpos").copy_(warp.sim.field("cam_xpos"))
-    native.sim.field("cam_xmat").copy_(warp.sim.field("cam_xmat"))
+    for name in ("geom_xpos", "geom_xmat", "cam_xpos", "cam_xmat"):
+        native.sim.field(name).copy_(warp.sim.field(name))
     ours, theirs = warp.images(), native.images()
     for camera, pictures in ours.items():
         assert int((pictures.int() - theirs[camera].int()).abs().max()) <= 1, camera
