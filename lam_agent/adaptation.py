@@ -65,8 +65,8 @@ class Adaptation:
         train = config.train
         self.validation = ValidationPlugin(
             self._validate,
-            every=train.validate_every,
-            patience=train.patience,
+            every=config.validate_every,
+            patience=config.patience,
             max_steps=config.max_steps,
             average_decay=train.average_decay,
             report=self._report_validation,

@@ -36,11 +36,13 @@ class TrainConfig:
     max_steps: int = 1000
     """Gradient steps for a task, at most."""
 
-    validate_every: int = 250
-    """Gradient steps between two validations by rollouts."""
+    validate_every: int | None = None
+    """Gradient steps between two validations by rollouts; none: 250 where encoders are trained,
+    else 500."""
 
-    patience: int = 2
-    """Validations in a row at full success after which a task is learned."""
+    patience: int | None = None
+    """Validations in a row at full success after which a task is learned; none: 2 where encoders
+    are trained, else 1."""
 
     batch_size: int | None = None
     """Frames in a batch, replayed ones included; none: 128 where encoders are trained, else 64, or
@@ -84,10 +86,10 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         require_finite(self, "train.")
-        counts = ("max_steps", "validate_every", "patience", "accumulate")
-        require_at_least(1, self, "train.", *counts, "log_every", "save_every")
-        if self.batch_size is not None:
-            require_at_least(1, self, "train.", "batch_size")
+        require_at_least(1, self, "train.", "max_steps", "accumulate", "log_every", "save_every")
+        for name in ("validate_every", "patience", "batch_size"):
+            if getattr(self, name) is not None:
+                require_at_least(1, self, "train.", name)
         require_positive(self, "train.", "encoder_rate", "clip_norm")
         if self.learning_rate is not None:
             require_positive(self, "train.", "learning_rate")

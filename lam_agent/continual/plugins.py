@@ -43,7 +43,9 @@ class GuardPlugin(SupervisedPlugin):  # type: ignore[misc]
             )
 
     def before_update(self, strategy: Any, **kwargs: Any) -> None:
-        norm = torch.nn.utils.clip_grad_norm_(strategy.model.parameters(), self.clip_norm)
+        groups = strategy.optimizer.param_groups
+        trained = [parameter for group in groups for parameter in group["params"]]
+        norm = torch.nn.utils.clip_grad_norm_(trained, self.clip_norm)
         if not bool(torch.isfinite(norm)):
             raise TrainingError(
                 f"the gradient's norm is {float(norm)} in step "

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class RunningAverage:
@@ -28,8 +29,9 @@ class RunningAverage:
     def update(self, step: int) -> None:
         """Take in the weights after gradient step `step`, from 1."""
         decay = min(self._decay, (1 + step) / (10 + step))
-        for name, weight in self._trained.items():
-            self.weights[name].lerp_(weight, 1.0 - decay)
+        average = [self.weights[name] for name in self._trained]
+        update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        update(average, list(self._trained.values()), step)
 
     @torch.no_grad()
     def load(self, weights: Mapping[str, torch.Tensor]) -> None:

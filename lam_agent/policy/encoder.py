@@ -18,6 +18,19 @@ PATCH_PIXELS = 4
 _MIN_VARIANCE = 1e-6
 
 
+class StandardisedMaps(nn.Module):
+    """Gives each feature map mean 0 and variance 1 over its picture, (B, K, H, W) -> the same.
+
+    That is an instance norm. torch computes a layer norm over each map's pixels in a third of the
+    time on CPU cores.
+    """
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Standardise the maps."""
+        flat = maps.flatten(2)  # (B, K, H * W)
+        return nn.functional.layer_norm(flat, flat.shape[2:]).view(maps.shape)
+
+
 class SpatialSoftmax(nn.Module):
     """Where each feature map fires in the picture, and how widely.
 
@@ -36,14 +49,14 @@ class SpatialSoftmax(nn.Module):
         line = torch.linspace(-1.0, 1.0, size)
         grid_y, grid_x = torch.meshgrid(line, line, indexing="ij")
         x, y = grid_x.flatten(), grid_y.flatten()
-        grid = torch.stack((x, y, x.square() + y.square()), 1)  # (H * W, 3)
+        grid = torch.stack((x, y, x.square() + y.square()))  # (3, H * W)
         self.register_buffer("grid", grid, persistent=False)
         self.sharpness = nn.Parameter(torch.tensor(sharpness))
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """Return x, y in [-1, 1] and spread of each map: (B, K, H, W) -> (B, 3 * K)."""
         weights = (maps.flatten(2).float() * self.sharpness).softmax(2)  # (B, K, H * W)
-        moments = weights @ self.get_buffer("grid")  # (B, K, 3)
+        moments = nn.functional.linear(weights, self.get_buffer("grid"))  # (B, K, 3)
         mean = moments[..., :2]
         variance = moments[..., 2] - mean.square().sum(2)  # (B, K)
         spread = variance.clamp_min(_MIN_VARIANCE).sqrt()
@@ -99,7 +112,7 @@ class CameraEncoder(nn.Module):
         self.stem = nn.Conv2d(3, channels, PATCH_PIXELS, stride=PATCH_PIXELS)
         self.blocks = nn.ModuleList([MixingBlock(channels) for _ in range(depth)])
         self.scores = nn.Sequential(
-            nn.ReLU(), nn.Conv2d(channels, keypoints, 1), nn.InstanceNorm2d(keypoints)
+            nn.ReLU(), nn.Conv2d(channels, keypoints, 1), StandardisedMaps()
         )
         side = image_size // PATCH_PIXELS
         self.points = SpatialSoftmax(side)

@@ -22,6 +22,7 @@ from lam_agent.policy.adapter import Adapter
 from lam_agent.policy.encoders import make_encoders
 from lam_agent.policy.instruction import InstructionEncoder
 from lam_agent.policy.normaliser import Normaliser
+from lam_agent.policy.trunk_layer import TrunkLayer
 
 CAMERAS = ("front", "wrist")
 ACTION_SIZE = 4
@@ -75,9 +76,7 @@ class VisualActionPolicy(nn.Module):
         self.tracked_token = nn.Linear(3 * TRACKED_SIZE, width)
         num_tokens = len(CAMERAS) + 3
         self.positions = nn.Parameter(0.02 * torch.randn(num_tokens, width))
-        layer = nn.TransformerEncoderLayer(
-            width, config.heads, 2 * width, 0.0, "gelu", batch_first=True, norm_first=True
-        )
+        layer = TrunkLayer(width, config.heads)
         self.trunk = nn.TransformerEncoder(layer, config.depth, enable_nested_tensor=False)
         self.head = nn.Sequential(
             nn.LayerNorm(num_tokens * width),

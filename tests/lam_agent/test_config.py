@@ -258,6 +258,10 @@ def test_defaults_of_training_follow_what_is_trained() -> None:
     rates = {mode: RunConfig(adapt=mode).learning_rate for mode in ("full", "trunk")}
     assert set(rates.values()) == {3e-3}
     assert {RunConfig(adapt=mode).learning_rate for mode in ("head", "lora", "adapter")} == {1e-2}
-    train, replay = TrainConfig(learning_rate=0.1, batch_size=7), ReplayConfig(batch_fraction=0.2)
+    assert (trunk.validate_every, trunk.patience) == (500, 1)
+    assert (full.validate_every, full.patience) == (250, 2)
+    train = TrainConfig(learning_rate=0.1, batch_size=7, validate_every=30, patience=4)
+    replay = ReplayConfig(batch_fraction=0.2)
     asked = RunConfig(strategy="replay", adapt="lora", train=train, replay=replay)
     assert (asked.learning_rate, asked.batch_size, asked.replayed_fraction) == (0.1, 7, 0.2)
+    assert (asked.validate_every, asked.patience) == (30, 4)

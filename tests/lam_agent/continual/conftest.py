@@ -102,8 +102,8 @@ def make_lab(small_sizes: dict[str, int], make_frames: Callable[..., Frames]) ->
 
         validation = ValidationPlugin(
             validate,
-            every=config.train.validate_every,
-            patience=config.train.patience,
+            every=config.validate_every,
+            patience=config.patience,
             max_steps=config.train.max_steps,
             average_decay=config.train.average_decay,
             report=lambda step, loss, success: None,

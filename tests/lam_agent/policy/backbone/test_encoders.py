@@ -39,7 +39,7 @@ def test_features_are_points_and_means_of_at_least_eight_by_eight_cells(
     encoders = backbone(policy)
     assert features.shape == (3, len(CAMERAS) * encoders.size)
     assert encoders.size == 3 * policy.config.keypoints + policy.config.channels
-    assert all(len(p.points.grid) >= 64 for p in encoders.projections.values())  # type: ignore[arg-type, union-attr]
+    assert all(p.points.grid.shape[1] >= 64 for p in encoders.projections.values())  # type: ignore[arg-type, union-attr]
     assert bool(features.isfinite().all()) and float(features.std(0).min()) > 0
     assert policy.act(observation, BAG).shape == (3, 4, 4)
 
