@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 from lam_agent.policy.backbone.trunk import Trunk
-from lam_agent.policy.encoder import SpatialSoftmax, StandardisedMaps
+from lam_agent.policy.encoder import Scores, SpatialSoftmax
 from lam_agent.policy.normaliser import Normaliser
 
 
@@ -35,9 +35,7 @@ class Projection(nn.Module):
         super().__init__()
         # Backbones differ by orders of magnitude in the scale of their maps.
         self.project = nn.Sequential(nn.GroupNorm(1, inputs), nn.Conv2d(inputs, channels, 1))
-        self.scores = nn.Sequential(
-            nn.ReLU(), nn.Conv2d(channels, keypoints, 1), StandardisedMaps()
-        )
+        self.scores = Scores(channels, keypoints)
         self.points = SpatialSoftmax(cells)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
