@@ -19,9 +19,11 @@ from lam_envs.randomisation.ranges import Randomisation
 from lam_envs.scene import CAMERAS, load_model
 from lam_envs.sim.buffers import room_of
 from lam_envs.sim.making import Engine, make_sim
+from lam_envs.starts import vectors_of, worlds_to_reset
 from lam_envs.tasks.base import Task
 from lam_envs.tasks.registry import make_task
 from lam_envs.tasks.sawyer import NUM_SUBSTEPS, SawyerWorlds
+from lam_envs.tensors import constant, upload, write
 
 CONTROL_DT_S = 0.0125
 """Seconds between two actions (80 Hz) of Meta-World's tasks; another task may say otherwise."""
@@ -123,8 +125,8 @@ class BatchedEnv:
         randomisation: How far looks, cameras and physics differ between episodes; None for not.
         device: Where physics, cameras and all tensors are: `cpu`, `cuda` or `cuda:1`. The native
             engine is for `cpu`.
-        defer_checks: Whether `step` leaves mistakes and broken worlds to `check`, so that it does
-            not wait for its device; None: on a GPU.
+        defer_checks: Whether `step` and `reset` leave mistakes and broken worlds to `check`, so
+            that they do not wait for their device; None: on a GPU.
 
     Raises:
         UnknownTaskError: No task has this name.
@@ -213,11 +215,12 @@ class BatchedEnv:
         """Start new episodes.
 
         Args:
-            mask: Worlds to reset, shape (num_envs,), bool; None for all.
+            mask: Worlds to reset, shape (num_envs,), bool; None for all. Best on the CPU: one on a
+                GPU must be waited for.
             seeds: One seed for each masked world, from which its reset vector is drawn, and what
                 is randomised.
             reset_vectors: Instead of seeds, shape (mask.sum(), k); together with seeds where the
-                worlds are randomised.
+                worlds are randomised. Best on the CPU, too.
 
         Returns:
             State of all worlds, shape (num_envs, 39).
@@ -225,58 +228,22 @@ class BatchedEnv:
         Raises:
             InvalidResetError: Wrong shapes, NaN, or not what is needed of seeds and reset_vectors.
             UnstableSimulationError: A world broke while its hand settled.
+
+        Where checks are deferred, it does not wait for the device: `check` raises the last one, and
+        tells what was noted before.
         """
-        if mask is None:
-            mask = torch.ones(self.num_envs, dtype=torch.bool, device=self.device)
-        if mask.shape != (self.num_envs,) or mask.dtype != torch.bool:
-            raise InvalidResetError(
-                f"the reset mask has shape {tuple(mask.shape)} and type {mask.dtype}; "
-                f"it must have shape ({self.num_envs},) and type torch.bool."
-            )
-        mask = mask.to(self.device)
-        if self.defers_checks:
-            self.check()
-        count = int(mask.sum())
-        if self._randomiser is not None and seeds is None:
-            raise InvalidResetError(
-                "reset got no seeds, from which the randomised worlds draw; give one for each "
-                "masked world, with or without reset_vectors."
-            )
-        if self._randomiser is None and (seeds is None) == (reset_vectors is None):
-            raise InvalidResetError(
-                "reset takes either seeds or reset_vectors, one for each masked world; "
-                "give one of them."
-            )
-        if seeds is not None and len(seeds) != count:
-            raise InvalidResetError(
-                f"reset got {len(seeds)} seeds for {count} masked worlds; give one for each."
-            )
-        if seeds is not None and reset_vectors is None:
-            drawn = self.task.sample_reset_vectors([np.random.default_rng(s) for s in seeds])
-            reset_vectors = torch.from_numpy(drawn)
-        assert reset_vectors is not None
-        expected = (count, self._vectors.shape[1])
-        if tuple(reset_vectors.shape) != expected:
-            raise InvalidResetError(
-                f"reset_vectors has shape {tuple(reset_vectors.shape)}; "
-                f"{self.task.name} needs {expected}."
-            )
-        if not bool(reset_vectors.isfinite().all()):
-            row = int((~reset_vectors.isfinite()).any(1).nonzero()[0])
-            raise InvalidResetError(
-                f"reset vector {row} is {reset_vectors[row].tolist()}; it must be finite."
-            )
-        self._vectors[mask] = reset_vectors.to(self._vectors)
+        resets = worlds_to_reset(mask, self.num_envs)
+        vectors = vectors_of(
+            self.task, resets, seeds, reset_vectors, is_randomised=self.is_randomised
+        )
+        mask = upload(torch.from_numpy(resets), torch.bool, self.device)
+        rows = upload(torch.from_numpy(vectors), self.sim.dtype, self.device)
+        write(self._vectors, mask, rows)
         if self._randomiser is not None and seeds is not None:
             self._randomiser.draw(mask, seeds)
             for renderer in self._renderers.values():
                 self._dress(renderer)
-        state = self.worlds.reset(mask, self._vectors)
-        self._state = torch.where(mask[:, None], state, self._state)
-        self._steps[mask] = 0
-        self._needs_reset[mask] = False
-        self._is_dropped[mask] = False
-        self._drop_unstable()
+        self._begin(mask)
         return self._state
 
     def step(self, actions: torch.Tensor) -> StepResult:
@@ -298,7 +265,7 @@ class BatchedEnv:
                 f"actions have shape {tuple(actions.shape)}; "
                 f"they must have shape ({self.num_envs}, {ACTION_SIZE})."
             )
-        actions = actions.to(device=self.device, dtype=torch.float32)
+        actions = upload(actions, torch.float32, self.device)
         if self.defers_checks:
             self._acted_badly |= ~actions.isfinite().all(1)
             self._stepped_early |= self._needs_reset
@@ -315,7 +282,7 @@ class BatchedEnv:
     def check(self) -> None:
         """Tell of mistakes and broken worlds since the last call, where checks are deferred.
 
-        Call it when a rollout ends; it waits for the device. `reset` calls it, too.
+        Call it when a rollout ends: it waits for the device, which `step` and `reset` do not.
 
         Raises:
             InvalidActionError: An action was NaN or infinite; it counted as 0.
@@ -334,16 +301,26 @@ class BatchedEnv:
             )
         self._drop_unstable()
 
+    def _begin(self, mask: torch.Tensor) -> None:
+        """Begin episodes in the masked worlds, from their reset vectors."""
+        if self.defers_checks:
+            self.sim.mend(mask)
+        before = self._state
+        self._state = torch.where(mask[:, None], self.worlds.reset(mask, self._vectors), before)
+        for noted in (self._steps, self._needs_reset, self._is_dropped):
+            noted.masked_fill_(mask, 0)
+        if self.defers_checks:
+            self._drop_at_once(before)
+        else:
+            self._drop_unstable()
+
     def _advance(self, actions: torch.Tensor) -> StepResult:
         """Advance all worlds by one control step with actions in [-1, 1]."""
         before = self._state
         self._state = self.worlds.step(actions)
         self._steps += 1
         if self.defers_checks:
-            is_new = self.sim.broken() & ~self._is_dropped
-            self._broke_at = torch.where(is_new, self._steps, self._broke_at)
-            self._is_dropped |= is_new
-            self._state = torch.where(self._is_dropped[:, None], before, self._state)
+            self._drop_at_once(before)
         else:
             self._drop_unstable()
         outcome = self.task.evaluate(self.worlds, self._state, actions)
@@ -400,7 +377,7 @@ class BatchedEnv:
         goal = self.worlds.start.target_pos if self.task.shows_goal else None
         if (roaming := self._roaming_marker()) is not None:
             is_shown, places = roaming
-            goal = torch.where(is_shown[:, None], places, places.new_tensor(HIDDEN_POS))
+            goal = torch.where(is_shown[:, None], places, constant(HIDDEN_POS, places))
         return self._renderers[key].render(self.sim, goal)
 
     def expert_actions(self) -> torch.Tensor:
@@ -437,6 +414,13 @@ class BatchedEnv:
             return None
         return marker.is_shown, marker.positions(self._steps, self._state[:, :3])
 
+    def _drop_at_once(self, before: torch.Tensor) -> None:
+        """Leave the episodes of broken worlds out, in the state before, and wait for nothing."""
+        is_new = self.sim.broken() & ~self._is_dropped
+        self._broke_at = torch.where(is_new, self._steps, self._broke_at)
+        self._is_dropped |= is_new
+        self._state = torch.where(self._is_dropped[:, None], before, self._state)
+
     def _drop_unstable(self) -> None:
         """Leave the episodes of broken worlds out, or raise the error that names one."""
         reasons = self.sim.take_unstable()
@@ -444,6 +428,8 @@ class BatchedEnv:
             return
         broken = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
         broken[list(reasons)] = True
+        if self.defers_checks:
+            broken &= self._is_dropped  # The others have started anew since.
         self._state = torch.where(broken[:, None], self.worlds.park(broken), self._state)
         if self.on_unstable == "raise":
             self._needs_reset |= broken

@@ -91,7 +91,10 @@ class BatchSim(Protocol):
         ...
 
     def state_of(self, native: BatchSim) -> torch.Tensor:
-        """Return the state of a native engine's first world as one of this engine's, (nstate,)."""
+        """Return the state of a native engine's first world as one of this engine's, (nstate,).
+
+        It is on this engine's device.
+        """
         ...
 
     def set_state(self, mask: torch.Tensor, rows: torch.Tensor) -> None:
@@ -99,7 +102,8 @@ class BatchSim(Protocol):
 
         Args:
             mask: Worlds to write, shape (num_worlds,), bool.
-            rows: States, shape (nstate,) for one state in all of them, or (mask.sum(), nstate).
+            rows: States, shape (nstate,) for one state in all of them, or (num_worlds, nstate),
+                of which the masked ones are written.
         """
         ...
 
@@ -115,9 +119,17 @@ class BatchSim(Protocol):
         ...
 
     def broken(self) -> torch.Tensor:
-        """Return which worlds broke since the last `take_unstable`, (num_worlds,), bool.
+        """Return which worlds are broken, (num_worlds,), bool: until `mend` or `take_unstable`.
 
         It does not wait for the device.
+        """
+        ...
+
+    def mend(self, mask: torch.Tensor) -> None:
+        """Let the masked worlds start anew, without waiting for the device.
+
+        From now on they are not broken, and no NaN is left in them outside of their states.
+        `take_unstable` still tells what happened.
         """
         ...
 
