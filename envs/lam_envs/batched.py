@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -106,6 +108,10 @@ def check_drivable(task: Task, timestep: float) -> None:
         )
 
 
+OnReset: TypeAlias = "Callable[[BatchedEnv, torch.Tensor], None]"
+"""What changes worlds that start an episode, in batch: it gets them all, and their mask."""
+
+
 class BatchedEnv:
     """`num_envs` worlds of one task, stepped together.
 
@@ -127,6 +133,11 @@ class BatchedEnv:
             engine is for `cpu`.
         defer_checks: Whether `step` and `reset` leave mistakes and broken worlds to `check`, so
             that they do not wait for their device; None: on a GPU.
+        on_reset: Called in each reset with this environment and the mask of the worlds that start
+            an episode, on the device, before their hands settle. It may write rows of `looks` and
+            of `sim.model_field(name)` in place.
+        varies_physics: Whether `on_reset` writes `RANDOMISED_FIELDS`, which then differ between
+            worlds; they are the same in all of them otherwise.
 
     Raises:
         UnknownTaskError: No task has this name.
@@ -148,6 +159,8 @@ class BatchedEnv:
         randomisation: Randomisation | None = None,
         device: str = "cpu",
         defer_checks: bool | None = None,
+        on_reset: OnReset | None = None,
+        varies_physics: bool = False,
     ) -> None:
         check_on_unstable(on_unstable)
         check_counts(
@@ -163,7 +176,7 @@ class BatchedEnv:
         self.on_unstable = on_unstable
         self.model = load_model(self.task.model_file)
         check_drivable(self.task, float(self.model.opt.timestep))
-        varies = randomisation is not None and randomisation.changes_physics
+        varies = varies_physics or (randomisation is not None and randomisation.changes_physics)
         self.sim = make_sim(
             engine,
             self.model,
@@ -176,9 +189,11 @@ class BatchedEnv:
         self.defers_checks = self.device.type != "cpu" if defer_checks is None else defer_checks
         self.worlds = SawyerWorlds(self.sim, self.task, settles_each=varies)
         self._renderers: dict[tuple[tuple[str, ...], int], CameraRenderer] = {}
+        self.on_reset = on_reset
+        self._varies_physics = varies
         self._randomiser = None
         if randomisation is not None and randomisation.is_on:
-            self._randomiser = Randomiser(self.sim, randomisation)
+            self._randomiser = Randomiser(self.sim, randomisation, self.looks)
         self._needs_reset = torch.ones(num_envs, dtype=torch.bool, device=self.sim.device)
         self._is_dropped = torch.zeros_like(self._needs_reset)
         # Noted by steps whose checks are deferred.
@@ -199,6 +214,15 @@ class BatchedEnv:
     def is_randomised(self) -> bool:
         """Whether looks, cameras or physics differ between episodes: `reset` then needs seeds."""
         return self._randomiser is not None
+
+    @cached_property
+    def looks(self) -> dict[str, torch.Tensor]:
+        """How the worlds look to the cameras: attributes of `Appearance`, rows of all worlds.
+
+        `on_reset` may write them in place; they are on the device.
+        """
+        tensors = standard_appearance(self.model, self.num_envs).tensors()
+        return {name: rows.to(self.device) for name, rows in tensors.items()}
 
     @property
     def state(self) -> torch.Tensor:
@@ -240,9 +264,8 @@ class BatchedEnv:
         rows = upload(torch.from_numpy(vectors), self.sim.dtype, self.device)
         write(self._vectors, mask, rows)
         if self._randomiser is not None and seeds is not None:
-            self._randomiser.draw(mask, seeds)
-            for renderer in self._renderers.values():
-                self._dress(renderer)
+            self._randomiser.draw(resets, seeds)
+        self._vary(mask)
         self._begin(mask)
         return self._state
 
@@ -300,6 +323,16 @@ class BatchedEnv:
                 "finite."
             )
         self._drop_unstable()
+
+    def _vary(self, mask: torch.Tensor) -> None:
+        """Let the caller change the masked worlds, and take over what was drawn and changed."""
+        if self.on_reset is not None:
+            self.on_reset(self, mask)
+        if self._varies_physics:
+            self.sim.refresh_constants(mask)
+        if self.on_reset is not None or self._randomiser is not None:
+            for renderer in self._renderers.values():
+                self._dress(renderer)
 
     def _begin(self, mask: torch.Tensor) -> None:
         """Begin episodes in the masked worlds, from their reset vectors."""
@@ -402,10 +435,7 @@ class BatchedEnv:
 
     def _dress(self, renderer: CameraRenderer) -> None:
         """Give a renderer the looks that the worlds have now."""
-        if self._randomiser is None:
-            renderer.dress(standard_appearance(self.model, self.num_envs))
-        else:
-            renderer.dress(self._randomiser.looks, self._randomiser.shifts)
+        renderer.dress(self.looks, self._randomiser.shifts if self._randomiser else None)
 
     def _roaming_marker(self) -> tuple[torch.Tensor, torch.Tensor] | None:
         """Return in which worlds the marker roams, and where; None if it never does here."""

@@ -34,6 +34,17 @@ def write(target: torch.Tensor, mask: torch.Tensor, values: torch.Tensor | float
     target.copy_(torch.where(where, values, target))
 
 
+def replace_rows(target: torch.Tensor, rows: torch.Tensor, values: torch.Tensor) -> None:
+    """Write rows whose numbers are known on the CPU.
+
+    Args:
+        target: Written in place, shape (N, ...).
+        rows: Which of them, on the device of `target`, shape (n,), int64.
+        values: Their values, shape (n, ...), on the CPU or on that device.
+    """
+    target.index_copy_(0, rows, upload(values, target.dtype, target.device))
+
+
 def upload(tensor: torch.Tensor, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """Return a tensor with a type and on a device, itself where it has them."""
     if tensor.device.type != "cpu" or device.type == "cpu":

@@ -10,7 +10,7 @@ import torch
 
 from lam_envs.batched import BatchedEnv
 from lam_envs.errors import InvalidActionError, InvalidResetError, UnstableSimulationError
-from lam_envs.randomisation.ranges import Randomisation
+from lam_envs.randomisation.ranges import MODERATE, Randomisation
 from lam_envs.sim.buffers import Room
 from lam_envs.tasks.registry import task_names
 
@@ -58,7 +58,7 @@ def run_a_while(env: BatchedEnv, mask: torch.Tensor) -> dict[str, torch.Tensor]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("task", ["push", "hammer", "drawer-open", "stick-push", "door-lock"])
-@pytest.mark.parametrize("randomisation", [None], ids=["plain"])
+@pytest.mark.parametrize("randomisation", [None, MODERATE], ids=["plain", "randomised"])
 def test_steps_and_resets_on_the_warp_engine_do_not_wait(
     task: str, randomisation: Randomisation | None, waiting_refused: Refused
 ) -> None:

@@ -10,7 +10,13 @@ import torch
 from mujoco.batch import Batch, SimulationError
 
 from lam_envs.instability import where_not_finite
-from lam_envs.sim.protocol import INTEGRATION_FIELDS, RANDOMISED_FIELDS, BatchSim, derived_fields
+from lam_envs.sim.protocol import (
+    INTEGRATION_FIELDS,
+    RANDOMISED_FIELDS,
+    BatchSim,
+    derived_fields,
+    varying_field,
+)
 
 _POSITIONS = int(mujoco.mjtStage.mjSTAGE_POS)
 _FORCES = int(mujoco.mjtStage.mjSTAGE_ACC)
@@ -59,7 +65,7 @@ class NativeSim:
         return self._fields[name]
 
     def model_field(self, name: str) -> torch.Tensor:
-        return self._model_fields[name]
+        return varying_field(self._model_fields, name)
 
     def refresh_constants(self, mask: torch.Tensor) -> None:
         self._batch.set_const(mask.numpy())

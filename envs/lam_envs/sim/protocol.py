@@ -6,10 +6,13 @@ Two engines implement it: `native` (MuJoCo in C on a thread pool, float64) and `
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import mujoco
 import torch
+
+from lam_envs.errors import InvalidSettingError
 
 STATE_FIELDS = ("qpos", "qvel", "ctrl", "mocap_pos", "mocap_quat")
 """Fields that may be written: they are the state and the input of a world."""
@@ -47,6 +50,20 @@ RANDOMISED_FIELDS = (
 )
 """Model fields that differ between worlds where the physics is randomised, beside `body_pos`; the
 last three follow from the others by `refresh_constants`."""
+
+
+def varying_field(fields: Mapping[str, torch.Tensor], name: str) -> torch.Tensor:
+    """Return one of the model fields that differ between worlds.
+
+    Raises:
+        InvalidSettingError: It does not.
+    """
+    if name in fields:
+        return fields[name]
+    raise InvalidSettingError(
+        f"{name} is no model field that differs between these worlds; they have "
+        f"{', '.join(fields)}, and with varies_physics=True {', '.join(RANDOMISED_FIELDS)}."
+    )
 
 
 class BatchSim(Protocol):

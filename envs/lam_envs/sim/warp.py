@@ -14,10 +14,10 @@ import mujoco
 import numpy as np
 import torch
 
+from lam_envs.graphs import Graphs
 from lam_envs.scene import copy_model
 from lam_envs.sim.buffers import Room
 from lam_envs.sim.gpu import bytes_per_world, check_memory
-from lam_envs.sim.graphs import Graphs
 from lam_envs.sim.masked import MaskedRows
 from lam_envs.sim.notes import Notes
 from lam_envs.sim.protocol import (
@@ -26,6 +26,7 @@ from lam_envs.sim.protocol import (
     STATE_FIELDS,
     BatchSim,
     derived_fields,
+    varying_field,
 )
 from lam_envs.sim.static_geoms import StaticGeoms
 from lam_envs.warp_runtime import mujoco_warp, working_on, wp
@@ -98,7 +99,7 @@ class WarpSim:
         return self._fields[name]
 
     def model_field(self, name: str) -> torch.Tensor:
-        return self._model_fields[name]
+        return varying_field(self._model_fields, name)
 
     def refresh_constants(self, mask: torch.Tensor) -> None:
         self._launch("constants")
