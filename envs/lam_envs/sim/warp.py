@@ -71,7 +71,8 @@ class WarpSim:
             self._model.opt.warn_overflow = 0  # It would print; `step` raises instead.
             sizes = {"nconmax": self.room.contacts, "njmax": self.room.constraints}
             if self._warp_device.is_cuda:
-                each = bytes_per_world(physics, **sizes)
+                copied = (*INTEGRATION_FIELDS, *derived_fields(model), "overflow")
+                each = bytes_per_world(physics, copied, **sizes)
                 check_memory(num_worlds, each, self._warp_device.free_memory)
             self._data = mujoco_warp.make_data(physics, nworld=num_worlds, **sizes)
             wp.synchronize_device(self._warp_device)  # Torch works in another order here.
