@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -19,9 +21,11 @@ from lam_envs.randomisation.ranges import Randomisation
 from lam_envs.scene import CAMERAS, load_model
 from lam_envs.sim.buffers import room_of
 from lam_envs.sim.making import Engine, make_sim
+from lam_envs.starts import vectors_of, worlds_to_reset
 from lam_envs.tasks.base import Task
 from lam_envs.tasks.registry import make_task
 from lam_envs.tasks.sawyer import NUM_SUBSTEPS, SawyerWorlds
+from lam_envs.tensors import constant, upload, write
 
 CONTROL_DT_S = 0.0125
 """Seconds between two actions (80 Hz) of Meta-World's tasks; another task may say otherwise."""
@@ -104,6 +108,10 @@ def check_drivable(task: Task, timestep: float) -> None:
         )
 
 
+OnReset: TypeAlias = "Callable[[BatchedEnv, torch.Tensor], None]"
+"""What changes worlds that start an episode, in batch: it gets them all, and their mask."""
+
+
 class BatchedEnv:
     """`num_envs` worlds of one task, stepped together.
 
@@ -123,8 +131,13 @@ class BatchedEnv:
         randomisation: How far looks, cameras and physics differ between episodes; None for not.
         device: Where physics, cameras and all tensors are: `cpu`, `cuda` or `cuda:1`. The native
             engine is for `cpu`.
-        defer_checks: Whether `step` leaves mistakes and broken worlds to `check`, so that it does
-            not wait for its device; None: on a GPU.
+        defer_checks: Whether `step` and `reset` leave mistakes and broken worlds to `check`, so
+            that they do not wait for their device; None: on a GPU.
+        on_reset: Called in each reset with this environment and the mask of the worlds that start
+            an episode, on the device, before their hands settle. It may write rows of `looks` and
+            of `sim.model_field(name)` in place.
+        varies_physics: Whether `on_reset` writes `RANDOMISED_FIELDS`, which then differ between
+            worlds; they are the same in all of them otherwise.
 
     Raises:
         UnknownTaskError: No task has this name.
@@ -146,6 +159,8 @@ class BatchedEnv:
         randomisation: Randomisation | None = None,
         device: str = "cpu",
         defer_checks: bool | None = None,
+        on_reset: OnReset | None = None,
+        varies_physics: bool = False,
     ) -> None:
         check_on_unstable(on_unstable)
         check_counts(
@@ -161,7 +176,7 @@ class BatchedEnv:
         self.on_unstable = on_unstable
         self.model = load_model(self.task.model_file)
         check_drivable(self.task, float(self.model.opt.timestep))
-        varies = randomisation is not None and randomisation.changes_physics
+        varies = varies_physics or (randomisation is not None and randomisation.changes_physics)
         self.sim = make_sim(
             engine,
             self.model,
@@ -174,9 +189,11 @@ class BatchedEnv:
         self.defers_checks = self.device.type != "cpu" if defer_checks is None else defer_checks
         self.worlds = SawyerWorlds(self.sim, self.task, settles_each=varies)
         self._renderers: dict[tuple[tuple[str, ...], int], CameraRenderer] = {}
+        self.on_reset = on_reset
+        self._varies_physics = varies
         self._randomiser = None
         if randomisation is not None and randomisation.is_on:
-            self._randomiser = Randomiser(self.sim, randomisation)
+            self._randomiser = Randomiser(self.sim, randomisation, self.looks)
         self._needs_reset = torch.ones(num_envs, dtype=torch.bool, device=self.sim.device)
         self._is_dropped = torch.zeros_like(self._needs_reset)
         # Noted by steps whose checks are deferred.
@@ -198,6 +215,15 @@ class BatchedEnv:
         """Whether looks, cameras or physics differ between episodes: `reset` then needs seeds."""
         return self._randomiser is not None
 
+    @cached_property
+    def looks(self) -> dict[str, torch.Tensor]:
+        """How the worlds look to the cameras: attributes of `Appearance`, rows of all worlds.
+
+        `on_reset` may write them in place; they are on the device.
+        """
+        tensors = standard_appearance(self.model, self.num_envs).tensors()
+        return {name: rows.to(self.device) for name, rows in tensors.items()}
+
     @property
     def state(self) -> torch.Tensor:
         """State after the last reset or step, shape (num_envs, 39)."""
@@ -213,11 +239,12 @@ class BatchedEnv:
         """Start new episodes.
 
         Args:
-            mask: Worlds to reset, shape (num_envs,), bool; None for all.
+            mask: Worlds to reset, shape (num_envs,), bool; None for all. Best on the CPU: one on a
+                GPU must be waited for.
             seeds: One seed for each masked world, from which its reset vector is drawn, and what
                 is randomised.
             reset_vectors: Instead of seeds, shape (mask.sum(), k); together with seeds where the
-                worlds are randomised.
+                worlds are randomised. Best on the CPU, too.
 
         Returns:
             State of all worlds, shape (num_envs, 39).
@@ -225,58 +252,21 @@ class BatchedEnv:
         Raises:
             InvalidResetError: Wrong shapes, NaN, or not what is needed of seeds and reset_vectors.
             UnstableSimulationError: A world broke while its hand settled.
+
+        Where checks are deferred, it does not wait for the device: `check` raises the last one, and
+        tells what was noted before.
         """
-        if mask is None:
-            mask = torch.ones(self.num_envs, dtype=torch.bool, device=self.device)
-        if mask.shape != (self.num_envs,) or mask.dtype != torch.bool:
-            raise InvalidResetError(
-                f"the reset mask has shape {tuple(mask.shape)} and type {mask.dtype}; "
-                f"it must have shape ({self.num_envs},) and type torch.bool."
-            )
-        mask = mask.to(self.device)
-        if self.defers_checks:
-            self.check()
-        count = int(mask.sum())
-        if self._randomiser is not None and seeds is None:
-            raise InvalidResetError(
-                "reset got no seeds, from which the randomised worlds draw; give one for each "
-                "masked world, with or without reset_vectors."
-            )
-        if self._randomiser is None and (seeds is None) == (reset_vectors is None):
-            raise InvalidResetError(
-                "reset takes either seeds or reset_vectors, one for each masked world; "
-                "give one of them."
-            )
-        if seeds is not None and len(seeds) != count:
-            raise InvalidResetError(
-                f"reset got {len(seeds)} seeds for {count} masked worlds; give one for each."
-            )
-        if seeds is not None and reset_vectors is None:
-            drawn = self.task.sample_reset_vectors([np.random.default_rng(s) for s in seeds])
-            reset_vectors = torch.from_numpy(drawn)
-        assert reset_vectors is not None
-        expected = (count, self._vectors.shape[1])
-        if tuple(reset_vectors.shape) != expected:
-            raise InvalidResetError(
-                f"reset_vectors has shape {tuple(reset_vectors.shape)}; "
-                f"{self.task.name} needs {expected}."
-            )
-        if not bool(reset_vectors.isfinite().all()):
-            row = int((~reset_vectors.isfinite()).any(1).nonzero()[0])
-            raise InvalidResetError(
-                f"reset vector {row} is {reset_vectors[row].tolist()}; it must be finite."
-            )
-        self._vectors[mask] = reset_vectors.to(self._vectors)
+        resets = worlds_to_reset(mask, self.num_envs)
+        vectors = vectors_of(
+            self.task, resets, seeds, reset_vectors, is_randomised=self.is_randomised
+        )
+        mask = upload(torch.from_numpy(resets), torch.bool, self.device)
+        rows = upload(torch.from_numpy(vectors), self.sim.dtype, self.device)
+        write(self._vectors, mask, rows)
         if self._randomiser is not None and seeds is not None:
-            self._randomiser.draw(mask, seeds)
-            for renderer in self._renderers.values():
-                self._dress(renderer)
-        state = self.worlds.reset(mask, self._vectors)
-        self._state = torch.where(mask[:, None], state, self._state)
-        self._steps[mask] = 0
-        self._needs_reset[mask] = False
-        self._is_dropped[mask] = False
-        self._drop_unstable()
+            self._randomiser.draw(resets, seeds)
+        self._vary(mask)
+        self._begin(mask)
         return self._state
 
     def step(self, actions: torch.Tensor) -> StepResult:
@@ -298,7 +288,7 @@ class BatchedEnv:
                 f"actions have shape {tuple(actions.shape)}; "
                 f"they must have shape ({self.num_envs}, {ACTION_SIZE})."
             )
-        actions = actions.to(device=self.device, dtype=torch.float32)
+        actions = upload(actions, torch.float32, self.device)
         if self.defers_checks:
             self._acted_badly |= ~actions.isfinite().all(1)
             self._stepped_early |= self._needs_reset
@@ -315,7 +305,7 @@ class BatchedEnv:
     def check(self) -> None:
         """Tell of mistakes and broken worlds since the last call, where checks are deferred.
 
-        Call it when a rollout ends; it waits for the device. `reset` calls it, too.
+        Call it when a rollout ends: it waits for the device, which `step` and `reset` do not.
 
         Raises:
             InvalidActionError: An action was NaN or infinite; it counted as 0.
@@ -334,16 +324,36 @@ class BatchedEnv:
             )
         self._drop_unstable()
 
+    def _vary(self, mask: torch.Tensor) -> None:
+        """Let the caller change the masked worlds, and take over what was drawn and changed."""
+        if self.on_reset is not None:
+            self.on_reset(self, mask)
+        if self._varies_physics:
+            self.sim.refresh_constants(mask)
+        if self.on_reset is not None or self._randomiser is not None:
+            for renderer in self._renderers.values():
+                self._dress(renderer)
+
+    def _begin(self, mask: torch.Tensor) -> None:
+        """Begin episodes in the masked worlds, from their reset vectors."""
+        if self.defers_checks:
+            self.sim.mend(mask)
+        before = self._state
+        self._state = torch.where(mask[:, None], self.worlds.reset(mask, self._vectors), before)
+        for noted in (self._steps, self._needs_reset, self._is_dropped):
+            noted.masked_fill_(mask, 0)
+        if self.defers_checks:
+            self._drop_at_once(before)
+        else:
+            self._drop_unstable()
+
     def _advance(self, actions: torch.Tensor) -> StepResult:
         """Advance all worlds by one control step with actions in [-1, 1]."""
         before = self._state
         self._state = self.worlds.step(actions)
         self._steps += 1
         if self.defers_checks:
-            is_new = self.sim.broken() & ~self._is_dropped
-            self._broke_at = torch.where(is_new, self._steps, self._broke_at)
-            self._is_dropped |= is_new
-            self._state = torch.where(self._is_dropped[:, None], before, self._state)
+            self._drop_at_once(before)
         else:
             self._drop_unstable()
         outcome = self.task.evaluate(self.worlds, self._state, actions)
@@ -400,7 +410,7 @@ class BatchedEnv:
         goal = self.worlds.start.target_pos if self.task.shows_goal else None
         if (roaming := self._roaming_marker()) is not None:
             is_shown, places = roaming
-            goal = torch.where(is_shown[:, None], places, places.new_tensor(HIDDEN_POS))
+            goal = torch.where(is_shown[:, None], places, constant(HIDDEN_POS, places))
         return self._renderers[key].render(self.sim, goal)
 
     def expert_actions(self) -> torch.Tensor:
@@ -425,10 +435,7 @@ class BatchedEnv:
 
     def _dress(self, renderer: CameraRenderer) -> None:
         """Give a renderer the looks that the worlds have now."""
-        if self._randomiser is None:
-            renderer.dress(standard_appearance(self.model, self.num_envs))
-        else:
-            renderer.dress(self._randomiser.looks, self._randomiser.shifts)
+        renderer.dress(self.looks, self._randomiser.shifts if self._randomiser else None)
 
     def _roaming_marker(self) -> tuple[torch.Tensor, torch.Tensor] | None:
         """Return in which worlds the marker roams, and where; None if it never does here."""
@@ -437,6 +444,13 @@ class BatchedEnv:
             return None
         return marker.is_shown, marker.positions(self._steps, self._state[:, :3])
 
+    def _drop_at_once(self, before: torch.Tensor) -> None:
+        """Leave the episodes of broken worlds out, in the state before, and wait for nothing."""
+        is_new = self.sim.broken() & ~self._is_dropped
+        self._broke_at = torch.where(is_new, self._steps, self._broke_at)
+        self._is_dropped |= is_new
+        self._state = torch.where(self._is_dropped[:, None], before, self._state)
+
     def _drop_unstable(self) -> None:
         """Leave the episodes of broken worlds out, or raise the error that names one."""
         reasons = self.sim.take_unstable()
@@ -444,6 +458,8 @@ class BatchedEnv:
             return
         broken = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
         broken[list(reasons)] = True
+        if self.defers_checks:
+            broken &= self._is_dropped  # The others have started anew since.
         self._state = torch.where(broken[:, None], self.worlds.park(broken), self._state)
         if self.on_unstable == "raise":
             self._needs_reset |= broken

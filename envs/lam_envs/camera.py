@@ -6,18 +6,16 @@ any engine feeds it through the world poses of geoms and cameras.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 
 import mujoco
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from lam_envs.looks import drawn_geoms
-from lam_envs.rays.appearance import Appearance
 from lam_envs.rays.pictures import Pictures, compile_kernels
 from lam_envs.scene import GOAL_FOOT, GOAL_MARKER, name_to_id
 from lam_envs.sim.protocol import BatchSim
@@ -32,23 +30,25 @@ _CPU = torch.device("cpu")
 class CameraShifts:
     """How the cameras of N worlds differ from the scene's; C is the number of the scene's cameras.
 
+    Tensors of the renderer's device, float32, of which rows may be written in place.
+
     Attributes:
         position: Shift in each camera's own frame, shape (N, C, 3), metres.
         turn: Rotation in each camera's own frame, shape (N, C, 3, 3).
         lowered: By how much the cameras that stand fixed in the world are lowered, (N,), metres.
     """
 
-    position: npt.NDArray[np.float32]
-    turn: npt.NDArray[np.float32]
-    lowered: npt.NDArray[np.float32]
+    position: torch.Tensor
+    turn: torch.Tensor
+    lowered: torch.Tensor
 
     @classmethod
-    def none(cls, num_worlds: int, num_cameras: int) -> CameraShifts:
+    def none(cls, num_worlds: int, num_cameras: int, device: torch.device) -> CameraShifts:
         """Return cameras that are where the scene has them."""
         return cls(
-            np.zeros((num_worlds, num_cameras, 3), np.float32),
-            np.tile(np.eye(3, dtype=np.float32), (num_worlds, num_cameras, 1, 1)),
-            np.zeros(num_worlds, np.float32),
+            torch.zeros(num_worlds, num_cameras, 3, device=device),
+            torch.eye(3, device=device).repeat(num_worlds, num_cameras, 1, 1),
+            torch.zeros(num_worlds, device=device),
         )
 
 
@@ -81,7 +81,7 @@ class CameraRenderer:
         self._marker = name_to_id(model, mujoco.mjtObj.mjOBJ_GEOM, GOAL_MARKER)
         self._foot = name_to_id(model, mujoco.mjtObj.mjOBJ_GEOM, GOAL_FOOT)
         self._hidden = torch.tensor(HIDDEN_POS, device=device)
-        self._shifts: tuple[torch.Tensor, ...] | None = None
+        self._shifts: CameraShifts | None = None
         by_pixel = device.type != "cpu"
         num_threads = 1 if by_pixel else min(num_threads, num_worlds)
         edges = np.linspace(0, num_worlds, num_threads + 1).astype(int).tolist()
@@ -99,20 +99,16 @@ class CameraRenderer:
             compile_kernels(by_pixel=by_pixel)
         self._pool = ThreadPoolExecutor(num_threads, thread_name_prefix="lam-camera")
 
-    def dress(self, looks: Appearance, shifts: CameraShifts | None = None) -> None:
+    def dress(self, looks: Mapping[str, torch.Tensor], shifts: CameraShifts | None = None) -> None:
         """Take over how the worlds look until the next call.
 
         Args:
-            looks: How the worlds look.
+            looks: The attributes of `Appearance` by their names, rows of all worlds.
             shifts: How the cameras are mounted; None as the scene has them.
         """
         for part, worlds in zip(self._parts, self._slices, strict=True):
-            part.dress(looks[worlds])
-        self._shifts = None
-        if shifts is not None:
-            rows = (shifts.position, shifts.turn, shifts.lowered)
-            # Copies: the arrays may be written while they are used here.
-            self._shifts = tuple(torch.tensor(row, device=self.device) for row in rows)
+            part.dress({name: rows[worlds] for name, rows in looks.items()})
+        self._shifts = shifts
 
     def render(self, sim: BatchSim, goal_pos: torch.Tensor | None) -> dict[str, torch.Tensor]:
         """Render every camera in every world.
@@ -131,7 +127,7 @@ class CameraRenderer:
         geom_xpos[:, self._foot, 2].clamp_max_(0.0)
         poses["geom_xpos"] = geom_xpos
         if self._shifts is not None:
-            self._shift(poses, *self._shifts)
+            self._shift(poses, self._shifts)
         out = torch.empty(self._shape, dtype=torch.uint8, device=self.device)
         # Warp's default device is one for all threads, hence set here and not in each of them.
         with working_on(self.device):
@@ -147,15 +143,9 @@ class CameraRenderer:
                 out[:, worlds] = part.images
         return {name: out[i] for i, name in enumerate(self.cameras)}
 
-    def _shift(
-        self,
-        poses: dict[str, torch.Tensor],
-        position: torch.Tensor,
-        turn: torch.Tensor,
-        lowered: torch.Tensor,
-    ) -> None:
+    def _shift(self, poses: dict[str, torch.Tensor], shifts: CameraShifts) -> None:
         """Mount the cameras otherwise, in `poses`."""
-        usual = poses["cam_xmat"].reshape(turn.shape)
-        moved = poses["cam_xpos"] + torch.einsum("wcij,wcj->wci", usual, position.to(usual))
-        moved[..., 2] -= self._is_fixed * lowered[:, None]
-        poses["cam_xpos"], poses["cam_xmat"] = moved, usual @ turn.to(usual)
+        usual = poses["cam_xmat"].reshape(shifts.turn.shape)
+        moved = poses["cam_xpos"] + torch.einsum("wcij,wcj->wci", usual, shifts.position.to(usual))
+        moved[..., 2] -= self._is_fixed * shifts.lowered[:, None]
+        poses["cam_xpos"], poses["cam_xmat"] = moved, usual @ shifts.turn.to(usual)

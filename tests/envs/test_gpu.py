@@ -1,4 +1,4 @@
-"""What is asked of a GPU before worlds are made on it; nothing here needs one."""
+"""What is asked of a GPU before worlds are made on it; all but the last test need none."""
 
 import mujoco_warp
 import pytest
@@ -7,6 +7,7 @@ import warp as wp
 
 from lam_envs.batched import BatchedEnv
 from lam_envs.errors import DeviceMemoryError, InvalidSettingError
+from lam_envs.randomisation.ranges import MODERATE, Randomisation
 from lam_envs.scene import load_model
 from lam_envs.sim.gpu import _size as size
 from lam_envs.sim.gpu import bytes_per_world, check_driver, check_memory, driver_versions
@@ -50,6 +51,8 @@ def test_the_memory_of_a_world_is_what_warp_sets_aside(task: str) -> None:
     assert each > 10_000
     assert abs((many - one) / 64 - each) < 0.02 * each
     assert bytes_per_world(physics, nconmax=100, njmax=400) > 1.3 * each
+    copied = bytes_per_world(physics, ("geom_xmat", "time"), **room)
+    assert copied == each + 4 * (9 * physics.ngeom + 1)
 
 
 def test_too_many_worlds_are_refused_with_the_number_that_fits() -> None:
@@ -65,3 +68,30 @@ def test_too_many_worlds_are_refused_with_the_number_that_fits() -> None:
 def test_without_cuda_the_sentence_says_what_to_look_at(device: str) -> None:
     with pytest.raises(InvalidSettingError, match=r"torch finds 0 CUDA devices; set the device to"):
         BatchedEnv("push", 2, engine="warp", device=device)
+
+
+@pytest.mark.gpu
+@pytest.mark.slow
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("randomisation", [None, MODERATE], ids=["plain", "randomised"])
+def test_torch_finds_no_wait_in_steps_and_resets(randomisation: Randomisation | None) -> None:
+    env = BatchedEnv("push", 64, engine="warp", device="cuda", randomisation=randomisation)
+    mask = torch.arange(64) % 4 == 0
+
+    def run_a_while() -> torch.Tensor:
+        for seed in range(3):
+            for _ in range(4):
+                result = env.step(env.expert_actions())
+            env.reset(mask, seeds=range(seed, seed + 16))
+            env.images()
+        return result.state
+
+    env.reset(seeds=range(64))
+    run_a_while()  # Compiles, captures and makes the constants.
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        state = run_a_while()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    env.check()
+    assert bool(state.isfinite().all())

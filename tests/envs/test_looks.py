@@ -54,7 +54,7 @@ def test_parts_under_the_table_are_in_no_picture(
     with_all = CameraRenderer(
         env.model, env.num_envs, cameras=CAMERAS, image_size=env.image_size, num_threads=2
     )
-    with_all.dress(standard_appearance(env.model, env.num_envs))
+    with_all.dress(standard_appearance(env.model, env.num_envs).tensors())
     goal = env.worlds.start.target_pos if env.task.shows_goal else None
     corners = torch.cartesian_prod(*[torch.tensor((-1.0, 1.0))] * 3)  # (8, 3)
     for step in range(NUM_STEPS):

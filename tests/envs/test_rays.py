@@ -74,7 +74,7 @@ def draw(
             pictures = Pictures(
                 model, drawn_geoms(model), 1, ["eye"], IMAGE_SIZE, by_pixel=by_pixel
             )
-            pictures.dress(looks or looks_of(model))
+            pictures.dress((looks or looks_of(model)).tensors())
             pictures.pose(poses)
             pictures.draw()
         drawn.append(pictures.images[0, 0].numpy())

@@ -37,8 +37,12 @@ class LooksDraw:
         self._group = group.ravel()  # Of each geom: those of one colour look alike.
         self._is_kept = is_kept
 
-    def draw(self, generator: np.random.Generator, looks: Appearance, world: int) -> None:
-        """Write new looks into one world; always takes as many random numbers."""
+    def standard(self, num_worlds: int) -> Appearance:
+        """Return worlds without randomisation, to draw into."""
+        return self._standard.repeated(num_worlds)
+
+    def draw(self, generator: np.random.Generator, looks: Appearance, row: int) -> None:
+        """Write new looks into one row; always takes as many random numbers."""
         standard, ranges = self._standard, self._ranges
         colour = generator.random((self._num_groups, 3))
         second = generator.random((self._num_groups, 3))
@@ -53,15 +57,15 @@ class LooksDraw:
         is_changed = ~self._is_kept
         group = self._group[is_changed]
         kept = standard.colour[0, is_changed]
-        looks.colour[world, is_changed] = kept + (colour[group] - kept) * ranges.colours
-        looks.second_colour[world, is_changed] = second[group]
-        looks.pattern[world, is_changed] = np.where(has_pattern, pattern, PLAIN)[group]
-        looks.period[world, is_changed] = period[group]
+        looks.colour[row, is_changed] = kept + (colour[group] - kept) * ranges.colours
+        looks.second_colour[row, is_changed] = second[group]
+        looks.pattern[row, is_changed] = np.where(has_pattern, pattern, PLAIN)[group]
+        looks.period[row, is_changed] = period[group]
 
         gains = (1.0 + 0.5 * ranges.light * strength) * (1.0 + _MOST_TINT * ranges.light * tint)
-        looks.ambient[world] = standard.ambient[0] * gains[0]
-        looks.headlight[world] = standard.headlight[0] * gains[1]
-        looks.sun[world] = standard.sun[0] * gains[2]
+        looks.ambient[row] = standard.ambient[0] * gains[0]
+        looks.headlight[row] = standard.headlight[0] * gains[1]
+        looks.sun[row] = standard.sun[0] * gains[2]
         to_sun = standard.to_sun[0] + ranges.light * direction
         to_sun[2] = max(abs(to_sun[2]), _LOWEST_SUN)
-        looks.to_sun[world] = to_sun / np.linalg.norm(to_sun)
+        looks.to_sun[row] = to_sun / np.linalg.norm(to_sun)

@@ -10,6 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from lam_envs.tensors import replace_rows
+
+Path = tuple[bool, bool, npt.NDArray[np.float64]]
+"""Whether it is shown, whether it is close to the hand, and its way along each axis."""
+
 _AIR = ((-0.35, 0.4, 0.02), (0.35, 0.95, 0.35))
 """Lowest and highest corner of the workspace, metres."""
 
@@ -46,17 +51,26 @@ class MarkerDraw:
         # Lowest corner, extent, phase, cycles in a control step; of each axis.
         self._path = torch.zeros(num_worlds, 4, 3, dtype=torch.float64, device=device)
 
-    def draw(self, generator: np.random.Generator, world: int) -> None:
-        """Write a new path for one world; always takes as many random numbers."""
+    def draw(self, generator: np.random.Generator) -> Path:
+        """Return a new path for one world; always takes as many random numbers."""
         is_shown = generator.random() < self._share
         where = generator.choice(3)
         phase = generator.random(3)
         cycles = generator.uniform(*_CYCLES, 3) / _PERIOD
         low, high = np.array((_AIR, _TABLE, _HAND)[where])
-        path: npt.NDArray[np.float64] = np.stack((low, high - low, phase, cycles))
-        self.is_shown[world] = bool(is_shown)
-        self._is_at_hand[world] = bool(where == 2)
-        self._path[world] = torch.from_numpy(path)
+        return bool(is_shown), bool(where == 2), np.stack((low, high - low, phase, cycles))
+
+    def put(self, rows: torch.Tensor, paths: list[Path]) -> None:
+        """Give worlds new paths, in one copy to the device for each tensor.
+
+        Args:
+            rows: Which worlds, shape (n,), int64.
+            paths: Their paths, n of them.
+        """
+        is_shown, is_at_hand, path = zip(*paths, strict=True)
+        replace_rows(self.is_shown, rows, torch.from_numpy(np.array(is_shown)))
+        replace_rows(self._is_at_hand, rows, torch.from_numpy(np.array(is_at_hand)))
+        replace_rows(self._path, rows, torch.from_numpy(np.stack(path)))
 
     def positions(self, steps: torch.Tensor, hands: torch.Tensor) -> torch.Tensor:
         """Return where it is, shape (num_worlds, 3), metres.

@@ -9,6 +9,7 @@ import torch
 from lam_envs.randomisation.ranges import Randomisation
 from lam_envs.scene import name_to_id
 from lam_envs.sim.protocol import BatchSim
+from lam_envs.tensors import upload
 
 ROBOT = "base"
 """Body that carries the whole robot."""
@@ -31,28 +32,46 @@ class PhysicsDraw:
         model = sim.model
         self._robot = name_to_id(model, mujoco.mjtObj.mjOBJ_BODY, ROBOT)
         is_object = [not self._is_of_robot(model, body) for body in range(model.nbody)]
-        self._objects = torch.tensor(is_object, device=sim.device)
+        self._is_object = torch.tensor(is_object, device=sim.device)
+        self._defaults = {
+            name: torch.from_numpy(getattr(model, name)).to(sim.device, sim.dtype)
+            for name in ("geom_friction", "body_mass", "body_inertia")
+        }
         #: Height of the table over its usual place, shape (num_worlds,), metres.
         self.table_height = torch.zeros(sim.num_worlds, dtype=sim.dtype, device=sim.device)
 
-    def draw(self, generator: np.random.Generator, world: int) -> None:
-        """Write new physics into one world; always takes as many random numbers."""
-        friction, mass, height = generator.uniform(-1.0, 1.0, 3)
-        sim, ranges = self._sim, self._ranges
-        self.table_height[world] = height * ranges.table_height_m
-        default_z = float(sim.model.body_pos[self._robot, 2])
-        sim.model_field("body_pos")[world, self._robot, 2] = default_z - self.table_height[world]
-        self._scale("geom_friction", world, (1.0 + ranges.friction) ** friction)
-        for name in ("body_mass", "body_inertia"):
-            self._scale(name, world, (1.0 + ranges.mass) ** mass, self._objects)
+    def draw(self, generator: np.random.Generator) -> tuple[float, float, float]:
+        """Return new physics for one world; always takes as many random numbers.
 
-    def _scale(
-        self, name: str, world: int, factor: float, rows: torch.Tensor | slice = slice(None)
-    ) -> None:
-        """Set rows of a model field to their default times a factor."""
-        field = self._sim.model_field(name)
-        default = torch.from_numpy(getattr(self._sim.model, name)).to(field)
-        field[world, rows] = default[rows] * factor
+        Returns:
+            Factor of the friction, factor of the mass, height of the table in metres.
+        """
+        friction, mass, height = generator.uniform(-1.0, 1.0, 3).tolist()
+        ranges = self._ranges
+        factors = (1.0 + ranges.friction) ** friction, (1.0 + ranges.mass) ** mass
+        return *factors, height * ranges.table_height_m
+
+    def put(self, rows: torch.Tensor, drawn: list[tuple[float, float, float]]) -> None:
+        """Give worlds new physics, in one copy to the device; the constants are left to the engine.
+
+        Args:
+            rows: Which worlds, shape (n,), int64.
+            drawn: What was drawn for them, n of them.
+        """
+        sim = self._sim
+        values = upload(torch.from_numpy(np.array(drawn)), sim.dtype, sim.device)
+        friction, mass, height = values.unbind(1)
+        self.table_height.index_copy_(0, rows, height)
+        robot_z = sim.model_field("body_pos")[:, self._robot, 2]
+        robot_z.index_copy_(0, rows, float(sim.model.body_pos[self._robot, 2]) - height)
+        one = torch.ones_like(mass)
+        body_mass = torch.where(self._is_object, mass[:, None], one[:, None])  # (n, nbody)
+        for name, factor in (
+            ("geom_friction", friction[:, None, None]),
+            ("body_mass", body_mass),
+            ("body_inertia", body_mass[..., None]),
+        ):
+            sim.model_field(name).index_copy_(0, rows, self._defaults[name] * factor)
 
     def _is_of_robot(self, model: mujoco.MjModel, body: int) -> bool:
         while body not in (0, self._robot):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from lam_envs.camera import CameraShifts
@@ -16,6 +17,7 @@ from lam_envs.randomisation.ranges import Randomisation
 from lam_envs.randomisation.views import draw_views
 from lam_envs.scene import GOAL_FOOT, GOAL_MARKER
 from lam_envs.sim.protocol import BatchSim
+from lam_envs.tensors import replace_rows, upload
 
 _STREAM = 0x6C6F6F6B
 """Sets the random numbers of the looks apart from those of the start state of the same seed."""
@@ -27,15 +29,17 @@ class Randomiser:
     Args:
         sim: Engine whose model fields vary by world.
         ranges: How far everything varies.
+        looks: Written: how the worlds look, attributes of `Appearance` by their names.
     """
 
-    def __init__(self, sim: BatchSim, ranges: Randomisation) -> None:
+    def __init__(
+        self, sim: BatchSim, ranges: Randomisation, looks: Mapping[str, torch.Tensor]
+    ) -> None:
         model, num_worlds = sim.model, sim.num_worlds
         self.ranges = ranges
-        #: How each world looks now.
-        self.looks = standard_appearance(model, num_worlds)
+        self._looks = looks
         #: How each world's cameras are mounted now; `lowered` follows the table's height.
-        self.shifts = CameraShifts.none(num_worlds, model.ncam)
+        self.shifts = CameraShifts.none(num_worlds, model.ncam, sim.device)
         kept = [model.geom(name).id for name in (GOAL_MARKER, GOAL_FOOT)]
         is_kept = np.isin(drawn_ids(model), kept)
         self._looks_draw = LooksDraw(standard_appearance(model, 1), is_kept, ranges)
@@ -53,24 +57,39 @@ class Randomiser:
         """Height of the table over its usual place, metres, shape (num_worlds,), or 0."""
         return self._physics.table_height if self._physics else 0.0
 
-    def draw(self, mask: torch.Tensor, seeds: Sequence[int | np.random.SeedSequence]) -> None:
-        """Draw anew for the masked worlds.
+    def draw(
+        self, resets: npt.NDArray[np.bool_], seeds: Sequence[int | np.random.SeedSequence]
+    ) -> None:
+        """Draw anew for some worlds: on the CPU, then one copy to the device for each tensor.
 
         Args:
-            mask: Worlds that start an episode, shape (num_worlds,), bool.
+            resets: Worlds that start an episode, shape (num_worlds,).
             seeds: One seed for each of them.
         """
-        for world, seed in zip(mask.nonzero()[:, 0].tolist(), seeds, strict=True):
+        if not len(seeds):
+            return
+        looks = self._looks_draw.standard(len(seeds))
+        views, physics, paths = [], [], []
+        for row, seed in enumerate(seeds):
             generator = np.random.default_rng(_apart(seed))
-            self._looks_draw.draw(generator, self.looks, world)
-            draw_views(generator, self.shifts, world, self.ranges)
+            self._looks_draw.draw(generator, looks, row)
+            views.append(draw_views(generator, self.shifts.position.shape[1], self.ranges))
             if self._physics is not None:
-                self._physics.draw(generator, world)
-                self.shifts.lowered[world] = float(self._physics.table_height[world])
+                physics.append(self._physics.draw(generator))
             if self.marker is not None:
-                self.marker.draw(generator, world)
+                paths.append(self.marker.draw(generator))
+        worlds = torch.from_numpy(np.flatnonzero(resets))
+        rows = upload(worlds, torch.int64, self._sim.device)
+        for name, drawn in looks.tensors().items():
+            replace_rows(self._looks[name], rows, drawn)
+        position, turn = (torch.from_numpy(np.stack(part)) for part in zip(*views, strict=True))
+        replace_rows(self.shifts.position, rows, position)
+        replace_rows(self.shifts.turn, rows, turn)
         if self._physics is not None:
-            self._sim.refresh_constants(mask)
+            self._physics.put(rows, physics)
+            self.shifts.lowered.copy_(self._physics.table_height)
+        if self.marker is not None:
+            self.marker.put(rows, paths)
 
 
 def _apart(seed: int | np.random.SeedSequence) -> np.random.SeedSequence:

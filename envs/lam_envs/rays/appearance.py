@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 Floats = npt.NDArray[np.float32]
 
@@ -37,9 +38,14 @@ class Appearance:
     sun: Floats
     to_sun: Floats
 
-    def __getitem__(self, worlds: slice) -> Appearance:
-        """Return views of some of the worlds."""
-        return Appearance(*(getattr(self, field.name)[worlds] for field in fields(self)))
+    def repeated(self, num_worlds: int) -> Appearance:
+        """Return as many worlds that look as the first does."""
+        first = (getattr(self, field.name)[:1] for field in fields(self))
+        return Appearance(*(np.repeat(rows, num_worlds, axis=0) for rows in first))
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return the attributes by their names, as tensors of the same memory."""
+        return {field.name: torch.from_numpy(getattr(self, field.name)) for field in fields(self)}
 
 
 def plain(num_worlds: int, colour: Floats, light: tuple[Floats, Floats, Floats]) -> Appearance:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -45,17 +46,22 @@ def check_driver(found: tuple[int, int] | None, needed: tuple[int, int]) -> None
     )
 
 
-def bytes_per_world(physics: mujoco.MjModel, **room: int) -> int:
-    """Return how much memory mujoco_warp needs for each world more.
+def bytes_per_world(physics: mujoco.MjModel, copied: Sequence[str] = (), **room: int) -> int:
+    """Return how much memory the physics of each world more needs.
 
     Args:
         physics: The compiled model.
+        copied: Fields of mujoco_warp's data that are kept twice.
         room: What a world has room for, as `mujoco_warp.make_data` takes it.
     """
+
+    def size(num_worlds: int) -> int:
+        data = mujoco_warp.make_data(physics, nworld=num_worlds, **room)
+        return _size(data) + sum(_size(getattr(data, name)) for name in copied)
+
     few, more = 8, 16
     with wp.ScopedDevice("cpu"):
-        sizes = [_size(mujoco_warp.make_data(physics, nworld=n, **room)) for n in (few, more)]
-    return (sizes[1] - sizes[0]) // (more - few)
+        return (size(more) - size(few)) // (more - few)
 
 
 def check_memory(num_worlds: int, each: int, free: int) -> None:

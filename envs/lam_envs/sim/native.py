@@ -10,7 +10,13 @@ import torch
 from mujoco.batch import Batch, SimulationError
 
 from lam_envs.instability import where_not_finite
-from lam_envs.sim.protocol import INTEGRATION_FIELDS, RANDOMISED_FIELDS, BatchSim, derived_fields
+from lam_envs.sim.protocol import (
+    INTEGRATION_FIELDS,
+    RANDOMISED_FIELDS,
+    BatchSim,
+    derived_fields,
+    varying_field,
+)
 
 _POSITIONS = int(mujoco.mjtStage.mjSTAGE_POS)
 _FORCES = int(mujoco.mjtStage.mjSTAGE_ACC)
@@ -53,12 +59,13 @@ class NativeSim:
         # The last two axes are the kind of warning, and what MuJoCo noted with it and its count.
         self._warnings = self._batch.warning
         self._unstable: dict[int, str] = {}
+        self._mended: dict[int, str] = {}
 
     def field(self, name: str) -> torch.Tensor:
         return self._fields[name]
 
     def model_field(self, name: str) -> torch.Tensor:
-        return self._model_fields[name]
+        return varying_field(self._model_fields, name)
 
     def refresh_constants(self, mask: torch.Tensor) -> None:
         self._batch.set_const(mask.numpy())
@@ -73,7 +80,10 @@ class NativeSim:
         return native.get_state()[0]
 
     def set_state(self, mask: torch.Tensor, rows: torch.Tensor) -> None:
-        self._batch.state[mask.numpy()] = rows.numpy()
+        is_written = mask.numpy()
+        self._batch.state[is_written] = (
+            rows.numpy() if rows.dim() == 1 else rows.numpy()[is_written]
+        )
 
     def step(self, mask: torch.Tensor | None = None, *, num_substeps: int, refresh: bool) -> None:
         ids = None if mask is None else mask.numpy()
@@ -90,8 +100,13 @@ class NativeSim:
         mask[list(self._unstable)] = True
         return mask
 
+    def mend(self, mask: torch.Tensor) -> None:
+        for world in [world for world in self._unstable if mask[world]]:
+            self._mended[world] = self._unstable.pop(world)
+
     def take_unstable(self) -> dict[int, str]:
-        unstable, self._unstable = self._unstable, {}
+        unstable = {**self._mended, **self._unstable}
+        self._mended, self._unstable = {}, {}
         return unstable
 
     def forward(self, mask: torch.Tensor | None = None) -> None:

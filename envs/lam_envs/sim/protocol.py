@@ -6,10 +6,13 @@ Two engines implement it: `native` (MuJoCo in C on a thread pool, float64) and `
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import mujoco
 import torch
+
+from lam_envs.errors import InvalidSettingError
 
 STATE_FIELDS = ("qpos", "qvel", "ctrl", "mocap_pos", "mocap_quat")
 """Fields that may be written: they are the state and the input of a world."""
@@ -47,6 +50,20 @@ RANDOMISED_FIELDS = (
 )
 """Model fields that differ between worlds where the physics is randomised, beside `body_pos`; the
 last three follow from the others by `refresh_constants`."""
+
+
+def varying_field(fields: Mapping[str, torch.Tensor], name: str) -> torch.Tensor:
+    """Return one of the model fields that differ between worlds.
+
+    Raises:
+        InvalidSettingError: It does not.
+    """
+    if name in fields:
+        return fields[name]
+    raise InvalidSettingError(
+        f"{name} is no model field that differs between these worlds; they have "
+        f"{', '.join(fields)}, and with varies_physics=True {', '.join(RANDOMISED_FIELDS)}."
+    )
 
 
 class BatchSim(Protocol):
@@ -91,7 +108,10 @@ class BatchSim(Protocol):
         ...
 
     def state_of(self, native: BatchSim) -> torch.Tensor:
-        """Return the state of a native engine's first world as one of this engine's, (nstate,)."""
+        """Return the state of a native engine's first world as one of this engine's, (nstate,).
+
+        It is on this engine's device.
+        """
         ...
 
     def set_state(self, mask: torch.Tensor, rows: torch.Tensor) -> None:
@@ -99,7 +119,8 @@ class BatchSim(Protocol):
 
         Args:
             mask: Worlds to write, shape (num_worlds,), bool.
-            rows: States, shape (nstate,) for one state in all of them, or (mask.sum(), nstate).
+            rows: States, shape (nstate,) for one state in all of them, or (num_worlds, nstate),
+                of which the masked ones are written.
         """
         ...
 
@@ -115,9 +136,17 @@ class BatchSim(Protocol):
         ...
 
     def broken(self) -> torch.Tensor:
-        """Return which worlds broke since the last `take_unstable`, (num_worlds,), bool.
+        """Return which worlds are broken, (num_worlds,), bool: until `mend` or `take_unstable`.
 
         It does not wait for the device.
+        """
+        ...
+
+    def mend(self, mask: torch.Tensor) -> None:
+        """Let the masked worlds start anew, without waiting for the device.
+
+        From now on they are not broken, and no NaN is left in them outside of their states.
+        `take_unstable` still tells what happened.
         """
         ...
 

@@ -9,6 +9,7 @@ from lam_envs.tasks.funnel import funnel_height
 from lam_envs.tasks.nut import NutTask
 from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant, write
 
 _PEG_IN_GOAL = (0.0, 0.0, -0.05)
 _RADIUS_M = 0.02
@@ -32,13 +33,13 @@ class Assembly(NutTask):
     density = "medium"
 
     def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
-        worlds.set_body_pos("peg", mask, vectors[:, 3:] + vectors.new_tensor(_PEG_IN_GOAL))
+        worlds.set_body_pos("peg", mask, vectors[:, 3:] + constant(_PEG_IN_GOAL, vectors))
 
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        worlds.start.obj_init_pos[mask] = vectors[mask, :3]
-        worlds.start.target_pos[mask] = vectors[mask, 3:]
+        write(worlds.start.obj_init_pos, mask, vectors[:, :3])
+        write(worlds.start.target_pos, mask, vectors[:, 3:])
         worlds.set_object_pos(mask, worlds.start.obj_init_pos)
 
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
@@ -46,10 +47,10 @@ class Assembly(NutTask):
         radius = (top[:, :2] - ring[:, :2]).norm(dim=1)
         is_on_peg = (radius < _RADIUS_M) & (top[:, 2] - ring[:, 2] > 0.0)
         # The way to the peg leads over a funnel, whose throat is wider once the ring is on it.
-        throat = ring.new_tensor((_RADIUS_M / 2, _RADIUS_M))[is_on_peg.long()]
+        throat = constant((_RADIUS_M / 2, _RADIUS_M), ring)[is_on_peg.long()]
         height = funnel_height(radius, throat=throat, slope=0.02, rim=0.2)
         error = torch.cat((top[:, :2] - ring[:, :2], (height - ring[:, 2])[:, None]), 1)
-        scale = error.new_tensor((1.0, 1.0, 3.0))
+        scale = constant((1.0, 1.0, 3.0), error)
         placed = nearness((error * scale).norm(dim=1), 0.02, margin=0.4)
         is_lifted = (ring[:, 2] > 0.02) | (radius < throat)
         in_place = 0.1 * is_lifted.to(placed.dtype) + 0.9 * placed
@@ -57,17 +58,17 @@ class Assembly(NutTask):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand = state[:, :3]
-        grip = state[:, 4:7] + state.new_tensor((-0.02, 0.0, 0.0))
-        over_peg = state[:, -3:] + state.new_tensor((0.12, 0.0, 0.14))
+        grip = state[:, 4:7] + constant((-0.02, 0.0, 0.0), state)
+        over_peg = state[:, -3:] + constant((0.12, 0.0, 0.14), state)
         is_off = (hand[:, :2] - grip[:, :2]).norm(dim=1) > 0.02
         height = (hand[:, 2] - grip[:, 2]).abs()
         desired = choose(
-            (is_off, grip + grip.new_tensor((0.0, 0.0, 0.1))),
+            (is_off, grip + constant((0.0, 0.0, 0.1), grip)),
             (
                 (hand[:, :2] - over_peg[:, :2]).norm(dim=1) <= 0.02,
-                over_peg + grip.new_tensor((0.0, 0.0, -0.2)),
+                over_peg + constant((0.0, 0.0, -0.2), grip),
             ),
-            (height > 0.05, grip + grip.new_tensor((0.0, 0.0, 0.03))),
+            (height > 0.05, grip + constant((0.0, 0.0, 0.03), grip)),
             (
                 (hand[:, 2] - over_peg[:, 2]).abs() > 0.04,
                 at_height(hand, over_peg[:, 2]),

@@ -10,6 +10,7 @@ from lam_envs.tasks.grasp import caging, is_lifted
 from lam_envs.tasks.puck import PuckTask
 from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant, write
 
 _BALL_HEIGHT_M = float(np.float32(0.03))
 _RADIUS_M = 0.08
@@ -40,9 +41,9 @@ class Basketball(PuckTask):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        worlds.start.obj_init_pos[mask] = at_height(vectors[mask, :3], _BALL_HEIGHT_M)
+        write(worlds.start.obj_init_pos, mask, at_height(vectors[:, :3], _BALL_HEIGHT_M))
         worlds.set_object_pos(mask, worlds.start.obj_init_pos)
-        worlds.start.target_pos[mask] = worlds.site_pos("goal")[mask]
+        write(worlds.start.target_pos, mask, worlds.site_pos("goal"))
 
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
         return worlds.body_pose("bsktball")
@@ -51,7 +52,7 @@ class Basketball(PuckTask):
         start = worlds.start
         ball = state[:, 4:7]
         target = at_height(start.target_pos, _ABOVE_HOOP_M)
-        scale = ball.new_tensor((1.0, 1.0, 2.0))
+        scale = constant((1.0, 1.0, 2.0), ball)
         ball_to_target = ((ball - target) * scale).norm(dim=1)
         margin = ((start.obj_init_pos - target) * scale).norm(dim=1)
         in_place = nearness(ball_to_target, _RADIUS_M, margin=margin)
@@ -66,12 +67,12 @@ class Basketball(PuckTask):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand, ball = state[:, :3], state[:, 4:7]
-        grip = ball + ball.new_tensor((0.0, 0.0, 0.01))
-        hoop = ball.new_tensor((0.0, 0.875, 0.35)).repeat(len(ball), 1)
+        grip = ball + constant((0.0, 0.0, 0.01), ball)
+        hoop = constant((0.0, 0.875, 0.35), ball).repeat(len(ball), 1)
         hoop[:, 0] = state[:, -3]
         is_off = (hand[:, :2] - ball[:, :2]).norm(dim=1) > 0.04
         desired = choose(
-            (is_off, grip + grip.new_tensor((0.0, 0.0, 0.3))),
+            (is_off, grip + constant((0.0, 0.0, 0.3), grip)),
             ((hand[:, 2] - grip[:, 2]).abs() > 0.025, grip),
             ((grip[:, 2] - hoop[:, 2]).abs() > 0.025, at_height(hand, hoop[:, 2])),
             otherwise=hoop,

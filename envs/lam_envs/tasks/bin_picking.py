@@ -9,6 +9,7 @@ from lam_envs.tasks.funnel import above_floor, funnel_height
 from lam_envs.tasks.grasp import caging
 from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant, write
 
 _RADIUS_M = 0.05
 _GOAL_BIN = (0.12, 0.7, 0.02)
@@ -33,11 +34,12 @@ class BinPicking(Task):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        height = worlds.body_pos("obj")[mask, 2]
-        worlds.start.obj_init_pos[mask] = at_height(vectors[mask, :3], height)
+        height = worlds.body_pos("obj")[:, 2]
+        write(worlds.start.obj_init_pos, mask, at_height(vectors[:, :3], height))
         worlds.set_object_pos(mask, worlds.start.obj_init_pos)
-        worlds.start.target_pos[mask] = worlds.body_pos("bin_goal")[mask]
-        worlds.start.second_init_pos[mask] = torch.nan  # Until the first step, see `evaluate`.
+        write(worlds.start.target_pos, mask, worlds.body_pos("bin_goal"))
+        # Until the first step, see `evaluate`.
+        write(worlds.start.second_init_pos, mask, torch.nan)
 
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
         return worlds.body_pose("obj")
@@ -47,7 +49,7 @@ class BinPicking(Task):
         hand, opening, cube = state[:, :3], state[:, 3], state[:, 4:7]
         # The margin counts from where the cube is after the first step, as in the original.
         is_first = start.second_init_pos[:, 0].isnan()
-        start.second_init_pos[is_first] = cube[is_first]
+        write(start.second_init_pos, is_first, cube)
         cube_to_target = (cube - start.target_pos).norm(dim=1)
         margin = (start.second_init_pos - start.target_pos).norm(dim=1)
         in_place = nearness(cube_to_target, _RADIUS_M, margin=margin)
@@ -79,17 +81,17 @@ class BinPicking(Task):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand = state[:, :3]
-        grip = state[:, 4:7] + state.new_tensor((0.0, 0.0, 0.03))
+        grip = state[:, 4:7] + constant((0.0, 0.0, 0.03), state)
         # Away from the bin's edges, where the fingers would not fit; closing, they drag the cube.
         grip[:, 1] = grip[:, 1].clamp(0.675, 0.725)
-        goal = state.new_tensor(_GOAL_BIN).expand_as(hand)
+        goal = constant(_GOAL_BIN, state).expand_as(hand)
         is_off = (hand[:, :2] - grip[:, :2]).norm(dim=1) > 0.02
         height = (hand[:, 2] - grip[:, 2]).abs()
         is_aside = (hand[:, :2] - goal[:, :2]).norm(dim=1) > 0.02
         desired = choose(
-            (is_off, grip + grip.new_tensor((0.0, 0.0, 0.15))),
+            (is_off, grip + constant((0.0, 0.0, 0.15), grip)),
             (height > 0.01, grip),
-            (is_aside & (hand[:, 2] < 0.15), hand + hand.new_tensor((0.0, 0.0, 0.1))),
+            (is_aside & (hand[:, 2] < 0.15), hand + constant((0.0, 0.0, 0.1), hand)),
             (is_aside, at_height(goal, 0.18)),
             otherwise=goal,
         )

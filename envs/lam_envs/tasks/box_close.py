@@ -9,6 +9,7 @@ from lam_envs.tasks.base import Outcome, Task, as_float32, at_height, choose, mo
 from lam_envs.tasks.funnel import above_floor, funnel_height
 from lam_envs.tasks.rewards import hamacher_product, likeness, nearness
 from lam_envs.tasks.sawyer import NUM_SUBSTEPS, SawyerWorlds
+from lam_envs.tensors import constant, write
 
 _LID_HEIGHT_M = float(np.float32(0.02))
 _HANDLE_IN_LID = (0.0, 0.0, 0.02)
@@ -40,8 +41,8 @@ class BoxClose(Task):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        worlds.start.obj_init_pos[mask] = at_height(vectors[mask, :3], _LID_HEIGHT_M)
-        worlds.start.target_pos[mask] = vectors[mask, 3:]
+        write(worlds.start.obj_init_pos, mask, at_height(vectors[:, :3], _LID_HEIGHT_M))
+        write(worlds.start.target_pos, mask, vectors[:, 3:])
         # The original lets the box settle once more, where it has been already.
         worlds.sim.step(mask, num_substeps=NUM_SUBSTEPS, refresh=False)
         worlds.set_object_pos(mask, worlds.start.obj_init_pos)
@@ -51,9 +52,9 @@ class BoxClose(Task):
 
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         hand, lid, target = state[:, :3], state[:, 4:7], worlds.start.target_pos
-        handle = lid + lid.new_tensor(_HANDLE_IN_LID)
+        handle = lid + constant(_HANDLE_IN_LID, lid)
         effort = (actions[:, 3].to(state.dtype).clamp(-1, 1) + 1.0) / 2.0
-        scale = lid.new_tensor((1.0, 1.0, 3.0))
+        scale = constant((1.0, 1.0, 3.0), lid)
         placed = nearness(((target - handle) * scale).norm(dim=1), 0.05, margin=0.25)
         placed = 0.2 * (handle[:, 2] > 0.04).to(placed.dtype) + 0.8 * placed
         reward = 2.0 * hamacher_product(effort, _readiness(hand, handle)) + 8.0 * placed
@@ -63,7 +64,7 @@ class BoxClose(Task):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand = state[:, :3]
-        grip = state[:, 4:7] + state.new_tensor(_HANDLE_IN_LID)
+        grip = state[:, 4:7] + constant(_HANDLE_IN_LID, state)
         box = at_height(state[:, -3:], 0.15)
         is_off = (hand[:, :2] - grip[:, :2]).norm(dim=1) > 0.01
         height = (hand[:, 2] - grip[:, 2]).abs()

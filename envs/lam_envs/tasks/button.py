@@ -9,6 +9,7 @@ import torch
 from lam_envs.tasks.base import Outcome, Task, Vector3, as_float32
 from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant, write
 
 _NEAR_M = 0.05
 
@@ -46,12 +47,12 @@ class ButtonBoxTask(Task):
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
         worlds.sim.forward(mask)
-        worlds.start.obj_init_pos[mask] = worlds.site_pos("buttonStart")[mask]
-        worlds.start.target_pos[mask] = worlds.site_pos("hole")[mask]
+        write(worlds.start.obj_init_pos, mask, worlds.site_pos("buttonStart"))
+        write(worlds.start.target_pos, mask, worlds.site_pos("hole"))
 
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
         button = worlds.body_pos("button")
-        end = button + button.new_tensor(self.end_in_button)
+        end = button + constant(self.end_in_button, button)
         return torch.cat((end, worlds.body_quat("button")), 1)
 
 

@@ -7,6 +7,7 @@ import torch
 from lam_envs.tasks.base import Outcome, choose, move
 from lam_envs.tasks.button import ButtonBoxTask, push_outcome
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant
 
 
 class ButtonPress(ButtonBoxTask):
@@ -33,10 +34,10 @@ class ButtonPress(ButtonBoxTask):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand = state[:, :3]
-        aim = state[:, 4:7] + state.new_tensor((0.0, 0.0, -0.07))
+        aim = state[:, 4:7] + constant((0.0, 0.0, -0.07), state)
         back = torch.stack((aim[:, 0], hand[:, 1] - 0.1, aim[:, 2]), 1)
-        offset = (hand - aim)[:, [0, 2]].abs()
+        offset = (hand - aim)[:, 0::2].abs()
         # 2 cm as NumPy's `isclose` counts them, as in the original.
-        is_off = (offset > 0.02 + 1e-5 * aim[:, [0, 2]].abs()).any(1)
-        desired = choose((is_off, back), otherwise=aim + aim.new_tensor((0.0, 0.02, 0.0)))
+        is_off = (offset > 0.02 + 1e-5 * aim[:, 0::2].abs()).any(1)
+        desired = choose((is_off, back), otherwise=aim + constant((0.0, 0.02, 0.0), aim))
         return torch.cat((move(hand, desired, 25.0), torch.zeros_like(state[:, :1])), 1)

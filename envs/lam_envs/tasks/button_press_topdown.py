@@ -10,6 +10,7 @@ from lam_envs.tasks.base import Outcome, Vector3, choose, move
 from lam_envs.tasks.button import ButtonBoxTask, press
 from lam_envs.tasks.rewards import hamacher_product
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant
 
 
 class ButtonPressTopdown(ButtonBoxTask):
@@ -39,8 +40,8 @@ class ButtonPressTopdown(ButtonBoxTask):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand = state[:, :3]
-        aim = state[:, 4:7] + state.new_tensor(self.aim_in_button)
-        above = aim + aim.new_tensor((0.0, 0.0, 0.1))
+        aim = state[:, 4:7] + constant(self.aim_in_button, state)
+        above = aim + constant((0.0, 0.0, 0.1), aim)
         is_off = (hand[:, :2] - aim[:, :2]).norm(dim=1) > 0.04
         desired = choose((is_off, above), otherwise=aim)
         effort = torch.full_like(state[:, :1], self.effort)

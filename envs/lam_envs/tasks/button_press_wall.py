@@ -9,6 +9,7 @@ from lam_envs.tasks.button import press
 from lam_envs.tasks.button_press import ButtonPress
 from lam_envs.tasks.rewards import hamacher_product
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant
 
 
 class ButtonPressWall(ButtonPress):
@@ -32,7 +33,7 @@ class ButtonPressWall(ButtonPress):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand = state[:, :3]
-        aim = state[:, 4:7] + state.new_tensor((0.0, 0.0, 0.04))
+        aim = state[:, 4:7] + constant((0.0, 0.0, 0.04), state)
         height = torch.full_like(aim[:, 0], 0.3)
         is_aside = (hand[:, 0] - aim[:, 0]).abs() > 0.02
         is_before = aim[:, 1] - hand[:, 1] > 0.09
@@ -40,8 +41,8 @@ class ButtonPressWall(ButtonPress):
         desired = choose(
             (is_aside, torch.stack((aim[:, 0], hand[:, 1], height), 1)),
             (is_before, torch.stack((aim[:, 0], aim[:, 1], height), 1)),
-            (is_high, aim + aim.new_tensor((0.0, -0.05, 0.0))),
-            otherwise=aim + aim.new_tensor((0.0, -0.02, 0.0)),
+            (is_high, aim + constant((0.0, -0.05, 0.0), aim)),
+            otherwise=aim + constant((0.0, -0.02, 0.0), aim),
         )
         effort = torch.where(is_aside | is_before | is_high, 1.0, -1.0).to(state.dtype)
         return torch.cat((move(hand, desired, 15.0), effort[:, None]), 1)

@@ -13,6 +13,7 @@ from lam_envs.tasks.puck import PuckTask
 from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.rotations import matrix_to_quat_xyzw
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant, write
 
 MODEL_FILE = "sawyer_xyz/sawyer_coffee.xml"
 HAND_INIT_POS = (0.0, 0.4, 0.2)
@@ -43,8 +44,8 @@ class MugTask(PuckTask):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        worlds.start.target_pos[mask] = vectors[mask, 3:]
-        worlds.start.obj_init_pos[mask] = vectors[mask, :3]
+        write(worlds.start.target_pos, mask, vectors[:, 3:])
+        write(worlds.start.obj_init_pos, mask, vectors[:, :3])
         place_mug(worlds, mask, worlds.start.obj_init_pos)
 
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
@@ -54,7 +55,7 @@ class MugTask(PuckTask):
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         start = worlds.start
         opening, mug = state[:, 3], state[:, 4:7]
-        scale = mug.new_tensor((2.0, 2.0, 1.0))
+        scale = constant((2.0, 2.0, 1.0), mug)
         scaled_distance = ((mug - start.target_pos) * scale).norm(dim=1)
         in_place = nearness(
             scaled_distance,
@@ -84,8 +85,8 @@ class MugTask(PuckTask):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand, mug = state[:, :3], state[:, 4:7]
-        aim, grip = mug + mug.new_tensor(self.aim_in_mug), mug + mug.new_tensor(_GRIP_IN_MUG)
-        above = aim + aim.new_tensor((0.0, 0.0, self.rise_m))
+        aim, grip = mug + constant(self.aim_in_mug, mug), mug + constant(_GRIP_IN_MUG, mug)
+        above = aim + constant((0.0, 0.0, self.rise_m), aim)
         is_off = (hand[:, :2] - aim[:, :2]).norm(dim=1) > 0.06
         is_high = (hand[:, 2] - aim[:, 2]).abs() > 0.02
         desired = choose((is_off, above), (is_high, aim), otherwise=self.hand_goal(state[:, -3:]))
@@ -98,12 +99,12 @@ class MugTask(PuckTask):
 
 def place_machine(worlds: SawyerWorlds, mask: torch.Tensor, mugs: torch.Tensor) -> None:
     """Put the machine of the masked worlds where its mug is at `mugs`, shape (N, 3)."""
-    worlds.set_body_pos(MACHINE, mask, mugs - mugs.new_tensor(MUG_IN_MACHINE))
+    worlds.set_body_pos(MACHINE, mask, mugs - constant(MUG_IN_MACHINE, mugs))
 
 
 def place_mug(worlds: SawyerWorlds, mask: torch.Tensor, positions: torch.Tensor) -> None:
     """Put the mug of the masked worlds at `positions`, shape (N, 3)."""
-    worlds.sim.field("qpos")[mask, :3] = positions[mask]
+    write(worlds.sim.field("qpos")[:, :3], mask, positions)
     # The mug comes before the arm here: it is the arm that is stopped, as in the original.
-    worlds.sim.field("qvel")[mask, 9:15] = 0.0
+    write(worlds.sim.field("qvel")[:, 9:15], mask, 0.0)
     worlds.sim.forward(mask)

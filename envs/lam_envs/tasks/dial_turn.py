@@ -7,6 +7,7 @@ import torch
 from lam_envs.tasks.base import Outcome, Task, as_float32, at_height, choose, move
 from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant, write
 
 _DIAL_RADIUS_M = 0.05
 _RADIUS_M = 0.07
@@ -34,9 +35,9 @@ class DialTurn(Task):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        worlds.start.target_pos[mask] = vectors[mask] + vectors.new_tensor((0.0, 0.03, 0.03))
-        worlds.start.obj_init_pos[mask] = vectors[mask]
-        worlds.start.second_init_pos[mask] = _push_pos(_mark(worlds))[mask]
+        write(worlds.start.target_pos, mask, vectors + constant((0.0, 0.03, 0.03), vectors))
+        write(worlds.start.obj_init_pos, mask, vectors)
+        write(worlds.start.second_init_pos, mask, _push_pos(_mark(worlds)))
 
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
         return torch.cat((_mark(worlds), worlds.body_quat("dial")), 1)
@@ -64,7 +65,7 @@ class DialTurn(Task):
         above = at_height(aim, 0.2)
         is_off = (hand[:, :2] - aim[:, :2]).norm(dim=1) > 0.02
         is_high = (hand[:, 2] - aim[:, 2]).abs() > 0.02
-        beyond = aim + aim.new_tensor((-0.05, 0.005, 0.0))
+        beyond = aim + constant((-0.05, 0.005, 0.0), aim)
         desired = choose((is_off, above), (is_high, aim), otherwise=beyond)
         return torch.cat((move(hand, desired, 10.0), torch.ones_like(state[:, :1])), 1)
 
@@ -78,4 +79,4 @@ def _mark(worlds: SawyerWorlds) -> torch.Tensor:
 
 def _push_pos(mark: torch.Tensor) -> torch.Tensor:
     """Return where the gripper pushes the dial whose mark is at `mark`, shape (N, 3)."""
-    return mark + mark.new_tensor(_PUSH_IN_MARK)
+    return mark + constant(_PUSH_IN_MARK, mark)

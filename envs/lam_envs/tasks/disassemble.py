@@ -8,6 +8,7 @@ from lam_envs.tasks.base import Outcome, as_float32, choose, move
 from lam_envs.tasks.nut import NutTask
 from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant, write
 
 _PEG_IN_RING = (0.0, 0.0, 0.03)
 _LIFTED = (0.0, 0.0, 0.15)
@@ -31,18 +32,18 @@ class Disassemble(NutTask):
     density = "high"
 
     def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
-        worlds.set_body_pos("peg", mask, vectors[:, :3] + vectors.new_tensor(_PEG_IN_RING))
+        worlds.set_body_pos("peg", mask, vectors[:, :3] + constant(_PEG_IN_RING, vectors))
 
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        worlds.start.obj_init_pos[mask] = vectors[mask, :3]
-        worlds.start.target_pos[mask] = vectors[mask, :3] + vectors.new_tensor(_LIFTED)
+        write(worlds.start.obj_init_pos, mask, vectors[:, :3])
+        write(worlds.start.target_pos, mask, vectors[:, :3] + constant(_LIFTED, vectors))
         worlds.set_object_pos(mask, worlds.start.obj_init_pos)
 
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         ring, target = worlds.site_pos("RoundNut"), worlds.start.target_pos
-        above = target + target.new_tensor((0.0, 0.0, 0.1))
+        above = target + constant((0.0, 0.0, 0.1), target)
         placed = nearness((above - ring).norm(dim=1), 0.02, margin=0.2)
         in_place = 0.1 * (ring[:, 2] > 0.02).to(placed.dtype) + 0.9 * placed
         is_success = state[:, 6] > target[:, 2]
@@ -50,8 +51,8 @@ class Disassemble(NutTask):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand = state[:, :3]
-        grip = state[:, 4:7] + state.new_tensor((-0.02, 0.0, 0.01))
-        up = state.new_tensor((0.0, 0.0, 0.1))
+        grip = state[:, 4:7] + constant((-0.02, 0.0, 0.01), state)
+        up = constant((0.0, 0.0, 0.1), state)
         is_off = (hand[:, :2] - grip[:, :2]).norm(dim=1) > 0.02
         height = (hand[:, 2] - grip[:, 2]).abs()
         desired = choose((is_off, grip + up), (height > 0.03, grip), otherwise=hand + up)

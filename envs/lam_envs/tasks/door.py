@@ -9,6 +9,7 @@ import torch
 from lam_envs.tasks.base import Task, Vector3
 from lam_envs.tasks.rotations import matrix_to_quat_xyzw
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant, write
 
 
 class DoorTask(Task):
@@ -29,8 +30,8 @@ class DoorTask(Task):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        worlds.start.obj_init_pos[mask] = vectors[mask]
-        worlds.start.target_pos[mask] = vectors[mask] + vectors.new_tensor(self.goal_in_safe)
+        write(worlds.start.obj_init_pos, mask, vectors)
+        write(worlds.start.target_pos, mask, vectors + constant(self.goal_in_safe, vectors))
         worlds.set_object_joint(mask, self.start_angle_rad)
 
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:

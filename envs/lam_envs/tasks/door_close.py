@@ -8,6 +8,7 @@ from lam_envs.tasks.base import Outcome, as_float32, at_height, choose, move
 from lam_envs.tasks.door import DoorTask
 from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant
 
 _RADIUS_M = 0.05
 
@@ -35,7 +36,7 @@ class DoorClose(DoorTask):
             margin=(start.obj_init_pos - start.target_pos).norm(dim=1),
             sigmoid="gaussian",
         )
-        hand_init = handle.new_tensor(self.hand_init_pos)
+        hand_init = constant(self.hand_init_pos, handle)
         hand_in_place = nearness(
             (worlds.tcp - start.target_pos).norm(dim=1),
             0.25 * _RADIUS_M,
@@ -48,8 +49,8 @@ class DoorClose(DoorTask):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand, goal = state[:, :3], state[:, -3:]
-        handle = state[:, 4:7] + state.new_tensor((0.05, 0.12, 0.1))
-        outside = handle + handle.new_tensor((-0.02, 0.0, 0.0))
+        handle = state[:, 4:7] + constant((0.05, 0.12, 0.1), state)
+        outside = handle + constant((-0.02, 0.0, 0.0), handle)
         rise = at_height(hand, handle[:, 2] + 0.25)
         above = at_height(outside, hand[:, 2])
         is_inside = hand[:, 0] > handle[:, 0]

@@ -8,6 +8,7 @@ from lam_envs.tasks.base import Outcome, choose, move
 from lam_envs.tasks.lock import LockTask, turned
 from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.sawyer import NUM_SUBSTEPS, SawyerWorlds
+from lam_envs.tensors import constant, write
 
 
 class DoorLock(LockTask):
@@ -26,13 +27,13 @@ class DoorLock(LockTask):
     ) -> None:
         # One more control step, as in the original.
         worlds.sim.step(mask, num_substeps=NUM_SUBSTEPS, refresh=False)
-        lock = worlds.body_pos("lock_link")[mask]
-        worlds.start.obj_init_pos[mask] = lock
-        worlds.start.target_pos[mask] = lock + lock.new_tensor((0.0, -0.04, -0.1))
+        lock = worlds.body_pos("lock_link")
+        write(worlds.start.obj_init_pos, mask, lock)
+        write(worlds.start.target_pos, mask, lock + constant((0.0, -0.04, -0.1), lock))
 
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         opening, lock = state[:, 3], state[:, 4:7]
-        scale = lock.new_tensor((0.25, 1.0, 0.5))
+        scale = constant((0.25, 1.0, 0.5), lock)
         pad_to_lock = ((lock - worlds.body_pos("leftpad")) * scale).norm(dim=1)
         # The margin is the present distance, not the first, as in the original, which keeps a
         # live view of the pad's start.
@@ -43,14 +44,14 @@ class DoorLock(LockTask):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand = state[:, :3]
-        lock = state[:, 4:7] + state.new_tensor((-0.02, -0.02, 0.0))
+        lock = state[:, 4:7] + constant((-0.02, -0.02, 0.0), state)
         is_off = (hand[:, :2] - lock[:, :2]).norm(dim=1) > 0.02
         is_low = hand[:, 2] < 0.25
         is_high = (hand[:, 2] - lock[:, 2]).abs() > 0.02
         desired = choose(
-            (is_off & is_low, hand + hand.new_tensor((0.0, -0.1, 0.1))),
-            (is_off, lock + lock.new_tensor((0.0, 0.0, 0.3))),
+            (is_off & is_low, hand + constant((0.0, -0.1, 0.1), hand)),
+            (is_off, lock + constant((0.0, 0.0, 0.3), lock)),
             (is_high, lock),
-            otherwise=lock + lock.new_tensor((-0.1, 0.0, -0.1)),
+            otherwise=lock + constant((-0.1, 0.0, -0.1), lock),
         )
         return torch.cat((move(hand, desired, 25.0), -torch.ones_like(state[:, :1])), 1)

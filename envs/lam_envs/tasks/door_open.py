@@ -11,6 +11,7 @@ from lam_envs.tasks.door import DoorTask
 from lam_envs.tasks.funnel import above_floor, funnel_height
 from lam_envs.tasks.rewards import hamacher_product, nearness, tolerance
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant
 
 _FUNNEL_RADIUS_M = 0.12
 
@@ -37,9 +38,9 @@ class DoorOpen(DoorTask):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand = state[:, :3]
-        handle = state[:, 4:7] + state.new_tensor((-0.05, 0.0, 0.0))
-        above = handle + state.new_tensor((0.06, 0.02, 0.2))
-        front = handle + state.new_tensor((0.06, 0.02, 0.0))
+        handle = state[:, 4:7] + constant((-0.05, 0.0, 0.0), state)
+        above = handle + constant((0.06, 0.02, 0.2), state)
+        front = handle + constant((0.06, 0.02, 0.0), state)
         is_off = (hand[:, :2] - handle[:, :2]).norm(dim=1) > 0.12
         is_high = (hand[:, 2] - handle[:, 2]).abs() > 0.04
         desired = choose((is_off, above), (is_high, front), otherwise=handle)
@@ -53,11 +54,11 @@ def _readiness(state: torch.Tensor) -> torch.Tensor:
     handle, so that it does not run into the handle from the side.
     """
     hand = state[:, :3]
-    handle = state[:, 4:7] + state.new_tensor((-0.05, 0.0, 0.0))
+    handle = state[:, 4:7] + constant((-0.05, 0.0, 0.0), state)
     radius = (hand[:, :2] - handle[:, :2]).norm(dim=1)
     floor = funnel_height(radius, throat=_FUNNEL_RADIUS_M, slope=0.04, rim=0.4)
     is_above = above_floor(hand[:, 2], floor, margin=floor / 2.0)
-    beside = handle + state.new_tensor((0.05, 0.03, -0.01))
+    beside = handle + constant((0.05, 0.03, -0.01), state)
     in_place = nearness((hand - beside).norm(dim=1), _FUNNEL_RADIUS_M / 2.0, margin=0.5)
     return hamacher_product(is_above, in_place)
 

@@ -8,6 +8,7 @@ from lam_envs.tasks.base import Outcome, at_height, choose, move
 from lam_envs.tasks.drawer import DrawerTask
 from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant, write
 
 _OPENING_M = 0.15
 _RADIUS_M = 0.05
@@ -27,11 +28,11 @@ class DrawerClose(DrawerTask):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        shut = vectors.new_tensor((0.0, -0.16, 0.09))
-        worlds.start.target_pos[mask] = vectors[mask] + shut
+        shut = constant((0.0, -0.16, 0.09), vectors)
+        write(worlds.start.target_pos, mask, vectors + shut)
         worlds.set_joint("goal_slidey", mask, -_OPENING_M)
         worlds.sim.forward(mask)
-        worlds.start.obj_init_pos[mask] = _handle(worlds)[mask]
+        write(worlds.start.obj_init_pos, mask, _handle(worlds))
 
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
         handle = _handle(worlds)
@@ -55,10 +56,10 @@ class DrawerClose(DrawerTask):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand = state[:, :3]
-        handle = state[:, 4:7] + state.new_tensor((0.0, 0.0, -0.02))
+        handle = state[:, 4:7] + constant((0.0, 0.0, -0.02), state)
         rise = at_height(hand, handle[:, 2] + 0.5)
-        above = handle + state.new_tensor((0.0, -0.075, 0.23))
-        front = handle + state.new_tensor((0.0, -0.075, 0.0))
+        above = handle + constant((0.0, -0.075, 0.23), state)
+        front = handle + constant((0.0, -0.075, 0.0), state)
         is_behind = hand[:, 1] > handle[:, 1]
         is_low = hand[:, 2] < handle[:, 2] + 0.23
         is_high = (hand[:, 2] - handle[:, 2]).abs() > 0.04
@@ -71,4 +72,4 @@ class DrawerClose(DrawerTask):
 def _handle(worlds: SawyerWorlds) -> torch.Tensor:
     """Return the handle's position, shape (N, 3)."""
     link = worlds.body_pos("drawer_link")
-    return link + link.new_tensor((0.0, -0.16, 0.05))
+    return link + constant((0.0, -0.16, 0.05), link)

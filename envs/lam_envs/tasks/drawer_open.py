@@ -8,6 +8,7 @@ from lam_envs.tasks.base import Outcome, choose, move
 from lam_envs.tasks.drawer import DrawerTask
 from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant, write
 
 _MAX_DISTANCE_M = 0.2
 
@@ -24,21 +25,21 @@ class DrawerOpen(DrawerTask):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        opened = vectors.new_tensor((0.0, -0.16 - _MAX_DISTANCE_M, 0.09))
-        worlds.start.obj_init_pos[mask] = vectors[mask]
-        worlds.start.target_pos[mask] = vectors[mask] + opened
+        opened = constant((0.0, -0.16 - _MAX_DISTANCE_M, 0.09), vectors)
+        write(worlds.start.obj_init_pos, mask, vectors)
+        write(worlds.start.target_pos, mask, vectors + opened)
 
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
         link = worlds.body_pos("drawer_link")
-        handle = link + link.new_tensor((0.0, -0.16, 0.0))
+        handle = link + constant((0.0, -0.16, 0.0), link)
         return torch.cat((handle, worlds.body_quat("drawer_link")), 1)
 
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         hand, handle, target = state[:, :3], state[:, 4:7], worlds.start.target_pos
         handle_error = (handle - target).norm(dim=1)
         opening = nearness(handle_error, 0.02, margin=_MAX_DISTANCE_M)
-        handle_init = target + target.new_tensor((0.0, _MAX_DISTANCE_M, 0.0))
-        scale = target.new_tensor((3.0, 3.0, 1.0))
+        handle_init = target + constant((0.0, _MAX_DISTANCE_M, 0.0), target)
+        scale = constant((3.0, 3.0, 1.0), target)
         caging = nearness(
             ((handle - hand) * scale).norm(dim=1),
             0.01,
@@ -48,9 +49,9 @@ class DrawerOpen(DrawerTask):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand = state[:, :3]
-        handle = state[:, 4:7] + state.new_tensor((0.0, 0.0, -0.02))
-        above = handle + state.new_tensor((0.0, 0.0, 0.3))
-        behind = handle + state.new_tensor((0.0, -0.06, 0.0))
+        handle = state[:, 4:7] + constant((0.0, 0.0, -0.02), state)
+        above = handle + constant((0.0, 0.0, 0.3), state)
+        behind = handle + constant((0.0, -0.06, 0.0), state)
         is_off = (hand[:, :2] - handle[:, :2]).norm(dim=1) > 0.06
         is_high = (hand[:, 2] - handle[:, 2]).abs() > 0.04
         displacement = choose(

@@ -9,6 +9,7 @@ import torch
 from lam_envs.tasks.base import Outcome, Task, Vector3, choose, move
 from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant, write
 
 _HANDLE_LENGTH_M = 0.175
 _RADIUS_M = 0.07
@@ -38,18 +39,18 @@ class FaucetTask(Task):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        turned = vectors.new_tensor((self.direction * _HANDLE_LENGTH_M, 0.0, 0.125))
-        worlds.start.obj_init_pos[mask] = vectors[mask]
-        worlds.start.target_pos[mask] = vectors[mask] + turned
+        turned = constant((self.direction * _HANDLE_LENGTH_M, 0.0, 0.125), vectors)
+        write(worlds.start.obj_init_pos, mask, vectors)
+        write(worlds.start.target_pos, mask, vectors + turned)
 
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
         handle = worlds.site_pos(self.handle_site)
-        handle = handle + handle.new_tensor((0.0, 0.0, -0.01))
+        handle = handle + constant((0.0, 0.0, -0.01), handle)
         return torch.cat((handle, worlds.body_quat("faucetBase")), 1)
 
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         start = worlds.start
-        handle = state[:, 4:7] + state.new_tensor(self.aim_in_handle)
+        handle = state[:, 4:7] + constant(self.aim_in_handle, state)
         handle_to_target = (handle - start.target_pos).norm(dim=1)
         # The margins count from the faucet's foot, not from its handle, as in the original.
         foot = start.obj_init_pos
@@ -69,12 +70,12 @@ class FaucetTask(Task):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand = state[:, :3]
-        beside = state[:, 4:7] + state.new_tensor((-0.04 * self.direction, 0.0, 0.03))
+        beside = state[:, 4:7] + constant((-0.04 * self.direction, 0.0, 0.03), state)
         is_off = (hand[:, :2] - beside[:, :2]).norm(dim=1) > 0.04
         is_high = (hand[:, 2] - beside[:, 2]).abs() > 0.04
         desired = choose(
-            (is_off, beside + beside.new_tensor((0.0, 0.0, 0.1))),
+            (is_off, beside + constant((0.0, 0.0, 0.1), beside)),
             (is_high, beside),
-            otherwise=beside + beside.new_tensor((0.1 * self.direction, 0.05, 0.0)),
+            otherwise=beside + constant((0.1 * self.direction, 0.05, 0.0), beside),
         )
         return torch.cat((move(hand, desired, 25.0), torch.ones_like(state[:, :1])), 1)

@@ -8,6 +8,7 @@ from lam_envs.tasks.base import Outcome, Task, choose, move
 from lam_envs.tasks.grasp import along_handle, caging
 from lam_envs.tasks.rewards import likeness, nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant, write
 
 _HEAD_IN_HAMMER = (0.16, 0.06, 0.0)
 _HALF_HANDLE_M = 0.14 / 2.0
@@ -32,8 +33,8 @@ class Hammer(Task):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        worlds.start.target_pos[mask] = worlds.site_pos("goal")[mask]
-        worlds.start.obj_init_pos[mask] = vectors[mask]
+        write(worlds.start.target_pos, mask, worlds.site_pos("goal"))
+        write(worlds.start.obj_init_pos, mask, vectors)
         worlds.set_object_pos(mask, worlds.start.obj_init_pos)
 
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
@@ -45,7 +46,7 @@ class Hammer(Task):
 
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         hand, hammer, quat = state[:, :3], state[:, 4:7], state[:, 7:11]
-        head = hammer + hammer.new_tensor(_HEAD_IN_HAMMER)
+        head = hammer + constant(_HEAD_IN_HAMMER, hammer)
         grasped = caging(
             worlds,
             actions,
@@ -64,15 +65,15 @@ class Hammer(Task):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand = state[:, :3]
-        grip = state[:, 4:7] + state.new_tensor((-0.04, 0.0, -0.01))
-        goal = state.new_tensor((0.24 - 0.19, 0.71, 0.11 + 0.05)).expand_as(hand)
+        grip = state[:, 4:7] + constant((-0.04, 0.0, -0.01), state)
+        goal = constant((0.24 - 0.19, 0.71, 0.11 + 0.05), state).expand_as(hand)
         before = torch.stack((goal[:, 0], hand[:, 1], goal[:, 2]), 1)
         is_off = (hand[:, :2] - grip[:, :2]).norm(dim=1) > 0.04
         height = (hand[:, 2] - grip[:, 2]).abs()
         desired = choose(
-            (is_off, grip + grip.new_tensor((0.0, 0.0, 0.1))),
-            ((height > 0.05) & (grip[:, 2] < 0.03), grip + grip.new_tensor((0.0, 0.0, 0.03))),
-            ((hand[:, [0, 2]] - goal[:, [0, 2]]).norm(dim=1) > 0.02, before),
+            (is_off, grip + constant((0.0, 0.0, 0.1), grip)),
+            ((height > 0.05) & (grip[:, 2] < 0.03), grip + constant((0.0, 0.0, 0.03), grip)),
+            ((hand[:, 0::2] - goal[:, 0::2]).norm(dim=1) > 0.02, before),
             otherwise=goal,
         )
         effort = torch.where(is_off | (height > 0.1), 0.0, 0.8).to(state.dtype)

@@ -9,6 +9,7 @@ from lam_envs.tasks.grasp import caging
 from lam_envs.tasks.puck import PuckTask
 from lam_envs.tasks.rewards import hamacher_product
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant
 
 _RADIUS_M = 0.05
 
@@ -52,8 +53,8 @@ class HandInsert(PuckTask):
         height = (hand[:, 2] - block[:, 2]).abs()
         is_aside = (hand[:, :2] - goal[:, :2]).norm(dim=1) > 0.04
         desired = choose(
-            (is_off, block + block.new_tensor((0.0, 0.0, 0.1))),
-            (height > 0.05, block + block.new_tensor((0.0, 0.0, 0.03))),
+            (is_off, block + constant((0.0, 0.0, 0.1), block)),
+            (height > 0.05, block + constant((0.0, 0.0, 0.03), block)),
             (is_aside, at_height(goal, hand[:, 2])),
             otherwise=goal,
         )

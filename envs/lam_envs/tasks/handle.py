@@ -8,6 +8,7 @@ import torch
 
 from lam_envs.tasks.base import Task
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import write
 
 
 class HandleTask(Task):
@@ -31,8 +32,8 @@ class HandleTask(Task):
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
         worlds.set_object_joint(mask, self.handle_start_m)
-        worlds.start.obj_init_pos[mask] = worlds.site_pos(self.handle_site)[mask]
-        worlds.start.target_pos[mask] = worlds.site_pos(self.goal_site)[mask]
+        write(worlds.start.obj_init_pos, mask, worlds.site_pos(self.handle_site))
+        write(worlds.start.target_pos, mask, worlds.site_pos(self.goal_site))
 
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
         handle = worlds.site_pos(self.handle_site)

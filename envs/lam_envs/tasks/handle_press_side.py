@@ -10,6 +10,7 @@ from lam_envs.tasks.base import Outcome, Vector3, choose, move
 from lam_envs.tasks.handle import HandleTask
 from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant
 
 _RADIUS_M = 0.02
 _HANDLE_RADIUS_M = 0.02
@@ -52,10 +53,10 @@ class HandlePressSide(HandleTask):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand = state[:, :3]
-        aim = state[:, 4:7] + state.new_tensor(self.expert_aim)
+        aim = state[:, 4:7] + constant(self.expert_aim, state)
         is_off = (hand[:, :2] - aim[:, :2]).norm(dim=1) > 0.02
-        above = aim + aim.new_tensor((0.0, 0.0, 0.2))
-        below = aim + aim.new_tensor((0.0, 0.0, -0.5))
+        above = aim + constant((0.0, 0.0, 0.2), aim)
+        below = aim + constant((0.0, 0.0, -0.5), aim)
         displacement = move(hand, choose((is_off, above), otherwise=below), 25.0)
         effort = torch.full_like(state[:, :1], self.expert_effort)
         return torch.cat((displacement, effort), 1)

@@ -7,6 +7,7 @@ import torch
 from lam_envs.tasks.base import choose, move
 from lam_envs.tasks.handle_pull_side import HandlePullSide
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant, write
 
 
 class HandlePull(HandlePullSide):
@@ -32,7 +33,7 @@ class HandlePull(HandlePullSide):
     ) -> None:
         super().place_objects(worlds, mask, vectors)
         # The reward counts the way from the box's foot, not from the handle, as in the original.
-        worlds.start.obj_init_pos[mask] = vectors[mask]
+        write(worlds.start.obj_init_pos, mask, vectors)
 
     def distance(self, offset: torch.Tensor) -> torch.Tensor:
         return offset[:, 2].abs()
@@ -43,11 +44,11 @@ class HandlePull(HandlePullSide):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand = state[:, :3]
-        handle = state[:, 4:7] + state.new_tensor((0.0, -0.04, 0.0))
+        handle = state[:, 4:7] + constant((0.0, -0.04, 0.0), state)
         is_off = (hand[:, :2] - handle[:, :2]).norm(dim=1) > 0.02
         is_high = (hand[:, 2] - handle[:, 2]).abs() > 0.02
         # The point with the handle's height in all three coordinates, as in the original.
         heights = handle[:, 2:].expand(-1, 3)
-        up = handle + handle.new_tensor((0.0, 0.0, 0.1))
+        up = handle + constant((0.0, 0.0, 0.1), handle)
         desired = choose((is_off, handle), (is_high, heights), otherwise=up)
         return torch.cat((move(hand, desired, 25.0), torch.ones_like(state[:, :1])), 1)

@@ -11,6 +11,7 @@ from lam_envs.tasks.grasp import caging
 from lam_envs.tasks.handle import HandleTask
 from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant
 
 _RADIUS_M = 0.05
 
@@ -74,9 +75,9 @@ class HandlePullSide(HandleTask):
         is_off = (hand[:, :2] - handle[:, :2]).norm(dim=1) > 0.04
         height = (hand[:, 2] - handle[:, 2]).abs()
         desired = choose(
-            (is_off, handle + handle.new_tensor((0.0, 0.0, 0.1))),
+            (is_off, handle + constant((0.0, 0.0, 0.1), handle)),
             (height > 0.03, handle),
-            otherwise=handle + handle.new_tensor((0.0, 0.0, 1.0)),
+            otherwise=handle + constant((0.0, 0.0, 1.0), handle),
         )
         effort = torch.where(is_off | (height > 0.04), 0.0, 0.6).to(state.dtype)
         return torch.cat((move(hand, desired, 25.0), effort[:, None]), 1)

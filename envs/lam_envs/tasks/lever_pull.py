@@ -10,6 +10,7 @@ from lam_envs.tasks.base import Outcome, Task, as_float32, choose, move
 from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.rotations import matrix_to_quat_xyzw
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant, write
 
 _LEVER_IN_BASE = (0.12, -0.2, 0.25)
 _UPRIGHT_IN_BASE = (0.12, 0.0, 0.45)
@@ -36,9 +37,8 @@ class LeverPull(Task):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        base = vectors[mask]
-        worlds.start.obj_init_pos[mask] = base + base.new_tensor(_LEVER_IN_BASE)
-        worlds.start.target_pos[mask] = base + base.new_tensor(_UPRIGHT_IN_BASE)
+        write(worlds.start.obj_init_pos, mask, vectors + constant(_LEVER_IN_BASE, vectors))
+        write(worlds.start.target_pos, mask, vectors + constant(_UPRIGHT_IN_BASE, vectors))
 
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
         quat = matrix_to_quat_xyzw(worlds.geom_matrix("objGeom"))
@@ -48,8 +48,8 @@ class LeverPull(Task):
         start, target = worlds.start, worlds.start.target_pos
         hand, lever = state[:, :3], state[:, 4:7]
         # The shoulder of the hand, not the fingers, shall be under the lever; first of all in x, z.
-        shoulder = lever.new_tensor(_SHOULDER_IN_HAND)
-        scale = lever.new_tensor((4.0, 1.0, 4.0))
+        shoulder = constant(_SHOULDER_IN_HAND, lever)
+        scale = constant((4.0, 1.0, 4.0), lever)
         is_ready = nearness(
             ((hand + shoulder - lever) * scale).norm(dim=1),
             0.02,
@@ -63,12 +63,12 @@ class LeverPull(Task):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand = state[:, :3]
-        lever = state[:, 4:7] + state.new_tensor((0.0, -0.055, 0.0))
+        lever = state[:, 4:7] + constant((0.0, -0.055, 0.0), state)
         is_off = (hand[:, :2] - lever[:, :2]).norm(dim=1) > 0.02
         is_low = (hand[:, 2] - lever[:, 2]).abs() > 0.02
         desired = choose(
-            (is_off, lever + lever.new_tensor((0.0, 0.0, -0.1))),
+            (is_off, lever + constant((0.0, 0.0, -0.1), lever)),
             (is_low, lever),
-            otherwise=lever + lever.new_tensor((0.0, 0.08, 0.02)),
+            otherwise=lever + constant((0.0, 0.08, 0.02), lever),
         )
         return torch.cat((move(hand, desired, 25.0), torch.ones_like(state[:, :1])), 1)

@@ -9,6 +9,7 @@ from lam_envs.tasks.grasp import caging, is_lifted
 from lam_envs.tasks.rewards import hamacher_product, nearness, rect_prism_tolerance
 from lam_envs.tasks.rotations import quat_wxyz_to_xyzw
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant, write
 
 _HOLE_IN_BOX = (0.03, 0.0, 0.13)
 _RADIUS_M = 0.07
@@ -38,9 +39,9 @@ class PegInsertSide(Task):
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
         # The original measures the head before it moves the peg to its start.
-        worlds.start.second_init_pos[mask] = worlds.site_pos("pegHead")[mask]
-        worlds.start.obj_init_pos[mask] = vectors[mask, :3]
-        worlds.start.target_pos[mask] = vectors[mask, 3:] + vectors.new_tensor(_HOLE_IN_BOX)
+        write(worlds.start.second_init_pos, mask, worlds.site_pos("pegHead"))
+        write(worlds.start.obj_init_pos, mask, vectors[:, :3])
+        write(worlds.start.target_pos, mask, vectors[:, 3:] + constant(_HOLE_IN_BOX, vectors))
         worlds.set_object_pos(mask, worlds.start.obj_init_pos)
 
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
@@ -49,7 +50,7 @@ class PegInsertSide(Task):
 
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         start, peg = worlds.start, state[:, 4:7]
-        scale = peg.new_tensor((1.0, 2.0, 2.0))
+        scale = constant((1.0, 2.0, 2.0), peg)
         head_to_hole = ((worlds.site_pos("pegHead") - start.target_pos) * scale).norm(dim=1)
         in_place = nearness(
             head_to_hole,
@@ -75,8 +76,8 @@ class PegInsertSide(Task):
         hand, peg = state[:, :3], state[:, 4:7]
         hole = torch.empty_like(peg)
         hole[:, 0], hole[:, 1], hole[:, 2] = -0.35, state[:, -2], 0.16
-        above = peg + peg.new_tensor((0.0, 0.0, 0.3))
-        before = hole + peg.new_tensor((0.4, 0.0, 0.0))
+        above = peg + constant((0.0, 0.0, 0.3), peg)
+        before = hole + constant((0.4, 0.0, 0.0), peg)
         is_off = (hand[:, :2] - peg[:, :2]).norm(dim=1) > 0.04
         is_high = (hand[:, 2] - peg[:, 2]).abs() > 0.025
         is_aside = (peg[:, 1:] - hole[:, 1:]).norm(dim=1) > 0.03

@@ -8,6 +8,7 @@ from lam_envs.tasks.base import Outcome, Task, at_height, choose, move
 from lam_envs.tasks.grasp import caging
 from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant, write
 
 _PLUG_IN_BOX = (0.044, 0.0, 0.131)
 _PULL = (0.15, 0.0, 0.0)
@@ -32,14 +33,14 @@ class PegUnplugSide(Task):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        plug = vectors + vectors.new_tensor(_PLUG_IN_BOX)
-        worlds.start.target_pos[mask] = plug[mask] + plug.new_tensor(_PULL)
+        plug = vectors + constant(_PLUG_IN_BOX, vectors)
+        write(worlds.start.target_pos, mask, plug + constant(_PULL, plug))
         # The plug has met the box while the hand settled: the original keeps its angular velocity.
-        worlds.sim.field("qpos")[mask, 9:12] = plug[mask]
-        worlds.sim.field("qpos")[mask, 12:16] = plug.new_tensor((1.0, 0.0, 0.0, 0.0))
-        worlds.sim.field("qvel")[mask, 9:12] = 0.0
+        write(worlds.sim.field("qpos")[:, 9:12], mask, plug)
+        write(worlds.sim.field("qpos")[:, 12:16], mask, constant((1.0, 0.0, 0.0, 0.0), plug))
+        write(worlds.sim.field("qvel")[:, 9:12], mask, 0.0)
         worlds.sim.forward(mask)
-        worlds.start.obj_init_pos[mask] = worlds.site_pos("pegEnd")[mask]
+        write(worlds.start.obj_init_pos, mask, worlds.site_pos("pegEnd"))
 
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
         return torch.cat((worlds.site_pos("pegEnd"), worlds.body_quat("plug1")), 1)
@@ -68,10 +69,10 @@ class PegUnplugSide(Task):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand = state[:, :3]
-        plug = state[:, 4:7] + state.new_tensor((-0.02, 0.0, 0.035))
-        above = plug + plug.new_tensor((0.0, 0.0, 0.2))
+        plug = state[:, 4:7] + constant((-0.02, 0.0, 0.035), state)
+        above = plug + constant((0.0, 0.0, 0.2), plug)
         grip = at_height(plug, 0.15)
-        aside = hand + hand.new_tensor((0.01, 0.0, 0.0))
+        aside = hand + constant((0.01, 0.0, 0.0), hand)
         is_off = (hand[:, :2] - plug[:, :2]).norm(dim=1) > 0.04
         is_high = (hand[:, 2] - 0.15).abs() > 0.02
         desired = choose((is_off, above), (is_high, grip), otherwise=aside)

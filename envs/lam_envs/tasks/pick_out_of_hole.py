@@ -10,6 +10,7 @@ from lam_envs.tasks.grasp import caging, is_lifted
 from lam_envs.tasks.puck import PuckTask
 from lam_envs.tasks.rewards import hamacher_product
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant
 
 
 class PickOutOfHole(PuckTask):
@@ -56,12 +57,12 @@ class PickOutOfHole(PuckTask):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand, goal = state[:, :3], state[:, -3:]
-        grip = state[:, 4:7] + state.new_tensor((0.0, 0.0, 0.02))
+        grip = state[:, 4:7] + constant((0.0, 0.0, 0.02), state)
         is_off = (hand[:, :2] - grip[:, :2]).norm(dim=1) > 0.02
         height = (hand[:, 2] - grip[:, 2]).abs()
         is_low = (hand[:, 2] - goal[:, 2]).abs() > 0.04
         desired = choose(
-            (is_off, grip + grip.new_tensor((0.0, 0.0, 0.15))),
+            (is_off, grip + constant((0.0, 0.0, 0.15), grip)),
             (height > 0.01, grip),
             (is_low, at_height(hand, goal[:, 2])),
             otherwise=goal,

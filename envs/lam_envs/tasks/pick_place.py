@@ -9,6 +9,7 @@ from lam_envs.tasks.grasp import is_lifted
 from lam_envs.tasks.puck import PuckTask
 from lam_envs.tasks.rewards import between_pads, hamacher_product, xz_caging
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant
 
 _GOAL_RADIUS_M = 0.05
 _PUCK_RADIUS_M = 0.015
@@ -41,9 +42,9 @@ class PickPlace(PuckTask):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand, puck, goal = state[:, :3], state[:, 4:7], state[:, -3:]
-        aim = puck + puck.new_tensor((-0.005, 0.0, 0.0))
-        above = aim + puck.new_tensor((0.0, 0.0, 0.1))
-        grip = aim + puck.new_tensor((0.0, 0.0, 0.03))
+        aim = puck + constant((-0.005, 0.0, 0.0), puck)
+        above = aim + constant((0.0, 0.0, 0.1), puck)
+        grip = aim + constant((0.0, 0.0, 0.03), puck)
         is_off = (hand[:, :2] - aim[:, :2]).norm(dim=1) > 0.02
         is_high = ((hand[:, 2] - aim[:, 2]).abs() > 0.05) & (aim[:, 2] < 0.04)
         is_open = state[:, 3] > 0.73

@@ -9,6 +9,7 @@ from lam_envs.tasks.grasp import caging, is_lifted
 from lam_envs.tasks.puck import PuckTask
 from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant
 
 _RADIUS_M = 0.05
 _MIDPOINT_Y_M = 0.77
@@ -58,14 +59,14 @@ class PickPlaceWall(PuckTask):
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand, puck, goal = state[:, :3], state[:, 4:7], state[:, -3:]
         x, y, z = hand.unbind(1)
-        aim = puck + puck.new_tensor((-0.005, 0.0, 0.0))
+        aim = puck + constant((-0.005, 0.0, 0.0), puck)
         is_off = (hand[:, :2] - aim[:, :2]).norm(dim=1) > 0.015
         is_high = ((z - aim[:, 2]).abs() > 0.04) & (aim[:, 2] < 0.03)
         is_before_wall = (x >= -0.15) & (x <= 0.35) & (y >= 0.60) & (y <= 0.80)
         desired = choose(
-            (is_off, aim + aim.new_tensor((0.0, 0.0, 0.1))),
-            (is_high, aim + aim.new_tensor((0.0, 0.0, 0.03))),
-            (is_before_wall & (z < 0.25), hand + hand.new_tensor((0.0, 0.0, 1.0))),
+            (is_off, aim + constant((0.0, 0.0, 0.1), aim)),
+            (is_high, aim + constant((0.0, 0.0, 0.03), aim)),
+            (is_before_wall & (z < 0.25), hand + constant((0.0, 0.0, 1.0), hand)),
             (is_before_wall & (z < 0.35), at_height(goal, z)),
             ((z - goal[:, 2]).abs() > 0.01, at_height(hand, goal[:, 2])),
             otherwise=goal,
@@ -79,7 +80,7 @@ def _over_wall(puck: torch.Tensor, puck_init: torch.Tensor, target: torch.Tensor
     """Return how near the puck is to the point over the wall, shape (N,), in [0, 1]."""
     midpoint = target.clone()
     midpoint[:, 1], midpoint[:, 2] = _MIDPOINT_Y_M, _MIDPOINT_Z_M
-    scale = puck.new_tensor((1.0, 1.0, 3.0))
+    scale = constant((1.0, 1.0, 3.0), puck)
     return nearness(
         ((puck - midpoint) * scale).norm(dim=1),
         _RADIUS_M,

@@ -10,6 +10,7 @@ from lam_envs.tasks.base import Outcome, Task, as_float32
 from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.rotations import matrix_to_quat_xyzw
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import write
 
 RADIUS_M = 0.05
 SUCCESS_RADIUS_M = 0.07
@@ -32,8 +33,8 @@ class PlateTask(Task):
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
         x, y = self.plate_start_m
-        worlds.start.obj_init_pos[mask] = vectors[mask, :3]
-        worlds.start.target_pos[mask] = vectors[mask, 3:]
+        write(worlds.start.obj_init_pos, mask, vectors[:, :3])
+        write(worlds.start.target_pos, mask, vectors[:, 3:])
         worlds.set_joint("goal_slidex", mask, x)
         worlds.set_joint("goal_slidey", mask, y)
         worlds.sim.forward(mask)

@@ -8,6 +8,7 @@ from lam_envs.tasks.base import Outcome, choose, move
 from lam_envs.tasks.plate import RADIUS_M, SUCCESS_RADIUS_M, PlateTask
 from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant
 
 
 class PlateSlide(PlateTask):
@@ -46,10 +47,10 @@ class PlateSlide(PlateTask):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand, net_x = state[:, :3], state[:, -3]
-        rim = state[:, 4:7] + state.new_tensor((0.0, -0.055, 0.03))
+        rim = state[:, 4:7] + constant((0.0, -0.055, 0.03), state)
         is_off = (hand[:, :2] - rim[:, :2]).norm(dim=1) > 0.03
         is_high = (hand[:, 2] - rim[:, 2]).abs() > 0.04
         in_net = torch.stack((net_x, torch.full_like(net_x, 0.9), rim[:, 2]), 1)
-        above = rim + rim.new_tensor((0.0, 0.0, 0.1))
+        above = rim + constant((0.0, 0.0, 0.1), rim)
         desired = choose((is_off, above), (is_high, rim), otherwise=in_net)
         return torch.cat((move(hand, desired, 10.0), -torch.ones_like(state[:, :1])), 1)

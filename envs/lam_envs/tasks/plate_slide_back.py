@@ -6,6 +6,7 @@ import torch
 
 from lam_envs.tasks.base import choose, move
 from lam_envs.tasks.plate import PlateTask
+from lam_envs.tensors import constant
 
 
 class PlateSlideBack(PlateTask):
@@ -28,15 +29,15 @@ class PlateSlideBack(PlateTask):
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand = state[:, :3]
         x, y, z = hand.unbind(1)
-        rim = state[:, 4:7] + state.new_tensor((0.0, -0.065, 0.025))
+        rim = state[:, 4:7] + constant((0.0, -0.065, 0.025), state)
         front = torch.full_like(x, 0.55)
         desired = choose(
             (
                 (hand[:, :2] - rim[:, :2]).norm(dim=1) > 0.01,
-                rim + rim.new_tensor((0.0, 0.0, 0.1)),
+                rim + constant((0.0, 0.0, 0.1), rim),
             ),
             ((z - rim[:, 2]).abs() > 0.04, rim),
-            (y > 0.7, hand + hand.new_tensor((0.0, -0.1, 0.0))),
+            (y > 0.7, hand + constant((0.0, -0.1, 0.0), hand)),
             (y > 0.6, torch.stack((torch.full_like(x, 0.15), front, z), 1)),
             otherwise=torch.stack((x - 0.1, front, z), 1),
         )

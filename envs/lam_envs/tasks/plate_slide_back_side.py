@@ -7,6 +7,7 @@ import torch
 from lam_envs.tasks.base import choose, move
 from lam_envs.tasks.plate import PlateTask
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant
 
 
 class PlateSlideBackSide(PlateTask):
@@ -31,10 +32,10 @@ class PlateSlideBackSide(PlateTask):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand, x, z = state[:, :3], state[:, 0], state[:, 2]
-        rim = state[:, 4:7] + state.new_tensor((0.023, 0.0, 0.025))
+        rim = state[:, 4:7] + constant((0.023, 0.0, 0.025), state)
         is_off = (hand[:, :2] - rim[:, :2]).norm(dim=1) > 0.01
         is_high = (z - rim[:, 2]).abs() > 0.04
-        above = rim + rim.new_tensor((0.0, 0.0, 0.07))
+        above = rim + constant((0.0, 0.0, 0.07), rim)
         right = torch.stack((x + 0.1, torch.full_like(x, 0.6), z), 1)
         desired = choose((is_off, above), (is_high, rim), otherwise=right)
         return torch.cat((move(hand, desired, 10.0), torch.ones_like(state[:, :1])), 1)

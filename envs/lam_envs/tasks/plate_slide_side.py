@@ -6,6 +6,7 @@ import torch
 
 from lam_envs.tasks.base import choose, move
 from lam_envs.tasks.plate import PlateTask
+from lam_envs.tensors import constant
 
 
 class PlateSlideSide(PlateTask):
@@ -25,15 +26,15 @@ class PlateSlideSide(PlateTask):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand, x, z = state[:, :3], state[:, 0], state[:, 2]
-        rim = state[:, 4:7] + state.new_tensor((0.07, 0.0, -0.005))
+        rim = state[:, 4:7] + constant((0.07, 0.0, -0.005), state)
         left = torch.stack((x - 0.1, torch.full_like(x, 0.6), z), 1)
         desired = choose(
             (
                 (hand[:, :2] - rim[:, :2]).norm(dim=1) > 0.04,
-                rim + rim.new_tensor((0.0, 0.0, 0.1)),
+                rim + constant((0.0, 0.0, 0.1), rim),
             ),
             ((z - rim[:, 2]).abs() > 0.04, rim),
             (x > -0.2, left),
-            otherwise=rim + rim.new_tensor((-0.1, 0.0, 0.0)),
+            otherwise=rim + constant((-0.1, 0.0, 0.0), rim),
         )
         return torch.cat((move(hand, desired, 25.0), torch.ones_like(state[:, :1])), 1)

@@ -8,6 +8,7 @@ from lam_envs.tasks.base import Task
 from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.rotations import matrix_to_quat_xyzw
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import write
 
 
 class PuckTask(Task):
@@ -19,8 +20,8 @@ class PuckTask(Task):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        worlds.start.target_pos[mask] = vectors[mask, 3:]
-        worlds.start.obj_init_pos[mask] = vectors[mask, :3]
+        write(worlds.start.target_pos, mask, vectors[:, 3:])
+        write(worlds.start.obj_init_pos, mask, vectors[:, :3])
         worlds.set_object_pos(mask, worlds.start.obj_init_pos)
 
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:

@@ -8,6 +8,7 @@ from lam_envs.tasks.base import Outcome, at_height, choose, move
 from lam_envs.tasks.grasp import caging
 from lam_envs.tasks.puck import PuckTask
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant, write
 
 _RADIUS_M = 0.05
 
@@ -30,9 +31,9 @@ class Push(PuckTask):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        height = worlds.body_pos("obj")[mask, 2]
-        worlds.start.target_pos[mask] = at_height(vectors[mask, 3:], height)
-        worlds.start.obj_init_pos[mask] = at_height(vectors[mask, :3], height)
+        height = worlds.body_pos("obj")[:, 2]
+        write(worlds.start.target_pos, mask, at_height(vectors[:, 3:], height))
+        write(worlds.start.obj_init_pos, mask, at_height(vectors[:, :3], height))
         worlds.set_object_pos(mask, worlds.start.obj_init_pos)
 
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
@@ -58,9 +59,9 @@ class Push(PuckTask):
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand, puck, goal = state[:, :3], state[:, 4:7], state[:, -3:]
         above, grip = puck.clone(), puck.clone()
-        above += puck.new_tensor((-0.005, 0.0, 0.2))
-        grip += puck.new_tensor((-0.005, 0.0, 0.03))
-        aim = puck + puck.new_tensor((-0.005, 0.0, 0.0))
+        above += constant((-0.005, 0.0, 0.2), puck)
+        grip += constant((-0.005, 0.0, 0.03), puck)
+        aim = puck + constant((-0.005, 0.0, 0.0), puck)
         is_off = (hand[:, :2] - aim[:, :2]).norm(dim=1) > 0.02
         is_high = (hand[:, 2] - aim[:, 2]).abs() > 0.04
         desired = choose((is_off, above), (is_high, grip), otherwise=goal)

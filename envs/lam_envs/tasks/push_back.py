@@ -9,6 +9,7 @@ from lam_envs.tasks.grasp import pinching
 from lam_envs.tasks.push import Push
 from lam_envs.tasks.rewards import hamacher_product
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant
 
 _GOAL_RADIUS_M = 0.05
 
@@ -51,9 +52,9 @@ class PushBack(Push):
         hand, block, goal = state[:, :3], state[:, 4:7], state[:, -3:]
         is_off = (hand[:, :2] - block[:, :2]).norm(dim=1) > 0.04
         height = (hand[:, 2] - block[:, 2]).abs()
-        grip = block + block.new_tensor((0.0, 0.0, 0.03))
+        grip = block + constant((0.0, 0.0, 0.03), block)
         desired = choose(
-            (is_off, block + block.new_tensor((0.0, 0.0, 0.3))),
+            (is_off, block + constant((0.0, 0.0, 0.3), block)),
             ((height > 0.055) | (state[:, 3] > 0.6), grip),
             otherwise=at_height(goal, hand[:, 2]),
         )
@@ -62,7 +63,7 @@ class PushBack(Push):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand, block, goal = state[:, :3], state[:, 4:7], state[:, -3:]
-        above = block + block.new_tensor((0.0, 0.0, 0.3))
+        above = block + constant((0.0, 0.0, 0.3), block)
         level = at_height(goal, goal[:, 2] + hand[:, 2])
         is_off = (hand[:, :2] - block[:, :2]).norm(dim=1) > 0.04
         height = (hand[:, 2] - block[:, 2]).abs()

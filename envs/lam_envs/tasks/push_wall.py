@@ -9,6 +9,7 @@ from lam_envs.tasks.grasp import caging
 from lam_envs.tasks.push import Push
 from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant
 
 _RADIUS_M = 0.05
 _MIDPOINT_XY = (-0.05, 0.77)
@@ -35,8 +36,8 @@ class PushWall(Push):
         opening, puck = state[:, 3], state[:, 4:7]
         tcp_to_puck = (puck - worlds.tcp).norm(dim=1)
         puck_to_target = (puck - start.target_pos).norm(dim=1)
-        midpoint = torch.cat((puck.new_tensor(_MIDPOINT_XY).expand(len(puck), 2), puck[:, 2:]), 1)
-        scale = puck.new_tensor((3.0, 1.0, 1.0))
+        midpoint = torch.cat((constant(_MIDPOINT_XY, puck).expand(len(puck), 2), puck[:, 2:]), 1)
+        scale = constant((3.0, 1.0, 1.0), puck)
         beside_wall = nearness(
             ((puck - midpoint) * scale).norm(dim=1),
             _RADIUS_M,
@@ -63,8 +64,8 @@ class PushWall(Push):
         is_at_its_end = ((x > -0.15) & (x < 0.05)) | ((x > 0.15) & (x < 0.35))
         is_beside_wall = is_at_its_end & (y >= 0.695) & (y <= 0.755)
         way = choose(
-            (is_before_wall, hand + hand.new_tensor((-1.0, 0.0, 0.0))),
-            (is_beside_wall, hand + hand.new_tensor((0.0, 1.0, 0.0))),
+            (is_before_wall, hand + constant((-1.0, 0.0, 0.0), hand)),
+            (is_beside_wall, hand + constant((0.0, 1.0, 0.0), hand)),
             otherwise=goal,
         )
         # Push's own expert, which goes by this way to the goal.

@@ -8,6 +8,7 @@ from lam_envs.tasks.base import Outcome, move
 from lam_envs.tasks.puck import PuckTask
 from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant
 
 _HAND_OVER_TCP_M = 0.045
 """Height of the hand over the tool centre point."""
@@ -30,7 +31,7 @@ class Reach(PuckTask):
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         target = worlds.start.target_pos
         distance = (worlds.tcp - target).norm(dim=1)
-        hand_init = torch.tensor(self.hand_init_pos, dtype=target.dtype, device=target.device)
+        hand_init = constant(self.hand_init_pos, target)
         in_place = nearness(distance, 0.05, margin=(hand_init - target).norm(dim=1))
         return Outcome(10 * in_place, distance <= 0.05)
 

@@ -6,6 +6,7 @@ import torch
 
 from lam_envs.tasks.base import choose
 from lam_envs.tasks.reach import Reach
+from lam_envs.tensors import constant
 
 
 class ReachWall(Reach):
@@ -25,6 +26,6 @@ class ReachWall(Reach):
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         (x, y, z), goal = state[:, :3].unbind(1), state[:, -3:]
         is_before_wall = (x >= -0.1) & (x <= 0.3) & (y >= 0.60) & (y <= 0.80) & (z < 0.25)
-        way = choose((is_before_wall, goal + goal.new_tensor((0.0, 0.0, 1.0))), otherwise=goal)
+        way = choose((is_before_wall, goal + constant((0.0, 0.0, 1.0), goal)), otherwise=goal)
         # Reach's own expert, which goes by this way to the goal.
         return super().expert(torch.cat((state[:, :-3], way), 1))

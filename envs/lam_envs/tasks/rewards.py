@@ -11,6 +11,8 @@ from typing import Literal
 
 import torch
 
+from lam_envs.tensors import constant
+
 Sigmoid = Literal["gaussian", "long_tail"]
 Density = Literal["low", "medium", "high"]
 
@@ -38,7 +40,8 @@ def tolerance(
     Returns:
         Values in [0, 1], shape (N,).
     """
-    margin = torch.as_tensor(margin, dtype=x.dtype, device=x.device)
+    if not isinstance(margin, torch.Tensor):
+        margin = x.new_full((), margin)
     inside = (x >= lower) & (x <= upper)
     distance = torch.where(x < lower, lower - x, x - upper) / margin
     if sigmoid == "gaussian":
@@ -85,7 +88,7 @@ def likeness(
         ideal: The one that counts as 1. Its negative does not, as in the original.
         margin: Euclidean distance of the four numbers.
     """
-    distance: torch.Tensor = (quat - quat.new_tensor(ideal)).norm(dim=1)
+    distance: torch.Tensor = (quat - constant(ideal, quat)).norm(dim=1)
     return (1.0 - distance / margin).clamp(0.0)
 
 
@@ -116,7 +119,7 @@ def xz_caging(
 
     The arguments are those of `gripper_caging`.
     """
-    xz = [0, 2]
+    xz = slice(0, 3, 2)
     return nearness(
         (tcp[:, xz] - obj_pos[:, xz]).norm(dim=1),
         xz_thresh,

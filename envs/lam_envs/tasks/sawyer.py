@@ -16,6 +16,7 @@ from lam_envs.errors import UnstableSimulationError
 from lam_envs.scene import name_to_id
 from lam_envs.sim.native import NativeSim
 from lam_envs.sim.protocol import BatchSim
+from lam_envs.tensors import write
 
 if TYPE_CHECKING:
     from lam_envs.tasks.base import Task
@@ -154,29 +155,27 @@ class SawyerWorlds:
 
     def set_body_pos(self, name: str, mask: torch.Tensor, positions: torch.Tensor) -> None:
         """Move a fixed body of the masked worlds; `positions` has shape (N, 3)."""
-        self.sim.model_field("body_pos")[mask, self.body_id(name)] = positions[mask].to(
-            self.sim.dtype
-        )
+        write(self.sim.model_field("body_pos")[:, self.body_id(name)], mask, positions)
 
     def set_joint(self, name: str, mask: torch.Tensor, value: float) -> None:
         """Set a hinge or slide joint of the masked worlds, without refreshing derived fields."""
-        self.joint(name)[mask] = value
+        write(self.joint(name), mask, value)
 
     def stop_joint(self, name: str, mask: torch.Tensor) -> None:
         """Set the velocity of a hinge or slide joint of the masked worlds to zero."""
         joint = self._lookup(self._joint_ids, mujoco.mjtObj.mjOBJ_JOINT, name)
-        self.sim.field("qvel")[mask, int(self.sim.model.jnt_dofadr[joint])] = 0.0
+        write(self.sim.field("qvel")[:, int(self.sim.model.jnt_dofadr[joint])], mask, 0.0)
 
     def set_object_pos(self, mask: torch.Tensor, positions: torch.Tensor) -> None:
         """Put the free object of the masked worlds at rest at `positions`, shape (N, 3)."""
-        self.sim.field("qpos")[mask, 9:12] = positions[mask]
-        self.sim.field("qvel")[mask, 9:15] = 0.0
+        write(self.sim.field("qpos")[:, 9:12], mask, positions)
+        write(self.sim.field("qvel")[:, 9:15], mask, 0.0)
         self.sim.forward(mask)
 
     def set_object_joint(self, mask: torch.Tensor, value: float) -> None:
         """Put the object's hinge or slide, the first joint after the arm's, at rest at `value`."""
-        self.sim.field("qpos")[mask, 9] = value
-        self.sim.field("qvel")[mask, 9] = 0.0
+        write(self.sim.field("qpos")[:, 9], mask, value)
+        write(self.sim.field("qvel")[:, 9], mask, 0.0)
         self.sim.forward(mask)
 
     def command(self, actions: torch.Tensor) -> None:
@@ -190,7 +189,9 @@ class SawyerWorlds:
         target = mocap_pos + displacement.to(mocap_pos.dtype)
         mocap_pos.copy_(target.clamp(self._mocap_low, self._mocap_high))
         self.sim.field("mocap_quat")[:, self._mocap_id] = self._mocap_quat
-        self._set_fingers(slice(None), actions[:, 3])
+        ctrl = self.sim.field("ctrl")
+        ctrl[:, 0] = actions[:, 3]
+        ctrl[:, 1] = -actions[:, 3]
 
     # Episodes ----------------------------------------------------------------------------------
 
@@ -206,10 +207,10 @@ class SawyerWorlds:
         """
         self.task.place_bodies(self, mask, vectors)
         self._settle(mask)
-        self.start.init_tcp[mask] = self.tcp[mask]
+        write(self.start.init_tcp, mask, self.tcp)
         self.task.place_objects(self, mask, vectors)
         frame = self._frame()
-        self._previous_frame[mask] = frame[mask]
+        write(self._previous_frame, mask, frame)
         state = torch.cat((frame, self._previous_frame, self.start.target_pos), 1)
         # The original leaves derived fields stale here; cameras must see where things are.
         self.sim.forward(mask)
@@ -233,7 +234,7 @@ class SawyerWorlds:
         self.sim.reset(mask)
         self.sim.forward(mask)
         frame = self._frame()
-        self._previous_frame[mask] = frame[mask]
+        write(self._previous_frame, mask, frame)
         return torch.cat((frame, self._previous_frame, self.start.target_pos), 1)
 
     # Parts -------------------------------------------------------------------------------------
@@ -269,15 +270,11 @@ class SawyerWorlds:
 
     def _hold_still(self, mask: torch.Tensor, num_substeps: int) -> None:
         """Hold the hand at its start with open fingers for a number of physics steps."""
-        self.sim.field("mocap_pos")[mask, self._mocap_id] = self._hand_init_pos
-        self.sim.field("mocap_quat")[mask, self._mocap_id] = self._mocap_quat
-        self._set_fingers(mask, torch.tensor(-1.0))
+        write(self.sim.field("mocap_pos")[:, self._mocap_id], mask, self._hand_init_pos)
+        write(self.sim.field("mocap_quat")[:, self._mocap_id], mask, self._mocap_quat)
+        for finger, effort in enumerate((-1.0, 1.0)):
+            write(self.sim.field("ctrl")[:, finger], mask, effort)
         self.sim.step(mask, num_substeps=num_substeps, refresh=False)
-
-    def _set_fingers(self, rows: torch.Tensor | slice, effort: torch.Tensor) -> None:
-        ctrl = self.sim.field("ctrl")
-        ctrl[rows, 0] = effort.to(ctrl)
-        ctrl[rows, 1] = -effort.to(ctrl)
 
     def _frame(self) -> torch.Tensor:
         """Return hand, gripper opening and padded object poses, shape (N, 18)."""

@@ -9,6 +9,7 @@ from lam_envs.tasks.grasp import caging, is_lifted
 from lam_envs.tasks.puck import PuckTask
 from lam_envs.tasks.rewards import hamacher_product
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant, write
 
 _RADIUS_M = 0.05
 _GOAL_IN_SHELF = (0.0, 0.0, 0.3)
@@ -34,15 +35,15 @@ class ShelfPlace(PuckTask):
     goal_is_seen = True  # It is the middle of the shelf's board.
 
     def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
-        shelf = vectors[:, 3:] - vectors.new_tensor(_GOAL_IN_SHELF)
+        shelf = vectors[:, 3:] - constant(_GOAL_IN_SHELF, vectors)
         worlds.set_body_pos("shelf", mask, shelf)
 
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        height = worlds.body_pos("obj")[mask, 2]
-        worlds.start.target_pos[mask] = vectors[mask, 3:]
-        worlds.start.obj_init_pos[mask] = at_height(vectors[mask, :3], height)
+        height = worlds.body_pos("obj")[:, 2]
+        write(worlds.start.target_pos, mask, vectors[:, 3:])
+        write(worlds.start.obj_init_pos, mask, at_height(vectors[:, :3], height))
         worlds.set_object_pos(mask, worlds.start.obj_init_pos)
 
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
@@ -67,17 +68,17 @@ class ShelfPlace(PuckTask):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand, block, shelf_x = state[:, :3], state[:, 4:7], state[:, -3]
-        grip = block + block.new_tensor((-0.005, 0.0, 0.015))
+        grip = block + constant((-0.005, 0.0, 0.015), block)
         before = torch.stack((shelf_x, hand[:, 1], torch.full_like(shelf_x, 0.3)), 1)
         desired = choose(
             (
                 (hand[:, :2] - grip[:, :2]).norm(dim=1) > 0.04,
-                grip + grip.new_tensor((0.0, 0.0, 0.3)),
+                grip + constant((0.0, 0.0, 0.3), grip),
             ),
             ((hand[:, 2] - grip[:, 2]).abs() > 0.04, grip),
             ((hand[:, 0] - shelf_x).abs() > 0.02, before),
-            (hand[:, 2] < 0.30, hand + hand.new_tensor((0.0, 0.0, 0.30))),
-            otherwise=hand + hand.new_tensor((0.0, 0.05, 0.0)),
+            (hand[:, 2] < 0.30, hand + constant((0.0, 0.0, 0.30), hand)),
+            otherwise=hand + constant((0.0, 0.05, 0.0), hand),
         )
         is_far = ((hand[:, :2] - block[:, :2]).norm(dim=1) > 0.04) | (
             (hand[:, 2] - block[:, 2]).abs() > 0.15

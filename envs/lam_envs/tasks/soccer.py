@@ -10,6 +10,7 @@ from lam_envs.tasks.puck import PuckTask
 from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.rotations import quat_wxyz_to_xyzw
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant, write
 
 _RADIUS_M = 0.07
 _BALL_HEIGHT_M = 0.03
@@ -38,8 +39,8 @@ class Soccer(PuckTask):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        worlds.start.target_pos[mask] = vectors[mask, 3:]
-        worlds.start.obj_init_pos[mask] = at_height(vectors[mask, :3], _BALL_HEIGHT_M)
+        write(worlds.start.target_pos, mask, vectors[:, 3:])
+        write(worlds.start.obj_init_pos, mask, at_height(vectors[:, :3], _BALL_HEIGHT_M))
         worlds.set_object_pos(mask, worlds.start.obj_init_pos)
 
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
@@ -48,7 +49,7 @@ class Soccer(PuckTask):
 
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         ball, target = state[:, 4:7], worlds.start.target_pos
-        scale = ball.new_tensor((3.0, 1.0, 1.0))
+        scale = constant((3.0, 1.0, 1.0), ball)
         scaled_distance = ((ball - target) * scale).norm(dim=1)
         # The margin counts from the ball, not from the goal, as in the original.
         margin = ((ball - worlds.start.obj_init_pos) * scale).norm(dim=1)
@@ -65,15 +66,15 @@ class Soccer(PuckTask):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand, goal = state[:, :3], state[:, -3:]
-        ball = state[:, 4:7] + state.new_tensor((0.0, 0.0, 0.03))
+        ball = state[:, 4:7] + constant((0.0, 0.0, 0.03), state)
         aside = ball[:, 0] - goal[:, 0]
         behind = choose(
-            (aside < -0.05, ball + ball.new_tensor((-0.03, 0.0, 0.0))),
-            (aside > 0.05, ball + ball.new_tensor((0.03, 0.0, 0.0))),
-            otherwise=ball + ball.new_tensor((0.0, -0.03, 0.0)),
+            (aside < -0.05, ball + constant((-0.03, 0.0, 0.0), ball)),
+            (aside > 0.05, ball + constant((0.03, 0.0, 0.0), ball)),
+            otherwise=ball + constant((0.0, -0.03, 0.0), ball),
         )
         is_over_ball = (hand[:, :2] - ball[:, :2]).norm(dim=1) < 0.02
-        behind[:, 2] = state.new_tensor((0.03, 0.1))[is_over_ball.long()]
+        behind[:, 2] = constant((0.03, 0.1), state)[is_over_ball.long()]
         is_off = (hand - behind).norm(dim=1) > 0.01
         desired = choose((is_off, behind), otherwise=ball)
         return torch.cat((move(hand, desired, 25.0), torch.ones_like(state[:, :1])), 1)

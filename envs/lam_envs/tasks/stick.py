@@ -9,6 +9,7 @@ import torch
 from lam_envs.tasks.base import Task, Vector3, choose, move
 from lam_envs.tasks.rotations import matrix_to_quat_xyzw
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant
 
 STICK_HEIGHT_M = 0.02
 
@@ -47,21 +48,21 @@ class StickTask(Task):
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
         quat = matrix_to_quat_xyzw(worlds.geom_matrix("objGeom"))
         handle = worlds.site_pos("insertion")
-        handle = handle + handle.new_tensor((0.0, self.handle_shift_y_m, 0.0))
+        handle = handle + constant((0.0, self.handle_shift_y_m, 0.0), handle)
         zeros = handle.new_zeros(len(handle), 4)
         return torch.cat((worlds.body_pos("stick"), quat, handle, zeros), 1)
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand = state[:, :3]
-        grip = state[:, 4:7] + state.new_tensor(self.grip_in_stick)
-        aim = state[:, 11:14] + state.new_tensor(self.aim_in_handle)
-        goal = state[:, -3:] + state.new_tensor(self.end_in_goal)
+        grip = state[:, 4:7] + constant(self.grip_in_stick, state)
+        aim = state[:, 11:14] + constant(self.aim_in_handle, state)
+        goal = state[:, -3:] + constant(self.end_in_goal, state)
         to_aim = (grip - aim).abs()
         offset = (hand[:, :2] - grip[:, :2]).norm(dim=1)
         height = (hand[:, 2] - grip[:, 2]).abs()
         desired = choose(
             (to_aim[:, 0] <= 0.04, goal),
-            (offset > 0.02, grip + grip.new_tensor((0.0, 0.0, 0.1))),
+            (offset > 0.02, grip + constant((0.0, 0.0, 0.1), grip)),
             (height > 0.02, grip),
             (to_aim[:, 1] > 0.02, torch.stack((grip[:, 0], aim[:, 1], grip[:, 2]), 1)),
             (to_aim[:, 2] > 0.02, torch.cat((grip[:, :1], aim[:, 1:]), 1)),

@@ -9,6 +9,7 @@ from lam_envs.tasks.grasp import caging
 from lam_envs.tasks.rewards import hamacher_product, nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
 from lam_envs.tasks.stick import STICK_HEIGHT_M, StickTask
+from lam_envs.tensors import constant, write
 
 _RADIUS_M = 0.05
 
@@ -38,17 +39,17 @@ class StickPull(StickTask):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        worlds.start.target_pos[mask] = at_height(vectors[mask, 3:], STICK_HEIGHT_M)
-        worlds.start.second_init_pos[mask] = at_height(vectors[mask, :3], STICK_HEIGHT_M)
-        worlds.start.obj_init_pos[mask] = worlds.body_pos("object")[mask]
+        write(worlds.start.target_pos, mask, at_height(vectors[:, 3:], STICK_HEIGHT_M))
+        write(worlds.start.second_init_pos, mask, at_height(vectors[:, :3], STICK_HEIGHT_M))
+        write(worlds.start.obj_init_pos, mask, worlds.body_pos("object"))
         self.place_stick_and_thermos(worlds, mask, worlds.start.second_init_pos)
 
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         start, target = worlds.start, worlds.start.target_pos
         opening, stick, handle = state[:, 3], state[:, 4:7], state[:, 11:14]
         stick_init, thermos_init = start.second_init_pos, start.obj_init_pos
-        in_thermos = handle.new_tensor((0.05, 0.0, 0.0))
-        scale = handle.new_tensor((1.0, 1.0, 2.0))
+        in_thermos = constant((0.05, 0.0, 0.0), handle)
+        scale = constant((1.0, 1.0, 2.0), handle)
         stick_at_thermos = _near(
             (stick - (handle + in_thermos)) * scale,
             (stick_init - (thermos_init + in_thermos)) * scale,

@@ -11,6 +11,7 @@ from lam_envs.tasks.grasp import caging
 from lam_envs.tasks.rewards import nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
 from lam_envs.tasks.stick import STICK_HEIGHT_M, StickTask
+from lam_envs.tensors import constant, write
 
 _RADIUS_M = 0.12
 
@@ -42,16 +43,16 @@ class StickPush(StickTask):
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
         start = worlds.start
-        start.obj_init_pos[mask] = at_height(vectors[mask, :3], STICK_HEIGHT_M)
-        handle_height = worlds.site_pos("insertion")[mask, 2]
-        start.target_pos[mask] = at_height(vectors[mask, 3:], handle_height)
+        write(start.obj_init_pos, mask, at_height(vectors[:, :3], STICK_HEIGHT_M))
+        handle_height = worlds.site_pos("insertion")[:, 2]
+        write(start.target_pos, mask, at_height(vectors[:, 3:], handle_height))
         self.place_stick_and_thermos(worlds, mask, start.obj_init_pos)
-        start.second_init_pos[mask] = worlds.body_pos("object")[mask]
+        write(start.second_init_pos, mask, worlds.body_pos("object"))
 
     def evaluate(self, worlds: SawyerWorlds, state: torch.Tensor, actions: torch.Tensor) -> Outcome:
         start, target = worlds.start, worlds.start.target_pos
         opening, stick, thermos = state[:, 3], state[:, 4:7], state[:, 11:14]
-        grip = stick + stick.new_tensor((0.015, 0.0, 0.0))
+        grip = stick + constant((0.015, 0.0, 0.0), stick)
         stick_in_place = _near(grip - target, start.obj_init_pos - target)
         thermos_in_place = _near(thermos - target, start.second_init_pos - target)
         grasped = caging(

@@ -7,6 +7,7 @@ import torch
 from lam_envs.tasks.base import Outcome, at_height, choose, move
 from lam_envs.tasks.sawyer import SawyerWorlds
 from lam_envs.tasks.sweeping import SweepingTask
+from lam_envs.tensors import constant, write
 
 _CUBE_HEIGHT_M = 0.02
 _GOAL_X_M = 0.5
@@ -34,10 +35,10 @@ class Sweep(SweepingTask):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        goal = at_height(vectors[mask], _GOAL_HEIGHT_M)
+        goal = at_height(vectors, _GOAL_HEIGHT_M)
         goal[:, 0] = _GOAL_X_M
-        worlds.start.obj_init_pos[mask] = at_height(vectors[mask], _CUBE_HEIGHT_M)
-        worlds.start.target_pos[mask] = goal
+        write(worlds.start.obj_init_pos, mask, at_height(vectors, _CUBE_HEIGHT_M))
+        write(worlds.start.target_pos, mask, goal)
         worlds.set_object_pos(mask, worlds.start.obj_init_pos)
 
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
@@ -48,13 +49,13 @@ class Sweep(SweepingTask):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand, cube = state[:, :3], state[:, 4:7]
-        grip = cube + cube.new_tensor((0.0, 0.0, 0.015))
-        beyond = state[:, -3:] + cube.new_tensor((0.0, 0.0, 0.1))
+        grip = cube + constant((0.0, 0.0, 0.015), cube)
+        beyond = state[:, -3:] + constant((0.0, 0.0, 0.1), cube)
         is_off = (hand[:, :2] - cube[:, :2]).norm(dim=1) > 0.04
         is_high = (hand[:, 2] - grip[:, 2]).abs() > 0.04
         is_before = hand[:, 0] < 0.2
         desired = choose(
-            (is_before & is_off, grip + cube.new_tensor((0.0, 0.0, 0.3))),
+            (is_before & is_off, grip + constant((0.0, 0.0, 0.3), cube)),
             (is_before & is_high, grip),
             otherwise=beyond,
         )

@@ -10,6 +10,7 @@ from lam_envs.tasks.base import Outcome, at_height, choose, move
 from lam_envs.tasks.rotations import matrix_to_quat_xyzw
 from lam_envs.tasks.sawyer import SawyerWorlds
 from lam_envs.tasks.sweeping import SweepingTask
+from lam_envs.tensors import constant, write
 
 _HOLE = (0.0, 0.84, 0.02)
 _MIN_DISTANCE_M = 0.15
@@ -39,9 +40,9 @@ class SweepInto(SweepingTask):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        height = worlds.body_pos("obj")[mask, 2]
-        worlds.start.obj_init_pos[mask] = at_height(vectors[mask, :3], height)
-        worlds.start.target_pos[mask] = vectors.new_tensor(_HOLE)
+        height = worlds.body_pos("obj")[:, 2]
+        write(worlds.start.obj_init_pos, mask, at_height(vectors[:, :3], height))
+        write(worlds.start.target_pos, mask, constant(_HOLE, vectors))
         worlds.set_object_pos(mask, worlds.start.obj_init_pos)
 
     def object_poses(self, worlds: SawyerWorlds) -> torch.Tensor:
@@ -54,11 +55,11 @@ class SweepInto(SweepingTask):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand, cube, goal = state[:, :3], state[:, 4:7], state[:, -3:]
-        grip = cube + cube.new_tensor((-0.005, 0.0, 0.01))
+        grip = cube + constant((-0.005, 0.0, 0.01), cube)
         desired = choose(
             (
                 (hand[:, :2] - grip[:, :2]).norm(dim=1) > 0.04,
-                grip + cube.new_tensor((0.0, 0.0, 0.3)),
+                grip + constant((0.0, 0.0, 0.3), cube),
             ),
             ((hand[:, 2] - grip[:, 2]).abs() > 0.04, grip),
             otherwise=goal,

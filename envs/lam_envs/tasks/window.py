@@ -9,6 +9,7 @@ import torch
 from lam_envs.tasks.base import Outcome, Task, as_float32, choose, move
 from lam_envs.tasks.rewards import Sigmoid, hamacher_product, nearness
 from lam_envs.tasks.sawyer import SawyerWorlds
+from lam_envs.tensors import constant
 
 OPENING_M = 0.2
 """How far the window slides."""
@@ -58,9 +59,9 @@ class WindowTask(Task):
 
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         hand = state[:, :3]
-        handle = state[:, 4:7] + state.new_tensor((-0.03 * self.direction, -0.03, -0.08))
-        above = handle + state.new_tensor((0.0, 0.0, self.rise_m))
-        beyond = handle + state.new_tensor((0.1 * self.direction, 0.0, 0.0))
+        handle = state[:, 4:7] + constant((-0.03 * self.direction, -0.03, -0.08), state)
+        above = handle + constant((0.0, 0.0, self.rise_m), state)
+        beyond = handle + constant((0.1 * self.direction, 0.0, 0.0), state)
         is_off = (hand[:, :2] - handle[:, :2]).norm(dim=1) > 0.04
         is_high = (hand[:, 2] - handle[:, 2]).abs() > 0.02
         desired = choose((is_off, above), (is_high, handle), otherwise=beyond)

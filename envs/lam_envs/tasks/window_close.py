@@ -6,6 +6,7 @@ import torch
 
 from lam_envs.tasks.sawyer import SawyerWorlds
 from lam_envs.tasks.window import OPENING_M, WindowTask
+from lam_envs.tensors import constant, write
 
 
 class WindowClose(WindowTask):
@@ -26,10 +27,10 @@ class WindowClose(WindowTask):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        worlds.start.target_pos[mask] = vectors[mask]
+        write(worlds.start.target_pos, mask, vectors)
         # The handle's start is where the still shut window has it, moved by the opening.
-        handle = worlds.site_pos(self.handle_site)[mask]
-        handle = handle + handle.new_tensor((OPENING_M, 0.0, 0.0))
-        worlds.start.obj_init_pos[mask] = handle
-        worlds.start.second_init_pos[mask] = handle
+        handle = worlds.site_pos(self.handle_site)
+        handle = handle + constant((OPENING_M, 0.0, 0.0), handle)
+        write(worlds.start.obj_init_pos, mask, handle)
+        write(worlds.start.second_init_pos, mask, handle)
         worlds.set_joint("window_slide", mask, OPENING_M)

@@ -6,6 +6,7 @@ import torch
 
 from lam_envs.tasks.sawyer import SawyerWorlds
 from lam_envs.tasks.window import OPENING_M, WindowTask
+from lam_envs.tensors import constant, write
 
 
 class WindowOpen(WindowTask):
@@ -26,7 +27,7 @@ class WindowOpen(WindowTask):
     def place_objects(
         self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor
     ) -> None:
-        worlds.start.obj_init_pos[mask] = vectors[mask]
-        worlds.start.target_pos[mask] = vectors[mask] + vectors.new_tensor((OPENING_M, 0.0, 0.0))
-        worlds.start.second_init_pos[mask] = worlds.site_pos(self.handle_site)[mask]
+        write(worlds.start.obj_init_pos, mask, vectors)
+        write(worlds.start.target_pos, mask, vectors + constant((OPENING_M, 0.0, 0.0), vectors))
+        write(worlds.start.second_init_pos, mask, worlds.site_pos(self.handle_site))
         worlds.set_joint("window_slide", mask, 0.0)
