@@ -114,7 +114,7 @@ def collect_episodes(
             drawn, weight[world] = _episode_noise(task, seed, episode, horizon, config)
             noise[world] = drawn.to(env.device)
         chosen = [seeds[episode] for _, episode in sorted(episode_of.items())]
-        env.reset(mask.to(env.device), seeds=chosen)
+        env.reset(mask, seeds=chosen)
         step_of[mask.to(env.device)] = 0
         recording.begin(list(episode_of))
         running.update(episode_of)
