@@ -29,9 +29,8 @@ class RunningAverage:
     def update(self, step: int) -> None:
         """Take in the weights after gradient step `step`, from 1."""
         decay = min(self._decay, (1 + step) / (10 + step))
-        average = [self.weights[name] for name in self._trained]
         update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-        update(average, list(self._trained.values()), step)
+        update(list(self.weights.values()), list(self._trained.values()), step)
 
     @torch.no_grad()
     def load(self, weights: Mapping[str, torch.Tensor]) -> None:

@@ -64,8 +64,7 @@ class PhysicsDraw:
         self.table_height.index_copy_(0, rows, height)
         robot_z = sim.model_field("body_pos")[:, self._robot, 2]
         robot_z.index_copy_(0, rows, float(sim.model.body_pos[self._robot, 2]) - height)
-        one = torch.ones_like(mass)
-        body_mass = torch.where(self._is_object, mass[:, None], one[:, None])  # (n, nbody)
+        body_mass = torch.where(self._is_object, mass[:, None], 1.0)  # (n, nbody)
         for name, factor in (
             ("geom_friction", friction[:, None, None]),
             ("body_mass", body_mass),
