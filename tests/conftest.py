@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import NoReturn
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 
 import pytest
 
@@ -40,28 +40,11 @@ def threads() -> None:
     torch.set_num_threads(1 if IS_WORKER else 2)
 
 
-WAITING = (
-    *("__bool__", "__int__", "__float__", "__index__", "item", "tolist", "nonzero"),
-    *("numpy", "cpu", "masked_select"),
-)
-"""What of a tensor waits for its device."""
-
-
 @pytest.fixture
 def waiting_refused(
     monkeypatch: pytest.MonkeyPatch,
-) -> Callable[[], AbstractContextManager[None]]:
-    """A context in which it fails what would wait for a GPU, though the tensors are on the CPU."""
-    import torch
+) -> Callable[..., AbstractContextManager[object]]:
+    """A context in which it fails what would wait for a GPU, given tensors that are on the host."""
+    from waiting import refused  # Not above: it loads torch.
 
-    def refuse(*args: object, **kwargs: object) -> NoReturn:
-        raise AssertionError("this waits for the device")
-
-    @contextmanager
-    def refused() -> Iterator[None]:
-        with monkeypatch.context() as patch:
-            for name in WAITING:
-                patch.setattr(torch.Tensor, name, refuse)
-            yield
-
-    return refused
+    return partial(refused, monkeypatch)

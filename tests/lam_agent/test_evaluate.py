@@ -17,7 +17,7 @@ from lam_envs.batched import BatchedEnv, StepResult
 from lam_envs.tasks.registry import make_task
 
 MakePolicy = Callable[..., VisualActionPolicy]
-Refused = Callable[[], AbstractContextManager[None]]
+Refused = Callable[..., AbstractContextManager[object]]
 
 FORWARD = (0.0, 1.0, 0.0, -1.0)
 """Hand straight away from the robot: it passes some of reach's goals and stops behind them."""

@@ -1,9 +1,9 @@
-"""Contexts in which it fails what would wait for a GPU, though all tensors are on the CPU."""
+"""A context in which it fails what would wait for a GPU, though all tensors are on the CPU."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -81,26 +81,19 @@ class Refusal(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-@pytest.fixture
-def waiting_refused(
-    monkeypatch: pytest.MonkeyPatch,
-) -> Callable[..., AbstractContextManager[Refusal]]:
-    """A context, given the tensors that are on the host; the native engine is let through."""
-
-    @contextmanager
-    def refused(*on_host: torch.Tensor) -> Iterator[Refusal]:
-        refusal = Refusal(*on_host)
-        with monkeypatch.context() as patch, refusal:
-            for name in METHODS:
-                patch.setattr(torch.Tensor, name, refusal.guarded(getattr(torch.Tensor, name)))
-            for name in ("__getitem__", "__setitem__"):
-                original = getattr(torch.Tensor, name)
-                patch.setattr(torch.Tensor, name, refusal.guarded_index(original))
-            for name in ("tensor", "as_tensor"):
-                patch.setattr(torch, name, refusal.guarded(getattr(torch, name)))
-            for name in ("step", "forward", "reset", "set_state", "broken", "mend"):
-                patch.setattr(NativeSim, name, refusal.lifting(getattr(NativeSim, name)))
-            patch.setattr(starts, "read", refusal.read)
-            yield refusal
-
-    return refused
+@contextmanager
+def refused(monkeypatch: pytest.MonkeyPatch, *on_host: torch.Tensor) -> Iterator[Refusal]:
+    """Refuse what waits, but for tensors that are on the host; the native engine is let through."""
+    refusal = Refusal(*on_host)
+    with monkeypatch.context() as patch, refusal:
+        for name in METHODS:
+            patch.setattr(torch.Tensor, name, refusal.guarded(getattr(torch.Tensor, name)))
+        for name in ("__getitem__", "__setitem__"):
+            original = getattr(torch.Tensor, name)
+            patch.setattr(torch.Tensor, name, refusal.guarded_index(original))
+        for name in ("tensor", "as_tensor"):
+            patch.setattr(torch, name, refusal.guarded(getattr(torch, name)))
+        for name in ("step", "forward", "reset", "set_state", "broken", "mend"):
+            patch.setattr(NativeSim, name, refusal.lifting(getattr(NativeSim, name)))
+        patch.setattr(starts, "read", refusal.read)
+        yield refusal
