@@ -342,20 +342,14 @@ class BatchedEnv:
         self._state = torch.where(mask[:, None], self.worlds.reset(mask, self._vectors), before)
         for noted in (self._steps, self._needs_reset, self._is_dropped):
             noted.masked_fill_(mask, 0)
-        if self.defers_checks:
-            self._drop_at_once(before)
-        else:
-            self._drop_unstable()
+        self._leave_out_broken(before)
 
     def _advance(self, actions: torch.Tensor) -> StepResult:
         """Advance all worlds by one control step with actions in [-1, 1]."""
         before = self._state
         self._state = self.worlds.step(actions)
         self._steps += 1
-        if self.defers_checks:
-            self._drop_at_once(before)
-        else:
-            self._drop_unstable()
+        self._leave_out_broken(before)
         outcome = self.task.evaluate(self.worlds, self._state, actions)
         dropped = self._is_dropped
         return StepResult(
@@ -443,6 +437,13 @@ class BatchedEnv:
         if marker is None or self.task.shows_goal:
             return None
         return marker.is_shown, marker.positions(self._steps, self._state[:, :3])
+
+    def _leave_out_broken(self, before: torch.Tensor) -> None:
+        """Leave the episodes of broken worlds out, in the state before where nothing may wait."""
+        if self.defers_checks:
+            self._drop_at_once(before)
+        else:
+            self._drop_unstable()
 
     def _drop_at_once(self, before: torch.Tensor) -> None:
         """Leave the episodes of broken worlds out, in the state before, and wait for nothing."""
