@@ -11,11 +11,11 @@ import torch
 
 from lam_agent.config import CollectConfig
 from lam_agent.episodes import EpisodeSet
-from lam_agent.recording import RecordedEpisode, Recording, join
+from lam_agent.recording import Recording, join
 from lam_agent.seeding import child_seed, start_seeds
+from lam_agent.tries import Tries
 from lam_agent.types import Progress, Teacher, no_progress
 from lam_envs.batched import ACTION_SIZE, BatchedEnv
-from lam_envs.errors import UnstableSimulationError
 from lam_envs.instability import OnUnstable
 from lam_envs.randomisation.ranges import Randomisation
 from lam_envs.sim.making import Engine
@@ -67,7 +67,8 @@ def collect_episodes(
     Args:
         task: Name of the task.
         teacher: Who demonstrates.
-        episodes: Number of episodes.
+        episodes: Number of episodes: of those in which the teacher succeeds, unless `config` keeps
+            failures.
         seed: Seed of the run; the result does not depend on `config.batch` or `threads`.
         config: Noise and length.
         image_size: Height and width of the images, pixels.
@@ -84,6 +85,7 @@ def collect_episodes(
 
     Raises:
         UnstableSimulationError: An episode broke, or with `drop` all of them.
+        EpisodeError: The teacher succeeds too seldom.
     """
     num_worlds = min(config.batch, episodes)
     env = BatchedEnv(
@@ -97,17 +99,22 @@ def collect_episodes(
         engine=engine,
         device=device,
     )
-    seeds = start_seeds(task, "demonstration", episodes, seed=seed)
+    tries = Tries(task, episodes, keeps_failures=config.keep_failures)
+    seeds = start_seeds(task, "demonstration", tries.most, seed=seed)
     rows = torch.arange(num_worlds, device=env.device)
     noise = torch.zeros(num_worlds, horizon, ACTION_SIZE, device=env.device)
     weight = torch.ones(num_worlds, 1, device=env.device)
     step_of = torch.zeros_like(rows)
     recording = Recording(env, config.look_every)
     running: dict[int, int] = {}  # World -> its episode.
-    finished: dict[int, RecordedEpisode] = {}  # By episode.
+    done_share = 0.0
 
-    def begin(episode_of: dict[int, int]) -> None:
-        """Begin episodes in some worlds, or one in each at first."""
+    def begin() -> None:
+        """Begin episodes in idle worlds, as far as more are needed."""
+        idle = [world for world in range(num_worlds) if world not in running]
+        episode_of = dict(zip(idle, tries.begin(len(idle)), strict=False))
+        if not episode_of:
+            return
         mask = torch.zeros(num_worlds, dtype=torch.bool)
         for world, episode in sorted(episode_of.items()):
             mask[world] = True
@@ -119,13 +126,14 @@ def collect_episodes(
         recording.begin(list(episode_of))
         running.update(episode_of)
 
-    begin({world: world for world in range(num_worlds)})
-    while running:
+    begin()
+    while running and not tries.are_enough:
         lengths = {world: recording.steps(world) for world in running}
         if any(length % config.look_every == 0 for length in lengths.values()):
             recording.look()
-            share = sum(lengths.values()) / horizon
-            progress(min(1.0, (len(finished) + share) / episodes), f"collecting {task}")
+            expected = tries.num_counted + sum(lengths.values()) / horizon
+            done_share = max(done_share, min(1.0, expected / episodes))  # Failures take it back.
+            progress(done_share, f"collecting {task}")
         actions = teacher(env).to(env.device).clone()
         result = env.step(weight * actions + noise[rows, step_of.clamp(max=horizon - 1)])
         step_of += 1
@@ -141,16 +149,12 @@ def collect_episodes(
         ends = recording.ends(horizon, config.steps_after_success)
         done = [world for world in may_end if recording.steps(world) >= ends[world]]
         for world in done:
-            finished[running.pop(world)] = recording.end(world)
-        waiting = range(len(finished) + len(running), episodes)
-        if following := dict(zip(done, waiting, strict=False)):
-            begin(following)
+            tries.end(running.pop(world), recording.end(world))
+        if done:
+            begin()
     env.check()
     progress(1.0, f"collected {task}")
-    stable = [finished[i] for i in range(episodes) if not finished[i].is_unstable]
-    if not stable:
-        raise UnstableSimulationError(
-            f"all {episodes} demonstrations of {task} became unstable; mend its scene or its "
-            "expert."
-        )
-    return join(env, stable, config.look_every, episodes - len(stable))
+    demonstrations, num_unstable, num_failed = tries.result()
+    return join(
+        env, demonstrations, config.look_every, num_unstable=num_unstable, num_failed=num_failed
+    )

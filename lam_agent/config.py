@@ -129,6 +129,10 @@ class CollectConfig:
     play_fraction: float = 0.0
     """Share of the episodes that move smoothly at random; labels stay the teacher's."""
 
+    keep_failures: bool = False
+    """Whether episodes in which the teacher fails count, too; if not, other starts take their
+    place."""
+
     steps_after_success: int = 100
     """Control steps that are kept after the first success: what a policy sees close to the goal."""
 

@@ -37,7 +37,7 @@ def _source_digest() -> str:
     """Return a digest of the source files that shape demonstrations: environments and collector."""
     root = Path(lam_envs.__file__).parent
     here = Path(__file__)
-    collector = [here.with_name(name) for name in ("collect.py", "recording.py")]
+    collector = [here.with_name(name) for name in ("collect.py", "recording.py", "tries.py")]
     files = [*sorted(root.rglob("*.py")), *collector]
     digest = hashlib.sha256()
     for file in files:
@@ -92,6 +92,13 @@ def demonstration_file(task: str, config: RunConfig) -> Path:
     """Return where the cache keeps a task's demonstrations."""
     folder = config.collect.cache_dir or default_cache_dir()
     return folder / f"{task}_{content_key(task, config)}.safetensors"
+
+
+def success_words(episodes: EpisodeSet) -> str:
+    """Return how often the teacher succeeded: of all tries where failures were left out."""
+    if episodes.num_failed:
+        return f"{episodes.num_episodes} of {episodes.num_episodes + episodes.num_failed} succeed"
+    return f"{float(episodes.is_success.float().mean()):.0%} succeed"
 
 
 def unstable_words(task: str, episodes: EpisodeSet) -> str:

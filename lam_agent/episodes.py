@@ -37,6 +37,7 @@ class EpisodeSet:
         control_dt: Seconds between two actions.
         has_tracked: Whether `tracked` was measured; if not, it is zeros.
         num_unstable: Episodes that were left out because their physics broke.
+        num_failed: Episodes that were left out because the teacher failed.
     """
 
     task: str
@@ -51,6 +52,7 @@ class EpisodeSet:
     control_dt: float
     has_tracked: bool = True
     num_unstable: int = 0
+    num_failed: int = 0
 
     def __post_init__(self) -> None:
         frames, steps = len(self.look_step), len(self.actions)
@@ -143,6 +145,7 @@ class EpisodeSet:
             "control_dt": self.control_dt,
             "has_tracked": self.has_tracked,
             "num_unstable": self.num_unstable,
+            "num_failed": self.num_failed,
             **(extra or {}),
         }
         tensors = {name: tensor.contiguous() for name, tensor in self._tensors().items()}
@@ -176,6 +179,7 @@ class EpisodeSet:
                 control_dt=header["control_dt"],
                 has_tracked=header.get("has_tracked", True),
                 num_unstable=header.get("num_unstable", 0),
+                num_failed=header.get("num_failed", 0),
                 **tensors,
             )
         except (KeyError, TypeError) as error:

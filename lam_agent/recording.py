@@ -48,7 +48,7 @@ class Recording:
         self._env = env
         self._look_every = look_every
         self._step = 0
-        self._begun = [0] * env.num_envs
+        self._begun: dict[int, int] = {}  # World -> the first step of the episode that it runs.
         self._looks: dict[int, tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]] = {}
         self._actions: dict[int, torch.Tensor] = {}
         self._success_step = torch.full((env.num_envs,), -1, device=env.device)
@@ -60,7 +60,7 @@ class Recording:
             self._begun[world] = self._step
         self._success_step[list(worlds)] = -1
         self._is_unstable[list(worlds)] = False
-        oldest = min(self._begun)
+        oldest = min(self._begun.values())
         for kept in (self._looks, self._actions):
             for step in [step for step in kept if step < oldest]:
                 del kept[step]
@@ -90,21 +90,19 @@ class Recording:
         self._success_step = torch.where(is_first, self._step, self._success_step)
         self._is_unstable |= is_unstable
 
-    def ends(self, horizon: int, steps_after_success: int) -> list[int]:
+    def ends(self, horizon: int, steps_after_success: int) -> dict[int, int]:
         """Return after how many steps each world's episode ends; this waits for the device."""
-        ends = []
-        first = self._success_step.tolist()
-        for world, is_unstable in enumerate(self._is_unstable.tolist()):
-            end = 0 if is_unstable else horizon
+        ends = {}
+        first, is_unstable = self._success_step.tolist(), self._is_unstable.tolist()
+        for world, begun in self._begun.items():
+            ends[world] = 0 if is_unstable[world] else horizon
             if first[world] >= 0:
-                end = min(end, first[world] - self._begun[world] + steps_after_success)
-            ends.append(end)
+                ends[world] = min(ends[world], first[world] - begun + steps_after_success)
         return ends
 
     def end(self, world: int) -> RecordedEpisode:
         """End the episode of a world with the last step, and return it."""
-        steps = range(self._begun[world], self._step)
-        self._begun[world] = self._step  # What only it still needed may go.
+        steps = range(self._begun.pop(world), self._step)
         seen = [self._looks[step] for step in steps[:: self._look_every]]
         return RecordedEpisode(
             images={
@@ -120,7 +118,12 @@ class Recording:
 
 
 def join(
-    env: BatchedEnv, episodes: Sequence[RecordedEpisode], look_every: int, num_unstable: int
+    env: BatchedEnv,
+    episodes: Sequence[RecordedEpisode],
+    look_every: int,
+    *,
+    num_unstable: int,
+    num_failed: int,
 ) -> EpisodeSet:
     """Concatenate episodes into contiguous tensors.
 
@@ -129,6 +132,7 @@ def join(
         episodes: One or more.
         look_every: Control steps between two looks.
         num_unstable: Episodes that were left out because their physics broke.
+        num_failed: Episodes that were left out because the teacher failed.
     """
     lengths = torch.tensor([len(episode.actions) for episode in episodes])
     episode_start = torch.cat((torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)))
@@ -152,4 +156,5 @@ def join(
         look_every=look_every,
         control_dt=env.task.control_dt,
         num_unstable=num_unstable,
+        num_failed=num_failed,
     )

@@ -13,7 +13,7 @@ from lam_agent.adaptation import Adaptation
 from lam_agent.config import RunConfig
 from lam_agent.continual.batches import Frames
 from lam_agent.continual.stream import make_benchmark
-from lam_agent.demonstrations import load_demonstrations, unstable_words
+from lam_agent.demonstrations import load_demonstrations, success_words, unstable_words
 from lam_agent.episodes import EpisodeSet
 from lam_agent.files import write_text_atomically
 from lam_agent.interrupts import Interrupts
@@ -177,7 +177,7 @@ class Runner:
                 self.progress.say(
                     f"{'Loaded' if is_cached else 'Collected'} {episodes[task].num_episodes} "
                     f"demonstrations of {task} "
-                    f"({float(episodes[task].is_success.float().mean()):.0%} succeed) "
+                    f"({success_words(episodes[task])}) "
                     f"in {seconds:.0f} s."
                 )
                 self.record.unstable_demonstrations[task] = episodes[task].num_unstable

@@ -75,7 +75,12 @@ def command(arguments: Sequence[str]) -> None:
         _check_free(asked.output, config.task_stream)
     from rich.console import Console
 
-    from lam_agent.demonstrations import demonstration_file, load_demonstrations, unstable_words
+    from lam_agent.demonstrations import (
+        demonstration_file,
+        load_demonstrations,
+        success_words,
+        unstable_words,
+    )
     from lam_agent.progress import RunProgress
 
     progress = RunProgress(Console())
@@ -89,8 +94,7 @@ def command(arguments: Sequence[str]) -> None:
         progress.say(
             f"{'Found' if is_cached else 'Collected'} {episodes.num_episodes} demonstrations of "
             f"{task}: {episodes.num_frames} looks, {episodes.num_bytes / 1e6:.0f} MB, "
-            f"{float(episodes.is_success.float().mean()):.0%} succeed; "
-            f"{path}"
+            f"{success_words(episodes)}; {path}"
         )
         if episodes.num_unstable:
             progress.say(unstable_words(task, episodes))

@@ -132,7 +132,13 @@ NEARLY_STILL = replace(
 and a policy that learns from such pictures places all things coarsely. Few tasks mark their goal,
 and only in a part of the workspace; the roaming marker is all over it."""
 
-_NOISE = CollectConfig(noise_std=0.3, noisy_fraction=0.7, play_fraction=0.2, steps_after_success=20)
+_NOISE = CollectConfig(
+    noise_std=0.3,
+    noisy_fraction=0.7,
+    play_fraction=0.2,
+    keep_failures=True,  # Play reaches no goal, and its labels are the teacher's.
+    steps_after_success=20,
+)
 
 
 @dataclass(frozen=True)

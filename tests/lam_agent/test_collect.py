@@ -10,13 +10,16 @@ import torch
 from lam_agent.collect import collect_episodes
 from lam_agent.config import CollectConfig
 from lam_agent.episodes import EpisodeSet
+from lam_agent.errors import EpisodeError
 from lam_agent.seeding import start_seeds
 from lam_agent.teachers.scripted import scripted_teacher
 from lam_agent.types import Teacher
 from lam_envs.batched import CONTROL_DT_S, BatchedEnv
 
 HORIZON = 60
-NOISY = CollectConfig(noise_std=0.4, noisy_fraction=1.0, steps_after_success=5, batch=8)
+NOISY = CollectConfig(
+    noise_std=0.4, noisy_fraction=1.0, keep_failures=True, steps_after_success=5, batch=8
+)
 CLEAN = replace(NOISY, noise_std=0.0)
 
 TENSORS = ("proprioception", "tracked", "look_step", "actions", "episode_start", "is_success")
@@ -74,6 +77,30 @@ def test_the_result_depends_neither_on_the_batch_nor_on_threads(
     # Worlds begin anew at different steps: some succeed before the horizon, others do not.
     assert len(set(lengths(noisy))) > 2
     assert_equal(collect(replace(NOISY, batch=batch), threads=threads), noisy)
+
+
+@pytest.mark.parametrize("batch", [3, 8])
+def test_failures_give_way_to_the_next_successes(noisy: EpisodeSet, batch: int) -> None:
+    config = replace(NOISY, keep_failures=False, batch=batch)
+    chosen = noisy.is_success.nonzero()[:, 0].tolist()[:4]
+    assert chosen != list(range(4))
+    found = collect(config, episodes=4)
+    assert found.is_success.tolist() == [True] * 4
+    assert found.num_failed == chosen[-1] + 1 - 4
+    for number, episode in enumerate(chosen):
+        start, stop = noisy.episode_start[episode : episode + 2].tolist()
+        first, last = found.episode_start[number : number + 2].tolist()
+        assert torch.equal(found.actions[first:last], noisy.actions[start:stop])
+
+
+def test_a_teacher_that_succeeds_too_seldom_is_an_error() -> None:
+    def resting(env: BatchedEnv) -> torch.Tensor:
+        return torch.zeros(env.num_envs, 4)
+
+    config = replace(CLEAN, keep_failures=False)
+    words = r"teacher of push succeeded in 0 of 28 episodes, too few for 2 demonstrations; .*"
+    with pytest.raises(EpisodeError, match=words + "--collect.keep-failures"):
+        collect(config, resting, task="push", episodes=2, horizon=4)
 
 
 def test_more_episodes_keep_the_first_ones(noisy: EpisodeSet) -> None:
@@ -225,7 +252,7 @@ def test_the_teacher_of_reach_ends_well_inside_the_goal(task: str) -> None:
 
 def test_play_moves_the_hand_about_and_keeps_the_teachers_labels() -> None:
     """The labels of play are what the teacher would do where the hand has wandered."""
-    config = CollectConfig(noisy_fraction=0.0, play_fraction=1.0, batch=2)
+    config = CollectConfig(noisy_fraction=0.0, play_fraction=1.0, keep_failures=True, batch=2)
     played = collect(config, episodes=2, horizon=120)
     taught = collect(replace(config, play_fraction=0.0), episodes=2, horizon=120)
     assert not bool(played.is_success.all())

@@ -22,6 +22,9 @@ from lam_envs.tasks.registry import make_task, task_names
 TinyRun = tuple[Path, str]
 Capture = pytest.CaptureFixture[str]
 
+KEPT = ("--collect.keep-failures",)
+"""Horizons are too short for a success."""
+
 pytestmark = pytest.mark.usefixtures("kept_threads")
 
 
@@ -96,7 +99,7 @@ def test_collect_fills_the_cache_that_run_reads(
     tiny_run: TinyRun, cache_dir: Path, capsys: Capture
 ) -> None:
     sizes = ["--demonstrations", "4", "--image-size", "32", "--horizon", "24", "--threads", "1"]
-    arguments = ["--tasks", "reach,push", *sizes, "--collect.cache-dir", str(cache_dir)]
+    arguments = ["--tasks", "reach,push", *sizes, *KEPT, "--collect.cache-dir", str(cache_dir)]
     before = {path: path.stat().st_mtime_ns for path in cache_dir.iterdir()}
     assert main(["collect", *arguments]) == 0
     printed = capsys.readouterr().out
@@ -107,7 +110,7 @@ def test_collect_fills_the_cache_that_run_reads(
 
 def test_collect_says_what_it_made_and_where(tmp_path: Path, capsys: Capture) -> None:
     sizes = ["--demonstrations", "2", "--image-size", "32", "--horizon", "4", "--threads", "1"]
-    arguments = ["--tasks", "push,push", *sizes, "--collect.cache-dir", str(tmp_path)]
+    arguments = ["--tasks", "push,push", *sizes, *KEPT, "--collect.cache-dir", str(tmp_path)]
     assert main(["collect", *arguments]) == 0
     printed = capsys.readouterr().out
     assert printed.count("Collected 2 demonstrations of push: 2 looks, ") == 1
@@ -117,7 +120,7 @@ def test_collect_says_what_it_made_and_where(tmp_path: Path, capsys: Capture) ->
 
 def test_collect_keeps_randomised_demonstrations_apart(tmp_path: Path, capsys: Capture) -> None:
     sizes = ["--demonstrations", "2", "--image-size", "32", "--horizon", "4", "--threads", "1"]
-    arguments = ["--tasks", "push", *sizes, "--collect.cache-dir", str(tmp_path)]
+    arguments = ["--tasks", "push", *sizes, *KEPT, "--collect.cache-dir", str(tmp_path)]
     for randomise in ([], ["--randomise.colours", "0.5"]):
         assert main(["collect", *arguments, *randomise]) == 0
         assert "Collected 2 demonstrations of push" in capsys.readouterr().out

@@ -182,7 +182,8 @@ def test_collect_makes_a_folder_that_a_run_reads(
 ) -> None:
     own = tmp_path / "new" / "own"
     sizes = ["--demonstrations", "2", "--image-size", "32", "--horizon", "4", "--threads", "1"]
-    places = ["--collect.cache-dir", str(tmp_path / "cache"), "--output", str(own)]
+    places = ["--collect.keep-failures", "--collect.cache-dir", str(tmp_path / "cache")]
+    places += ["--output", str(own)]
     arguments = ["collect", "--tasks", "reach", *sizes, *places]
     assert main(arguments) == 0
     assert str(own / "reach.safetensors") in capsys.readouterr().out

@@ -29,7 +29,7 @@ def config(tmp_path: Path) -> RunConfig:
         demonstrations=2,
         threads=1,
         eval=EvalConfig(horizon=6),
-        collect=CollectConfig(cache_dir=tmp_path / "cache"),
+        collect=CollectConfig(keep_failures=True, cache_dir=tmp_path / "cache"),
         policy=PolicyConfig(image_size=32),
     )
 
@@ -106,6 +106,7 @@ def test_a_damaged_file_is_collected_anew_with_a_warning(
         {"collect": {"noise_std": 0.123}},
         {"collect": {"noise_correlation": 0.123}},
         {"collect": {"noisy_fraction": 0.123}},
+        {"collect": {"keep_failures": False}},
         {"collect": {"steps_after_success": 1}},
         {"collect": {"look_every": 1}},
     ],

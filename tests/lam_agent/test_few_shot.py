@@ -28,10 +28,11 @@ def few_shot(
 
 def options(tiny_arguments: list[str]) -> list[str]:
     """Return the options of the tiny run that shape every point."""
-    pairs = zip(tiny_arguments[::2], tiny_arguments[1::2], strict=True)
+    *named, keeping = tiny_arguments
+    pairs = zip(named[::2], named[1::2], strict=True)
     other = ("--task-stream", "--demonstrations", "--policy.image-size", "--policy.width")
     kept = [word for pair in pairs if pair[0] not in other for word in pair]
-    return [*kept, "--policy.execute-length", "2"]
+    return [*kept, keeping, "--policy.execute-length", "2"]
 
 
 def read(path: Path) -> dict[str, Any]:

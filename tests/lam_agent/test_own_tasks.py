@@ -76,7 +76,7 @@ def test_the_documents_task_is_listed_and_demonstrated(
     words = r"^slide-block +slide the blue block to the green marker$"
     assert re.search(words, capsys.readouterr().out, re.MULTILINE)
     tiny = ["--demonstrations", "3", "--horizon", "30", "--image-size", "32", "--threads", "1"]
-    places = ["--output", "mine", "--collect.cache-dir", "cache"]
+    places = ["--output", "mine", "--collect.keep-failures", "--collect.cache-dir", "cache"]
     assert "Collected 3 demonstrations of slide-block" in command(*collecting, *tiny, *places)
     episodes = EpisodeSet.load(folder / "mine" / "slide-block.safetensors")
     assert (episodes.num_episodes, episodes.num_unstable) == (3, 0)

@@ -20,7 +20,9 @@ from lam_agent.types import Teacher
 from lam_envs.batched import BatchedEnv, StepResult
 from lam_envs.errors import UnstableSimulationError
 
-CONFIG = CollectConfig(noise_std=0.0, steps_after_success=4, batch=3, look_every=2)
+CONFIG = CollectConfig(
+    noise_std=0.0, keep_failures=True, steps_after_success=4, batch=3, look_every=2
+)
 HORIZON = 30
 
 

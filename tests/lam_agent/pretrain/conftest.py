@@ -35,7 +35,10 @@ def pretrain_config(
         cloning=CloningConfig(steps=5, validation_tasks=1, validation_episodes=1),
         optimiser=OptimiserConfig(batch_size=8, save_every=2, log_every=2, warmup_steps=2),
         collect=CollectConfig(
-            cache_dir=tmp_path_factory.mktemp("episodes"), play_fraction=0.5, look_every=8
+            cache_dir=tmp_path_factory.mktemp("episodes"),
+            play_fraction=0.5,
+            keep_failures=True,
+            look_every=8,
         ),
         policy=PolicyConfig(init="none", **small_sizes),
     )

@@ -1,0 +1,99 @@
+"""Tries: the first successes count, whenever they end, and no more are begun than needed."""
+
+import random
+from itertools import pairwise
+
+import pytest
+import torch
+
+from lam_agent.recording import RecordedEpisode
+from lam_agent.tries import Tries, most_tries
+from lam_envs.errors import UnstableSimulationError
+
+
+def episode(*, is_success: bool = True, is_unstable: bool = False) -> RecordedEpisode:
+    return RecordedEpisode(
+        {}, torch.zeros(0), torch.zeros(0), torch.zeros(0), is_success, is_unstable
+    )
+
+
+def run(succeeds: list[bool], wanted: int, num_worlds: int, order: random.Random) -> Tries:
+    """Run episodes that end in a random order, in so many worlds."""
+    tries = Tries("push", wanted, keeps_failures=False)
+    running = list(tries.begin(num_worlds))
+    while running and not tries.are_enough:
+        number = running.pop(order.randrange(len(running)))
+        tries.end(number, episode(is_success=succeeds[number]))
+        running += tries.begin(num_worlds - len(running))
+    return tries
+
+
+@pytest.mark.parametrize("num_worlds", [1, 3, 20])
+@pytest.mark.parametrize("share", [0.3, 0.7, 1.0])
+def test_the_same_episodes_count_in_any_number_of_worlds(num_worlds: int, share: float) -> None:
+    for seed in range(20):
+        order = random.Random(seed)
+        succeeds = [order.random() < share for _ in range(most_tries(12))]
+        expected = [number for number, found in enumerate(succeeds) if found][:12]
+        if len(expected) < 12:
+            continue
+        tries = run(succeeds, 12, num_worlds, order)
+        chosen, num_unstable, num_failed = tries.result()
+        assert all(one.is_success for one in chosen)
+        assert (len(chosen), num_unstable, num_failed) == (12, 0, expected[-1] + 1 - 12)
+
+
+def test_a_teacher_that_never_fails_begins_no_episode_too_many() -> None:
+    tries = Tries("push", 5, keeps_failures=False)
+    assert list(tries.begin(3)) == [0, 1, 2]
+    tries.end(1, episode())
+    assert list(tries.begin(1)) == [3]
+    tries.end(0, episode())
+    tries.end(2, episode())
+    assert list(tries.begin(2)) == [4]
+    tries.end(4, episode())
+    assert not tries.are_enough and not tries.begin(2)
+    tries.end(3, episode())
+    assert tries.are_enough and tries.result() == (tries.result()[0], 0, 0)
+
+
+def test_after_failures_more_are_begun_than_are_lacking() -> None:
+    tries = Tries("push", 10, keeps_failures=False)
+    for number in tries.begin(10):
+        tries.end(number, episode(is_success=number % 2 == 0))
+    assert len(tries.begin(100)) == 15  # Five are lacking, half fail, and a half more.
+
+
+def test_failures_that_are_kept_count() -> None:
+    tries = Tries("push", 3, keeps_failures=True)
+    for number in tries.begin(8):
+        tries.end(number, episode(is_success=number != 1, is_unstable=number == 2))
+    assert tries.are_enough and not tries.begin(8)
+    chosen, num_unstable, num_failed = tries.result()
+    assert [one.is_success for one in chosen] == [True, False]
+    assert (num_unstable, num_failed) == (1, 0)
+
+
+def test_unstable_episodes_are_counted_apart_from_failures() -> None:
+    tries = Tries("push", 2, keeps_failures=False)
+    kinds = [{}, {"is_unstable": True}, {"is_success": False}, {}]
+    running = list(tries.begin(2))
+    while running:
+        number = running.pop(0)
+        tries.end(number, episode(**kinds[number]))
+        if tries.are_enough:
+            break
+        running += [number for number in tries.begin(1) if number < len(kinds)]
+    assert tries.result()[1:] == (1, 1)
+
+
+def test_all_unstable_is_an_error_of_the_scene() -> None:
+    tries = Tries("push", 1, keeps_failures=False)
+    numbers: list[int] = []
+    while begun := tries.begin(1):
+        numbers += begun
+        tries.end(begun[0], episode(is_success=False, is_unstable=True))
+    assert numbers == list(range(most_tries(1)))
+    assert all(one + 1 == other for one, other in pairwise(numbers))
+    with pytest.raises(UnstableSimulationError, match="all 24 demonstrations of push"):
+        tries.result()
