@@ -74,11 +74,13 @@ def demonstration_source(config: RunConfig) -> dict[str, Any]:
     """Say where a run's demonstrations come from, as JSON holds it.
 
     Returns:
-        `source`: `scripted teacher`, or `own` with `folder` (its name), and for each task `sha256`
-        of its file and the number of `episodes` that are used.
+        `source`: `scripted teacher`, with what became of its `failures`; or `own` with `folder`
+        (its name), and for each task `sha256` of its file and the number of `episodes` that are
+        used.
     """
     if config.demonstrations_path is None:
-        return {"source": "scripted teacher"}
+        failures = "kept" if config.collect.keep_failures else "replaced"
+        return {"source": "scripted teacher", "failures": failures}
     tasks = tuple(dict.fromkeys(config.task_stream))
     return {
         "source": "own",

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from lam_agent.__main__ import main
-from lam_agent.config import PolicyConfig, RunConfig, TrainConfig
+from lam_agent.config import CollectConfig, PolicyConfig, RunConfig, TrainConfig
 from lam_agent.demonstration_folder import (
     check_demonstrations,
     demonstration_source,
@@ -93,7 +93,10 @@ def test_the_source_is_told_with_the_hash_of_each_file(config: RunConfig, folder
         "episodes": {"reach": 2, "push": 2},
     }
     assert json.loads(json.dumps(source)) == source
-    assert demonstration_source(RunConfig()) == {"source": "scripted teacher"}
+    for keep, words in ((False, "replaced"), (True, "kept")):
+        config = RunConfig(collect=CollectConfig(keep_failures=keep))
+        expected = {"source": "scripted teacher", "failures": words}
+        assert demonstration_source(config) == expected
 
 
 # Refusals ---------------------------------------------------------------------------------------
