@@ -30,7 +30,7 @@ class SelfSupervisedConfig:
     """First stage: the encoders alone, from pictures without labels."""
 
     steps: int = 0
-    """Gradient steps; 0 leaves the stage out, of which docs/pretraining.md measured no gain."""
+    """Gradient steps; 0 leaves the stage out, of which docs/pretraining.md measured little gain."""
 
     masked: float = 1.0
     """Weight of restoring masked patches."""
