@@ -6,12 +6,14 @@ policy sees without teaching it to shake. A world that ends an episode starts th
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+
 import numpy as np
 import torch
 
 from lam_agent.config import CollectConfig
 from lam_agent.episodes import EpisodeSet
-from lam_agent.recording import Recording, join
+from lam_agent.recording import RecordedEpisode, Recording, join
 from lam_agent.seeding import child_seed, start_seeds
 from lam_agent.tries import Tries
 from lam_agent.types import Progress, Teacher, no_progress
@@ -87,53 +89,90 @@ def collect_episodes(
         UnstableSimulationError: An episode broke, or with `drop` all of them.
         EpisodeError: The teacher succeeds too seldom.
     """
-    num_worlds = min(config.batch, episodes)
-    env = BatchedEnv(
-        task,
-        num_worlds,
-        image_size=image_size,
-        horizon=horizon,
-        num_threads=threads,
-        on_unstable=on_unstable,
-        randomisation=randomisation,
-        engine=engine,
-        device=device,
-    )
     tries = Tries(task, episodes, keeps_failures=config.keep_failures)
     seeds = start_seeds(task, "demonstration", tries.most, seed=seed)
-    rows = torch.arange(num_worlds, device=env.device)
-    noise = torch.zeros(num_worlds, horizon, ACTION_SIZE, device=env.device)
-    weight = torch.ones(num_worlds, 1, device=env.device)
+    done_share = 0.0
+
+    def tell(num_running: float) -> None:
+        nonlocal done_share
+        expected = (tries.num_counted + num_running) / episodes
+        done_share = max(done_share, min(1.0, expected))  # Failures take it back.
+        progress(done_share, f"collecting {task}")
+
+    while numbers := tries.begin():
+        env = BatchedEnv(
+            task,
+            min(config.batch, len(numbers)),
+            image_size=image_size,
+            horizon=horizon,
+            num_threads=threads,
+            on_unstable=on_unstable,
+            randomisation=randomisation,
+            engine=engine,
+            device=device,
+        )
+        draws = [_episode_noise(task, seed, number, horizon, config) for number in numbers]
+        starts = [seeds[number] for number in numbers]
+        for index, episode in _run(env, teacher, starts, draws, config, tell):
+            tries.end(numbers[index], episode)
+            if tries.are_enough:
+                break
+        env.check()
+    progress(1.0, f"collected {task}")
+    demonstrations, num_unstable, num_failed = tries.result()
+    return join(
+        env, demonstrations, config.look_every, num_unstable=num_unstable, num_failed=num_failed
+    )
+
+
+def _run(
+    env: BatchedEnv,
+    teacher: Teacher,
+    starts: Sequence[np.random.SeedSequence],
+    draws: Sequence[tuple[torch.Tensor, float]],
+    config: CollectConfig,
+    tell: Callable[[float], None],
+) -> Iterator[tuple[int, RecordedEpisode]]:
+    """Run episodes, more than there are worlds perhaps, and return each when it ends.
+
+    Args:
+        env: The worlds.
+        teacher: Who demonstrates.
+        starts: Seed of each episode's start.
+        draws: Its noise and the teacher's weight.
+        config: Looks, and when an episode ends.
+        tell: Told at each look how many episodes the running ones are worth.
+    """
+    horizon = env.horizon
+    rows = torch.arange(env.num_envs, device=env.device)
+    noise = torch.zeros(env.num_envs, horizon, ACTION_SIZE, device=env.device)
+    weight = torch.ones(env.num_envs, 1, device=env.device)
     step_of = torch.zeros_like(rows)
     recording = Recording(env, config.look_every)
     running: dict[int, int] = {}  # World -> its episode.
-    done_share = 0.0
+    waiting = iter(range(len(starts)))
 
-    def begin() -> None:
-        """Begin episodes in idle worlds, as far as more are needed."""
-        idle = [world for world in range(num_worlds) if world not in running]
-        episode_of = dict(zip(idle, tries.begin(len(idle)), strict=False))
+    def begin(worlds: Sequence[int]) -> None:
+        """Begin the episodes that wait, one in each of some worlds."""
+        episode_of = dict(zip(worlds, waiting, strict=False))
         if not episode_of:
             return
-        mask = torch.zeros(num_worlds, dtype=torch.bool)
-        for world, episode in sorted(episode_of.items()):
+        mask = torch.zeros(env.num_envs, dtype=torch.bool)
+        for world, episode in episode_of.items():
             mask[world] = True
-            drawn, weight[world] = _episode_noise(task, seed, episode, horizon, config)
+            drawn, weight[world] = draws[episode]
             noise[world] = drawn.to(env.device)
-        chosen = [seeds[episode] for _, episode in sorted(episode_of.items())]
-        env.reset(mask, seeds=chosen)
+        env.reset(mask, seeds=[starts[episode] for _, episode in sorted(episode_of.items())])
         step_of[mask.to(env.device)] = 0
         recording.begin(list(episode_of))
         running.update(episode_of)
 
-    begin()
-    while running and not tries.are_enough:
+    begin(range(env.num_envs))
+    while running:
         lengths = {world: recording.steps(world) for world in running}
         if any(length % config.look_every == 0 for length in lengths.values()):
             recording.look()
-            expected = tries.num_counted + sum(lengths.values()) / horizon
-            done_share = max(done_share, min(1.0, expected / episodes))  # Failures take it back.
-            progress(done_share, f"collecting {task}")
+            tell(sum(lengths.values()) / horizon)
         actions = teacher(env).to(env.device).clone()
         result = env.step(weight * actions + noise[rows, step_of.clamp(max=horizon - 1)])
         step_of += 1
@@ -149,12 +188,5 @@ def collect_episodes(
         ends = recording.ends(horizon, config.steps_after_success)
         done = [world for world in may_end if recording.steps(world) >= ends[world]]
         for world in done:
-            tries.end(running.pop(world), recording.end(world))
-        if done:
-            begin()
-    env.check()
-    progress(1.0, f"collected {task}")
-    demonstrations, num_unstable, num_failed = tries.result()
-    return join(
-        env, demonstrations, config.look_every, num_unstable=num_unstable, num_failed=num_failed
-    )
+            yield running.pop(world), recording.end(world)
+        begin(done)

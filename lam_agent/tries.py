@@ -1,6 +1,7 @@
 """Tries: how many episodes a teacher begins, and which of them become demonstrations.
 
-The first successes count, in the order of the episodes and not of when they end, so that the
+Episodes are begun in rounds: as many as are wanted, then what should do for those that failed. The
+first successes count, in the order of the episodes and not of when they end, so that the
 demonstrations do not depend on how many worlds run at a time.
 """
 
@@ -13,8 +14,8 @@ from lam_agent.recording import RecordedEpisode
 from lam_envs.errors import UnstableSimulationError
 
 _MARGIN = 1.5
-"""More episodes than a teacher that fails now and then should need run at once: the last of them
-would otherwise run alone, and cost as much time as all."""
+"""More episodes than a teacher that fails now and then should need are begun in a round: another
+round takes as long as this one."""
 
 
 def most_tries(wanted: int) -> int:
@@ -43,17 +44,16 @@ class Tries:
         self._num_first = 0  # That many, from the first on, have ended, and
         self._num_counted_first = 0  # that many of them count.
 
-    def begin(self, num_idle: int) -> range:
-        """Begin episodes in idle worlds, and return their numbers: as many as should be needed."""
+    def begin(self) -> range:
+        """Return the numbers of the episodes of the next round; none where no more are begun."""
+        if self.are_enough:
+            return range(0)
         needed = float(self.wanted - self.num_counted)
-        if num_failures := len(self._ended) - self.num_counted:
-            share = max(self.num_counted, 1) / (self.num_counted + num_failures)
-            needed *= _MARGIN / share
-        running = self._num_begun - len(self._ended)
-        count = max(0, min(num_idle, math.ceil(needed) - running, self.most - self._num_begun))
-        begun = range(self._num_begun, self._num_begun + count)
-        self._num_begun += count
-        return begun
+        if self._num_begun:
+            needed *= _MARGIN * self._num_begun / max(self.num_counted, 1)
+        first = self._num_begun
+        self._num_begun = min(first + math.ceil(needed), self.most)
+        return range(first, self._num_begun)
 
     def end(self, number: int, episode: RecordedEpisode) -> None:
         """Take an episode that has ended; one that does not count is forgotten."""

@@ -1,7 +1,6 @@
 """Tries: the first successes count, whenever they end, and no more are begun than needed."""
 
 import random
-from itertools import pairwise
 
 import pytest
 import torch
@@ -18,13 +17,15 @@ def episode(*, is_success: bool = True, is_unstable: bool = False) -> RecordedEp
 
 
 def run(succeeds: list[bool], wanted: int, num_worlds: int, order: random.Random) -> Tries:
-    """Run episodes that end in a random order, in so many worlds."""
+    """Run rounds of episodes that end in a random order, in so many worlds."""
     tries = Tries("push", wanted, keeps_failures=False)
-    running = list(tries.begin(num_worlds))
-    while running and not tries.are_enough:
-        number = running.pop(order.randrange(len(running)))
-        tries.end(number, episode(is_success=succeeds[number]))
-        running += tries.begin(num_worlds - len(running))
+    while numbers := tries.begin():
+        waiting = list(numbers)
+        running = [waiting.pop(0) for _ in range(min(num_worlds, len(waiting)))]
+        while running and not tries.are_enough:
+            number = running.pop(order.randrange(len(running)))
+            tries.end(number, episode(is_success=succeeds[number]))
+            running += [waiting.pop(0)] if waiting else []
     return tries
 
 
@@ -45,30 +46,26 @@ def test_the_same_episodes_count_in_any_number_of_worlds(num_worlds: int, share:
 
 def test_a_teacher_that_never_fails_begins_no_episode_too_many() -> None:
     tries = Tries("push", 5, keeps_failures=False)
-    assert list(tries.begin(3)) == [0, 1, 2]
-    tries.end(1, episode())
-    assert list(tries.begin(1)) == [3]
-    tries.end(0, episode())
-    tries.end(2, episode())
-    assert list(tries.begin(2)) == [4]
-    tries.end(4, episode())
-    assert not tries.are_enough and not tries.begin(2)
+    assert tries.begin() == range(5)
+    for number in (1, 0, 2, 4):
+        tries.end(number, episode())
+        assert not tries.are_enough
     tries.end(3, episode())
-    assert tries.are_enough and tries.result() == (tries.result()[0], 0, 0)
+    assert tries.are_enough and not tries.begin()
 
 
 def test_after_failures_more_are_begun_than_are_lacking() -> None:
     tries = Tries("push", 10, keeps_failures=False)
-    for number in tries.begin(10):
+    for number in tries.begin():
         tries.end(number, episode(is_success=number % 2 == 0))
-    assert len(tries.begin(100)) == 15  # Five are lacking, half fail, and a half more.
+    assert tries.begin() == range(10, 25)  # Five are lacking, half fail, and a half more.
 
 
 def test_failures_that_are_kept_count() -> None:
     tries = Tries("push", 3, keeps_failures=True)
-    for number in tries.begin(8):
+    for number in tries.begin():
         tries.end(number, episode(is_success=number != 1, is_unstable=number == 2))
-    assert tries.are_enough and not tries.begin(8)
+    assert tries.are_enough and not tries.begin()
     chosen, num_unstable, num_failed = tries.result()
     assert [one.is_success for one in chosen] == [True, False]
     assert (num_unstable, num_failed) == (1, 0)
@@ -77,23 +74,20 @@ def test_failures_that_are_kept_count() -> None:
 def test_unstable_episodes_are_counted_apart_from_failures() -> None:
     tries = Tries("push", 2, keeps_failures=False)
     kinds = [{}, {"is_unstable": True}, {"is_success": False}, {}]
-    running = list(tries.begin(2))
-    while running:
-        number = running.pop(0)
-        tries.end(number, episode(**kinds[number]))
-        if tries.are_enough:
-            break
-        running += [number for number in tries.begin(1) if number < len(kinds)]
+    while numbers := tries.begin():
+        for number in numbers:
+            if not tries.are_enough:
+                tries.end(number, episode(**kinds[number]))
     assert tries.result()[1:] == (1, 1)
 
 
 def test_all_unstable_is_an_error_of_the_scene() -> None:
     tries = Tries("push", 1, keeps_failures=False)
-    numbers: list[int] = []
-    while begun := tries.begin(1):
-        numbers += begun
-        tries.end(begun[0], episode(is_success=False, is_unstable=True))
-    assert numbers == list(range(most_tries(1)))
-    assert all(one + 1 == other for one, other in pairwise(numbers))
+    begun: list[int] = []
+    while numbers := tries.begin():
+        begun += numbers
+        for number in numbers:
+            tries.end(number, episode(is_success=False, is_unstable=True))
+    assert begun == list(range(most_tries(1)))
     with pytest.raises(UnstableSimulationError, match="all 24 demonstrations of push"):
         tries.result()
