@@ -88,7 +88,8 @@ def main() -> None:
             task_stream=(task,),
             seed=asked.seed,
             demonstrations=asked.episodes,
-            collect=CollectConfig(cache_dir=asked.cache),
+            # Failures are looks like others.
+            collect=CollectConfig(keep_failures=True, cache_dir=asked.cache),
             policy=pretrained.config,
         )
         episodes, _ = load_demonstrations(task, config)
