@@ -112,6 +112,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         settings = [word for flag, value in _SETTINGS.items() for word in (f"--{flag}", value)]
+        settings += ["--collect.keep-failures"]  # 60 steps are too few for a success.
         settings += ["--collect.cache-dir", str(work / "cache")]
         unbroken = work / "unbroken"
         subprocess.run(
