@@ -37,6 +37,7 @@ _SETTINGS = {
     "replay.memory-mb": "4",
     "threads": "1",
 }
+_FLAGS = ("collect.keep-failures",)  # 60 steps are too few for a success.
 
 
 def run_command(*arguments: str) -> list[str]:
@@ -112,7 +113,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         settings = [word for flag, value in _SETTINGS.items() for word in (f"--{flag}", value)]
-        settings += ["--collect.keep-failures"]  # 60 steps are too few for a success.
+        settings += [f"--{flag}" for flag in _FLAGS]
         settings += ["--collect.cache-dir", str(work / "cache")]
         unbroken = work / "unbroken"
         subprocess.run(
@@ -145,7 +146,7 @@ def main() -> None:
                 "trials": len(trials),
                 "kills": kills,
                 "unbroken_s": round(duration, 1),
-                "settings": _SETTINGS,
+                "settings": {**_SETTINGS, **dict.fromkeys(_FLAGS, True)},
                 "each": trials,
             },
         )
