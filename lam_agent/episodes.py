@@ -101,7 +101,7 @@ class EpisodeSet:
         return sum(tensor.numel() * tensor.element_size() for tensor in self._tensors().values())
 
     def first(self, count: int) -> EpisodeSet:
-        """Return copies of the first episodes.
+        """Return copies of the first episodes; of a part it is not known how many failed before.
 
         Args:
             count: Number of episodes, at most `num_episodes`.
@@ -117,6 +117,7 @@ class EpisodeSet:
             actions=self.actions[:steps].clone(),
             episode_start=self.episode_start[: count + 1].clone(),
             is_success=self.is_success[:count].clone(),
+            num_failed=self.num_failed if count == self.num_episodes else 0,
         )
 
     def action_chunks(self, length: int) -> tuple[torch.Tensor, torch.Tensor]:

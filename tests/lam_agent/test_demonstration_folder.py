@@ -73,6 +73,8 @@ def test_the_first_ones_are_taken(config: RunConfig, folder: Path) -> None:
     assert torch.equal(episodes.actions, whole.actions[: 5 + 3])
     assert torch.equal(episodes.images["wrist"], whole.images["wrist"][: 3 + 2])
     assert_equal(whole.first(3), whole)
+    chosen = replace(whole, num_failed=4)
+    assert (chosen.first(3).num_failed, chosen.first(2).num_failed) == (4, 0)
 
 
 def test_fewer_than_asked_for_are_refused(config: RunConfig, check_sentence: Check) -> None:
