@@ -1,4 +1,4 @@
-"""The loop of mujoco_warp alone: its steps, and pictures by its own renderer, as one captured graph."""
+"""The loop of mujoco_warp alone: its steps, and pictures by its own renderer, as one graph."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def bare_loop(env: BatchedEnv, cameras: Sequence[str] = ()) -> Callable[[], None
     assert isinstance(sim, WarpSim)
     model, data = sim._model, sim._data
     device = wp.get_device(str(env.device))
-    graphs = Graphs(device, {"step": lambda: mujoco_warp.step(model, data)})
+    parts: dict[str, Callable[[], object]] = {"step": lambda: mujoco_warp.step(model, data)}
     names = ["step"] * NUM_SUBSTEPS
     if cameras:
         with wp.ScopedDevice(device):
@@ -49,10 +49,9 @@ def bare_loop(env: BatchedEnv, cameras: Sequence[str] = ()) -> Callable[[], None
             mujoco_warp.refit_bvh(model, data, context)
             mujoco_warp.render(model, data, context)
 
-        graphs = Graphs(
-            device, {"step": lambda: mujoco_warp.step(model, data), "render": render}
-        )
+        parts["render"] = render
         names.append("render")
+    graphs = Graphs(device, parts)
 
     def call() -> None:
         with working_on(env.device):

@@ -46,7 +46,7 @@ _MOST_WORLD_STEPS = 160_000
 
 
 def steps_of(worlds: int, most: int) -> int:
-    """Return in how many steps a call does no more of them than it must, whole looks of a policy."""
+    """Return the steps of a call: fewer where worlds are many, as many as whole chunks take."""
     length = PolicyConfig.execute_length
     return min(most, max(_MOST_WORLD_STEPS // worlds // length, 2) * length)
 
