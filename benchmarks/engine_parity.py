@@ -3,7 +3,9 @@
     python -m benchmarks.engine_parity [--tasks push,hammer] [--episodes 32] [--device cpu]
         [--json FILE]
 
-First both engines start alike and get the actions of the native engine's expert: told is by how
+First both engines start alike, and their cameras look; told is the largest difference of a pixel's
+level, and the share of levels that differ by more than one, as where rounding shows another geom.
+Then both get the actions of the native engine's expert: told is by how
 much `qpos` (metres and radians) differs after some steps, and for how many it does not by more than
 1e-3; float32 and another order of constraints tell from the first contact on. Then the expert acts
 in each engine by itself: told is its success, episode by episode. The file is written after every
@@ -22,12 +24,28 @@ import torch
 
 from benchmarks.timing import write_report
 from lam_envs.batched import BatchedEnv
+from lam_envs.scene import CAMERAS
 from lam_envs.tasks.registry import task_names
 
 STEPS = 200
 TOLD_STEPS = (1, 10, 25, 50, 100, 200)
 NEAR = 1e-3
 """Difference of `qpos` up to which both engines are in the same state, metres and radians."""
+
+
+def same_pictures(native: BatchedEnv, warp: BatchedEnv) -> dict[str, float]:
+    """Return how far the pictures of the same starts differ, in levels of 255."""
+    for env in (native, warp):
+        env.reset(seeds=range(env.num_envs))
+    seen = warp.images(CAMERAS)
+    differences = [
+        (pictures.int() - seen[camera].cpu().int()).abs()
+        for camera, pictures in native.images(CAMERAS).items()
+    ]
+    return {
+        "most": max(int(difference.max()) for difference in differences),
+        "share_over_one": sum(float((d > 1).double().mean()) for d in differences) / len(CAMERAS),
+    }
 
 
 def same_actions(native: BatchedEnv, warp: BatchedEnv) -> dict[str, Any]:
@@ -66,7 +84,12 @@ def measure(task: str, episodes: int, device: str) -> dict[str, Any]:
     settings: dict[str, Any] = {"cameras": (), "horizon": STEPS, "on_unstable": "drop"}
     native = BatchedEnv(task, episodes, **settings)
     warp = BatchedEnv(task, episodes, engine="warp", device=device, **settings)
-    row = {"task": task, "episodes": episodes, **same_actions(native, warp)}
+    row: dict[str, Any] = {
+        "task": task,
+        "episodes": episodes,
+        "pictures": same_pictures(native, warp),
+    }
+    row |= same_actions(native, warp)
     expected, found = expert_success(native), expert_success(warp)
     return row | {
         "success_native": float(expected.float().mean()),
@@ -99,7 +122,8 @@ def main(arguments: list[str] | None = None) -> None:
         near, errors = row["steps_within_1e-3"], row["qpos_error"]
         print(
             f"{task:<26}within 1e-3 for {near['least']:>3} steps, median {near['median']:>3}; "
-            f"error after 10 steps {errors['10']:.1e}; success {row['success_native']:.2f} native, "
+            f"error after 10 steps {errors['10']:.1e}; of the levels differ "
+            f"{row['pictures']['share_over_one']:.1e}; success {row['success_native']:.2f} native, "
             f"{row['success_warp']:.2f} warp, {row['wall_time_s']:.0f} s",
             flush=True,
         )

@@ -1,5 +1,8 @@
 """What is asked of a GPU before worlds are made on it; all but the last test need none."""
 
+from pathlib import Path
+from types import ModuleType
+
 import mujoco_warp
 import pytest
 import torch
@@ -8,7 +11,9 @@ import warp as wp
 from lam_envs.batched import BatchedEnv
 from lam_envs.errors import DeviceMemoryError, InvalidSettingError
 from lam_envs.randomisation.ranges import MODERATE, Randomisation
+from lam_envs.rays import placing, tracing_pixels
 from lam_envs.scene import load_model
+from lam_envs.sim import kernels
 from lam_envs.sim.gpu import _size as size
 from lam_envs.sim.gpu import bytes_per_world, check_driver, check_memory, driver_versions
 from lam_envs.sim.warp import _physics_model as physics_model
@@ -61,6 +66,15 @@ def test_too_many_worlds_are_refused_with_the_number_that_fits() -> None:
         check_memory(4000, GIB // 1000, GIB)
     with pytest.raises(DeviceMemoryError, match="ask for 900 worlds at most"):
         check_memory(901, GIB // 1000, GIB)
+
+
+@pytest.mark.skipif(
+    not wp._src.context.runtime.nvrtc_supported_archs, reason="this Warp compiles nothing for CUDA"
+)
+@pytest.mark.parametrize("module", [kernels, placing, tracing_pixels], ids=lambda m: m.__name__)
+def test_kernels_compile_for_a_gpu_that_is_not_there(module: ModuleType, tmp_path: Path) -> None:
+    (binary,) = wp.compile_aot_module(module, arch=90, module_dir=tmp_path, use_ptx=False)
+    assert binary.suffix == ".cubin" and binary.read_bytes().startswith(b"\x7fELF")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")

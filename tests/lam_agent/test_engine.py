@@ -21,6 +21,7 @@ from lam_agent.pretrain.processes import joined_processes
 from lam_agent.system import resolve_device, simulation_on
 from lam_agent.teachers.scripted import scripted_teacher
 from lam_envs.sim.making import Engine
+from lam_envs.warp_runtime import wp
 
 EPISODES = 4
 
@@ -145,3 +146,72 @@ def test_seconds_of_evaluating_are_measured(
     with pytest.raises(SystemExit):
         benchmark.main([*asked, "--device", "cuda:99"])
     assert "device is 'cuda:99', but torch finds" in capsys.readouterr().err
+
+
+def test_parity_tells_of_pictures_states_and_success(
+    import_benchmark: Callable[[str], ModuleType], tmp_path: Path
+) -> None:
+    path = tmp_path / "parity.json"
+    benchmark = import_benchmark("engine_parity")
+    benchmark.main(["--tasks", "reach", "--episodes", "2", "--json", str(path)])
+    (row,) = json.loads(path.read_text(encoding="utf-8"))["rows"]
+    assert row["pictures"]["share_over_one"] < 1e-3
+    assert row["steps_within_1e-3"]["least"] > 10
+    assert row["success_native"] == row["success_warp"] == 1.0
+
+
+@pytest.mark.slow
+def test_parts_of_a_step_are_measured(
+    import_benchmark: Callable[[str], ModuleType], tmp_path: Path
+) -> None:
+    path = tmp_path / "parts.json"
+    asked = ["--device", "cpu", "--worlds", "2", "--calls", "2", "--json", str(path)]
+    import_benchmark("engine_parts").main(asked)
+    (row,) = json.loads(path.read_text(encoding="utf-8"))["rows"]
+    parts = row["milliseconds"]
+    assert {"bare", "step", "both cameras", "policy"} <= set(parts)
+    assert all(0 < part["program"] <= part["all"] for part in parts.values())
+
+
+def test_a_measurement_that_fails_leaves_the_others(
+    import_benchmark: Callable[[str], ModuleType],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    benchmark = import_benchmark("gpu")
+    monkeypatch.setattr(
+        benchmark,
+        "MEASUREMENTS",
+        {
+            "bad": benchmark.Measurement("-c raise", 30),
+            "endless": benchmark.Measurement("-c while(True):pass", 1),
+            "good": benchmark.Measurement("-m json.tool {json}", 30),
+        },
+    )
+    (tmp_path / "good.json").write_text('{"rate": 3}', encoding="utf-8")
+    benchmark.main(["--out", str(tmp_path), "--only", "bad,endless,good"])
+    found = json.loads((tmp_path / "gpu.json").read_text(encoding="utf-8"))["measurements"]
+    assert found["bad"]["status"] == 1 and "RuntimeError" in found["bad"]["printed"]
+    assert found["endless"]["status"] == "stopped after 1 s"
+    assert found["good"]["status"] == 0 and found["good"]["found"] == {"rate": 3}
+    benchmark.main(["--out", str(tmp_path), "--only", "good", "--seconds", "0"])
+    found = json.loads((tmp_path / "gpu.json").read_text(encoding="utf-8"))["measurements"]
+    assert found == {"good": {"status": "left out: no time was left"}}
+    with pytest.raises(SystemExit):
+        benchmark.main(["--only", "bed"])
+    assert "there is no 'bed'; there are bad, endless, good" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_kernels_are_compiled_ahead_once(
+    import_benchmark: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    benchmark = import_benchmark("engine_kernels")
+    monkeypatch.setattr(wp.config, "kernel_cache_dir", wp.config.kernel_cache_dir)
+    variants = benchmark.launches(["reach"])
+    blocks = {block for _, block in variants}
+    assert len(variants) > 40 and len(blocks) > 1  # Of mujoco_warp some have blocks of their own.
+    ours = {key: module for key, module in variants.items() if key[0] == "lam_envs.sim.kernels"}
+    assert [benchmark.compile_for(ours, 90, tmp_path) for _ in range(2)] == [1, 0]
+    assert len(list(tmp_path.rglob("*.sm90.cubin"))) == 1
