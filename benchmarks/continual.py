@@ -1,11 +1,13 @@
 """The main job, measured: strategies on a task stream, each as a user runs it.
 
     python -m benchmarks.continual [--runs replay:0,replay:1,replay:2,naive:0,ewc:0,cumulative:0]
-    python -m benchmarks.continual --task-stream cw10 --runs replay:0
+    python -m benchmarks.continual --task-stream cw10 --runs replay:0,ewc:0 --references
     python -m benchmarks.continual --init none --demonstrations 300
 
 Each run is a process of its own with the README's command. The first run of a seed collects its
 demonstrations; later runs with the same seed find them in the cache, and `collected` says which.
+With `--references` the first one also makes the reference runs (each task alone, all jointly,
+naive), whose bounds stand in every result of the seed; `command_wall_time_s` includes them.
 Writes one json for each run and a summary into `benchmarks/results/`, named after the stream and
 the initial weights; `scratch` are random ones.
 """
@@ -74,6 +76,8 @@ def summarise(results: dict[str, Any]) -> dict[str, Any]:
         "success": results["success"],
         "average_success": results["metrics"]["average_success"],
         "forgetting": results["metrics"]["forgetting"],
+        "learning_speed_transfer": results["metrics"].get("learning_speed_transfer"),
+        "references": results.get("references"),
         "command_wall_time_s": results["command_wall_time_s"],
         "collected": results["collected"],
         "threads": results["environment"]["threads"],
@@ -93,10 +97,13 @@ def main() -> None:
     parser.add_argument("--init", default=PolicyConfig.init, help="as --policy.init names them")
     parser.add_argument("--threads", type=int, help="CPU threads of each run; default: all cores")
     parser.add_argument("--cache", type=Path, help="keep demonstrations here between calls")
+    parser.add_argument("--references", action="store_true", help="the command's --references")
     arguments = parser.parse_args()
     extra = ["--threads", str(arguments.threads)] if arguments.threads else []
     if arguments.demonstrations:
         extra += ["--demonstrations", str(arguments.demonstrations)]
+    if arguments.references:
+        extra.append("--references")
     RESULTS.mkdir(exist_ok=True)
     init = init_name(arguments.init)
     name = f"{arguments.task_stream.replace(',', '-')}_{init}"
