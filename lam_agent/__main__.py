@@ -16,6 +16,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "collect": ("lam_agent.commands.collect", "collect the demonstrations of tasks into the cache"),
     "eval": ("lam_agent.commands.evaluate", "measure the success of a checkpoint"),
+    "export": ("lam_agent.commands.export", "write a checkpoint as an ONNX file for a robot"),
     "import-minari": (
         "lam_agent.commands.import_minari",
         "make demonstrations of a Minari dataset",

@@ -44,6 +44,10 @@ class MissingExtraError(LamAgentError, ImportError):
     """An optional package that a chosen option needs and that is not installed."""
 
 
+class ExportError(LamAgentError):
+    """A policy that cannot be written in another format, or acts otherwise there."""
+
+
 class WorkerError(LamAgentError):
     """A process beside the run that could not measure a task."""
 

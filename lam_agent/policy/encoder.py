@@ -38,9 +38,9 @@ class Scores(nn.Sequential):
         convolution = self[1]
         assert isinstance(convolution, nn.Conv2d) and convolution.bias is not None
         places = self[0](maps).flatten(2)  # (B, C, H * W)
-        weight = convolution.weight.flatten(1).expand(len(maps), -1, -1)  # (B, K, C)
+        weight = convolution.weight.flatten(1).expand(maps.shape[0], -1, -1)  # (B, K, C)
         scores = torch.baddbmm(convolution.bias[:, None], weight, places)
-        return scores.view(len(maps), -1, *maps.shape[2:])
+        return scores.view(maps.shape[0], -1, *maps.shape[2:])
 
 
 class SpatialSoftmax(nn.Module):

@@ -45,7 +45,7 @@ class Tokens(nn.Module):
         """Return maps (B, C, H, W), one cell for each patch of the pictures (B, 3, S, S)."""
         patches = self.conv_proj(pictures)  # (B, C, H, W)
         tokens = patches.flatten(2).transpose(1, 2)  # (B, H * W, C)
-        first = self.class_token.expand(len(tokens), -1, -1)
+        first = self.class_token.expand(tokens.shape[0], -1, -1)
         tokens = self.encoder(torch.cat((first, tokens), 1))[:, 1:]
         maps: torch.Tensor = tokens.transpose(1, 2).reshape(patches.shape)
         return maps

@@ -1,0 +1,40 @@
+"""`lam-agent export`: a checkpoint as an ONNX file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+
+@dataclass(frozen=True)
+class ExportArguments:
+    """Write a checkpoint as an ONNX file, which a robot runs without torch and this package."""
+
+    checkpoint: tyro.conf.Positional[Path]
+    """A checkpoint, or a run, of which the last checkpoint is taken."""
+
+    output: Path = Path("policy.onnx")
+    """The file; one that is there is replaced."""
+
+
+def command(arguments: Sequence[str]) -> None:
+    """Export a checkpoint and say what is in the file."""
+    asked = tyro.cli(ExportArguments, args=list(arguments), prog="lam-agent export")
+    from rich.console import Console
+
+    from lam_agent.checkpoint import load_pretrained
+    from lam_agent.export import TOLERANCE, export_onnx
+
+    console = Console()
+    policy, contract = load_pretrained(asked.checkpoint)
+    with console.status("Writing ONNX, and comparing its actions with the policy's …"):
+        export_onnx(policy, contract, asked.output)
+    console.print(
+        f"Wrote {asked.output} ({asked.output.stat().st_size / 1e6:.1f} MB): "
+        f"{len(contract.tasks)} tasks ({', '.join(contract.tasks)}); ONNX Runtime gives the "
+        f"policy's actions to {TOLERANCE:g}.",
+        soft_wrap=True,
+    )
