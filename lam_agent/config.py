@@ -281,6 +281,18 @@ class RunConfig:
         return self.replay.batch_fraction or (1 / 3 if self.is_encoder_frozen else 0.5)
 
     @property
+    def outputs_weight(self) -> float:
+        """Weight of a replayed frame's error to what the policy once did."""
+        asked = self.replay.outputs_weight
+        return float(self.is_encoder_frozen) if asked is None else asked
+
+    @property
+    def demonstrations_weight(self) -> float:
+        """Weight of a replayed frame's error to its demonstration."""
+        asked = self.replay.demonstrations_weight
+        return (0.5 if self.outputs_weight > 0 else 1.0) if asked is None else asked
+
+    @property
     def learning_rate(self) -> float:
         """Peak learning rate of training."""
         return self.train.learning_rate or (3e-3 if self.adapt in ("full", "trunk") else 1e-2)

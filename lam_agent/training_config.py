@@ -109,6 +109,14 @@ class ReplayConfig:
     """Share of replayed frames in a gradient step; none: a half where encoders are trained, else a
     third."""
 
+    outputs_weight: float | None = None
+    """Weight of a replayed frame's error to what the policy did when it had just learned the task
+    (dark experience replay); 0 for none; none: 0 where encoders are trained, else 1."""
+
+    demonstrations_weight: float | None = None
+    """Weight of a replayed frame's error to its demonstration; none: a half with outputs, else
+    1."""
+
     store: Literal["images", "features", "auto"] = "auto"
     """What is kept of a picture: itself, or what frozen encoders see; auto: the smaller one."""
 
@@ -121,6 +129,10 @@ class ReplayConfig:
             self.batch_fraction,
             "between 0 and 1, both excluded",
         )
+        weights = (self.outputs_weight, self.demonstrations_weight)
+        for name, weight in zip(("outputs", "demonstrations"), weights, strict=True):
+            label = f"replay.{name}-weight"
+            require(weight is None or weight >= 0, label, weight, "at least 0")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -23,6 +23,8 @@ class Frames:
         is_inside: Whether each action is inside its episode, bool (F, L).
         bag: Bag of words of the instruction, float32 (NUM_BUCKETS,).
         features: What frozen encoders see, float32 or float16 (F, S); None where not computed.
+        outputs: Of replayed frames, the chunks that the policy gave when it had just learned their
+            task, float32 or float16 (F, L, 4).
     """
 
     images: Mapping[str, torch.Tensor]
@@ -32,6 +34,7 @@ class Frames:
     is_inside: torch.Tensor
     bag: torch.Tensor
     features: torch.Tensor | None = None
+    outputs: torch.Tensor | None = None
 
     @classmethod
     def from_episodes(cls, episodes: EpisodeSet, instruction: str, chunk_length: int) -> Frames:
@@ -65,6 +68,7 @@ class Frames:
             is_inside=self.is_inside[index],
             bag=self.bag.clone(),
             features=None if self.features is None else self.features[index],
+            outputs=None if self.outputs is None else self.outputs[index],
         )
 
     def without_images(self) -> Frames:
@@ -80,7 +84,8 @@ class Frames:
         named = {f"images.{camera}": images for camera, images in self.images.items()}
         for name in ("proprioception", "tracked", "actions", "is_inside", "bag"):
             named[name] = getattr(self, name)
-        return named if self.features is None else {**named, "features": self.features}
+        optional = {"features": self.features, "outputs": self.outputs}
+        return named | {name: rows for name, rows in optional.items() if rows is not None}
 
     @classmethod
     def from_tensors(cls, named: Mapping[str, torch.Tensor]) -> Frames:
@@ -91,7 +96,8 @@ class Frames:
 
     def _rows(self) -> tuple[torch.Tensor, ...]:
         rows = (self.proprioception, self.tracked, self.actions, self.is_inside)
-        return rows if self.features is None else (*rows, self.features)
+        optional = (self.features, self.outputs)
+        return (*rows, *(tensor for tensor in optional if tensor is not None))
 
 
 @dataclass
@@ -126,22 +132,38 @@ class ObservationBatch:
 
 @dataclass
 class TargetBatch:
-    """What the policy should output; Avalanche's `mb_y`."""
+    """What the policy should output; Avalanche's `mb_y`.
+
+    Attributes:
+        actions: Of the demonstrations, (B, L, 4).
+        is_inside: Whether each action is inside its episode, bool (B, L).
+        tracked: Object and goal position, (B, 6), metres.
+        outputs: What the policy itself once gave, (B, L, 4), where `has_outputs`, bool (B,).
+        has_outputs: Whether there is such an output; both are None where no frame has one.
+    """
 
     actions: torch.Tensor
     is_inside: torch.Tensor
     tracked: torch.Tensor
+    outputs: torch.Tensor | None = None
+    has_outputs: torch.Tensor | None = None
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> TargetBatch:
         """Move all tensors."""
-        return TargetBatch(
-            self.actions.to(device, non_blocking=non_blocking),
-            self.is_inside.to(device, non_blocking=non_blocking),
-            self.tracked.to(device, non_blocking=non_blocking),
-        )
+        return self._each(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def __getitem__(self, index: slice) -> TargetBatch:
-        return TargetBatch(self.actions[index], self.is_inside[index], self.tracked[index])
+        return self._each(lambda tensor: tensor[index])
+
+    def _each(self, function: Callable[[torch.Tensor], torch.Tensor]) -> TargetBatch:
+        outputs, has_outputs = self.outputs, self.has_outputs
+        return TargetBatch(
+            function(self.actions),
+            function(self.is_inside),
+            function(self.tracked),
+            None if outputs is None else function(outputs),
+            None if has_outputs is None else function(has_outputs),
+        )
 
 
 MiniBatch = tuple[ObservationBatch, TargetBatch, torch.Tensor]
@@ -168,8 +190,21 @@ def join(parts: list[tuple[Frames, int]]) -> MiniBatch:
         actions=torch.cat([part.actions for part in frames]),
         is_inside=torch.cat([part.is_inside for part in frames]),
         tracked=torch.cat([part.tracked for part in frames]),
+        **_outputs(frames),
     )
     return observation, target, torch.cat(labels)
+
+
+def _outputs(frames: list[Frames]) -> dict[str, torch.Tensor]:
+    """Return the outputs of those frames that have some, 0 for the others, and which these are."""
+    if all(part.outputs is None for part in frames):
+        return {}
+    parts = [
+        torch.zeros_like(part.actions) if part.outputs is None else part.outputs.float()
+        for part in frames
+    ]
+    has = [torch.full((len(part),), part.outputs is not None) for part in frames]
+    return {"outputs": torch.cat(parts), "has_outputs": torch.cat(has)}
 
 
 class FrameLoader:

@@ -10,6 +10,7 @@ import torch
 
 from lam_agent.continual.avalanche_import import import_avalanche
 from lam_agent.continual.batches import Frames
+from lam_agent.continual.outputs import outputs_on
 from lam_agent.errors import ConfigError
 
 import_avalanche()
@@ -63,17 +64,25 @@ class ReplayPlugin(SupervisedPlugin):  # type: ignore[misc]
         batch_fraction: Share of replayed frames in a batch, all earlier tasks together.
         keeps_features: Whether the buffer holds the features of frozen encoders, in float16, in
             place of images.
+        keeps_outputs: Whether the buffer holds, in float16, what the policy does on its frames when
+            it has just learned their task.
     """
 
     state_name = "replay"
 
     def __init__(
-        self, buffer: ReplayBuffer, batch_fraction: float, *, keeps_features: bool = False
+        self,
+        buffer: ReplayBuffer,
+        batch_fraction: float,
+        *,
+        keeps_features: bool = False,
+        keeps_outputs: bool = False,
     ) -> None:
         super().__init__()
         self.buffer = buffer
         self.batch_fraction = batch_fraction
         self.keeps_features = keeps_features
+        self.keeps_outputs = keeps_outputs
         self._seen: list[Frames] = []
 
     def prepare(self, view: Callable[[Frames], Frames]) -> None:
@@ -97,6 +106,8 @@ class ReplayPlugin(SupervisedPlugin):  # type: ignore[misc]
             kept = replace(frames, images={}, features=frames.features.half())
         else:
             kept = frames.without_features()
+        if self.keeps_outputs:
+            kept = replace(kept, outputs=outputs_on(strategy.model, strategy.seen).half())
         self.buffer.add(kept, strategy.generator)
         self._seen = []
 

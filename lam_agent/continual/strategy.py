@@ -77,7 +77,12 @@ class AdaptationStrategy(SupervisedTemplate):  # type: ignore[misc]
         super().__init__(
             model=policy,
             optimizer=self._new_optimizer(policy),
-            criterion=CloningLoss(policy.normaliser, train.auxiliary_weight),
+            criterion=CloningLoss(
+                policy.normaliser,
+                train.auxiliary_weight,
+                outputs_weight=config.outputs_weight,
+                demonstrations_weight=config.demonstrations_weight,
+            ),
             train_mb_size=config.batch_size,
             train_epochs=1,
             device=policy.device,
@@ -210,7 +215,12 @@ def make_plugins(config: RunConfig) -> list[Any]:
     if config.strategy == "replay":
         buffer = ReplayBuffer(int(config.replay.memory_mb * 1e6))
         fraction, keeps_features = config.replayed_fraction, config.replays_features
-        return [ReplayPlugin(buffer, fraction, keeps_features=keeps_features)]
+        keeps_outputs = config.outputs_weight > 0
+        return [
+            ReplayPlugin(
+                buffer, fraction, keeps_features=keeps_features, keeps_outputs=keeps_outputs
+            )
+        ]
     if config.strategy == "ewc":
         return [EwcPlugin(config.ewc.strength, config.ewc.fisher_samples)]
     return [CumulativePlugin()] if config.strategy in ("cumulative", "joint") else []

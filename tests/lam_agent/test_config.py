@@ -90,6 +90,8 @@ OUT_OF_RANGE: list[tuple[str, str, Any]] = [
     ("replay.", "memory_mb", 0.0),
     ("replay.", "batch_fraction", 0.0),
     ("replay.", "batch_fraction", 1.0),
+    ("replay.", "outputs_weight", -1.0),
+    ("replay.", "demonstrations_weight", -1.0),
     ("ewc.", "strength", -1.0),
     ("ewc.", "fisher_samples", 0),
 ]
@@ -255,6 +257,8 @@ def test_defaults_of_training_follow_what_is_trained() -> None:
     )
     assert trunk.batch_size * (1 - trunk.replayed_fraction) == pytest.approx(64)
     assert full.replayed_fraction == 0.5
+    weights = [(c.outputs_weight, c.demonstrations_weight) for c in (trunk, full)]
+    assert weights == [(1.0, 0.5), (0.0, 1.0)]
     rates = {mode: RunConfig(adapt=mode).learning_rate for mode in ("full", "trunk")}
     assert set(rates.values()) == {3e-3}
     assert {RunConfig(adapt=mode).learning_rate for mode in ("head", "lora", "adapter")} == {1e-2}

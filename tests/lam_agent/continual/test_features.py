@@ -160,7 +160,8 @@ def test_the_budget_counts_what_is_stored(make_lab: MakeLab, store: str) -> None
     lab.train(0, 1)
     rows = 4 * (4 + 6 + 4 * 4) + 4
     feature_bytes = 2 * 3 * 8 * 2  # Two cameras, 8 points, float16.
-    expected = size if store == "images" else rows + feature_bytes
+    output_bytes = 2 * 4 * 4  # A chunk of four actions, float16.
+    expected = output_bytes + (size if store == "images" else rows + feature_bytes)
     count = min(20, 8 * size // 2 // expected)
     assert [len(frames) for frames in plugin.buffer.tasks] == [count, count]
     assert plugin.buffer.num_bytes == 2 * count * expected <= plugin.buffer.max_bytes

@@ -174,13 +174,72 @@ def test_replayed_frames_come_from_the_buffer_alone(make_lab: MakeLab) -> None:
     assert {tuple(row) for rows in seen for row in rows.tolist()} == kept
 
 
+# Outputs ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("store", ["features", "images"])
+def test_the_buffer_holds_what_the_policy_did_when_it_had_learned_a_task(
+    make_lab: MakeLab, store: str
+) -> None:
+    lab = make_lab("replay", adapt="trunk", store=store)
+    (plugin,) = lab.plugins
+    lab.train(0)
+    (kept,) = plugin.buffer.tasks
+    with torch.no_grad():
+        learned = lab.strategy.model(
+            lab.visits[0].images, lab.visits[0].proprioception, lab.visits[0].bag.expand(20, -1)
+        ).actions
+    assert kept.outputs is not None and kept.outputs.dtype == torch.float16
+    torch.testing.assert_close(kept.outputs.float(), learned, rtol=0, atol=1e-3)
+    lab.train(1)
+    assert torch.equal(plugin.buffer.tasks[0].outputs, kept.outputs)  # Of then, not of now.
+    assert plugin.buffer.num_bytes == sum(frames.num_bytes for frames in plugin.buffer.tasks)
+
+
+def test_outputs_count_in_the_budget(make_frames: MakeFrames, generator: torch.Generator) -> None:
+    frames = make_frames(20)
+    frames.outputs = frames.actions.half()
+    each = frame_bytes(frames) + 2 * 4 * 4  # Four actions of four entries in two bytes.
+    buffer = ReplayBuffer(7 * each)
+    buffer.add(frames, generator)
+    assert len(buffer.tasks[0]) == 7 and buffer.num_bytes == 7 * each
+
+
+def test_only_replayed_frames_have_outputs_in_a_batch(make_lab: MakeLab) -> None:
+    targets: list[Any] = []
+
+    class Watcher:
+        def before_forward(self, strategy: Any, **kwargs: Any) -> None:
+            targets.append((strategy.mb_task_id.clone(), strategy.mb_y))
+
+    lab = make_lab("replay", adapt="trunk", watchers=[Watcher()], max_steps=2)
+    lab.train(0)
+    assert all(target.outputs is None and target.has_outputs is None for _, target in targets)
+    targets.clear()
+    lab.train(1)
+    for labels, target in targets:
+        assert torch.equal(target.has_outputs, labels == 0)
+        assert bool((target.outputs[labels == 0] != 0).any())
+        part = target[::2]
+        assert torch.equal(part.outputs, target.outputs[::2]) and len(part.has_outputs) == 6
+
+
+def test_without_outputs_nothing_is_kept(make_lab: MakeLab) -> None:
+    for settings in ({"adapt": "full"}, {"adapt": "trunk", "outputs_weight": 0.0}):
+        lab = make_lab("replay", **settings)
+        lab.train(0)
+        assert lab.plugins[0].buffer.tasks[0].outputs is None
+
+
 # State -----------------------------------------------------------------------------------------
 
 
 def test_the_buffer_survives_a_file(make_frames: MakeFrames, generator: torch.Generator) -> None:
     plugin = ReplayPlugin(ReplayBuffer(10**6), 0.5)
     for task in range(12):  # More than nine, so that their order is not that of their names.
-        plugin.buffer.add(make_frames(2, seed=task, mark=float(task)), generator)
+        frames = make_frames(2, seed=task, mark=float(task))
+        frames.outputs = frames.actions.half() if task % 2 else None
+        plugin.buffer.add(frames, generator)
     loaded = ReplayPlugin(ReplayBuffer(10**6), 0.5)
     load_plugins([loaded], plugin_tensors([plugin]), torch.device("cpu"))
     assert loaded.buffer.num_bytes == plugin.buffer.num_bytes

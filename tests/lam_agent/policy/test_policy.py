@@ -221,3 +221,32 @@ def test_the_loss_ignores_actions_behind_the_end_of_an_episode(
     torch.testing.assert_close(criterion(output, target), expected)
     target.actions[~target.is_inside] = 99.0
     torch.testing.assert_close(criterion(output, target), expected)
+
+
+def test_replayed_frames_are_pulled_to_what_the_policy_once_did(
+    make_policy: MakePolicy, make_frames: Callable[..., Frames]
+) -> None:
+    policy = make_policy()
+    old = make_frames(4, seed=1)
+    old.is_inside[:] = True
+    observation, _, _ = join([(old, 0)])
+    given = policy(observation.images, observation.proprioception, observation.bags)
+    old.outputs = given.actions.detach() + 0.25
+    new = make_frames(2, seed=2)
+    new.is_inside[:] = True
+    observation, target, _ = join([(new, 1), (old, 0)])
+    output = policy(observation.images, observation.proprioception, observation.bags)
+    error = (output.actions - target.actions).abs().mean((1, 2))  # (6,)
+
+    def loss(outputs: float, demonstrations: float) -> torch.Tensor:
+        criterion = CloningLoss(
+            policy.normaliser, 0.0, outputs_weight=outputs, demonstrations_weight=demonstrations
+        )
+        value: torch.Tensor = criterion(output, target)
+        return value
+
+    torch.testing.assert_close(loss(0.0, 1.0), error.mean())
+    torch.testing.assert_close(loss(0.0, 0.0), error[:2].sum() / 6)
+    drift = loss(2.0, 0.0) - loss(0.0, 0.0)  # Smooth: half of beta less than the distance.
+    torch.testing.assert_close(drift, torch.tensor(2.0 * (0.25 - 0.025) * 4 / 6))
+    loss(1.0, 0.0).backward()
