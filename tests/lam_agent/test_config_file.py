@@ -150,9 +150,9 @@ def test_an_unknown_key_is_told_with_the_nearest(
 
 
 def test_an_unknown_key_that_is_near_to_none_lists_all(refused: Callable[[str], str]) -> None:
-    words = refused("replay: {xyzzy: 1}")
+    words = refused("ewc: {xyzzy: 1}")
     assert "did you mean" not in words
-    assert words.endswith("the settings there are memory_mb, batch_fraction, store.")
+    assert words.endswith("the settings there are strength, fisher_samples.")
     assert "no setting 3;" in refused("3: 4")
 
 
