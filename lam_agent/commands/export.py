@@ -33,8 +33,7 @@ def command(arguments: Sequence[str]) -> None:
     with console.status("Writing ONNX, and comparing its actions with the policy's …"):
         export_onnx(policy, contract, asked.output)
     console.print(
-        f"Wrote {asked.output} ({asked.output.stat().st_size / 1e6:.1f} MB): "
-        f"{len(contract.tasks)} tasks ({', '.join(contract.tasks)}); ONNX Runtime gives the "
-        f"policy's actions to {TOLERANCE:g}.",
+        f"Wrote {asked.output} ({asked.output.stat().st_size / 1e6:.1f} MB) for "
+        f"{', '.join(contract.tasks)}; ONNX Runtime gives the policy's actions to {TOLERANCE:g}.",
         soft_wrap=True,
     )
