@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import mujoco_warp
-import warp as wp
-
 from lam_envs.batched import BatchedEnv
 from lam_envs.graphs import Graphs
 from lam_envs.looks import VISIBLE_GROUPS
 from lam_envs.sim.warp import WarpSim
 from lam_envs.tasks.sawyer import NUM_SUBSTEPS
-from lam_envs.warp_runtime import working_on
+from lam_envs.warp_runtime import mujoco_warp, working_on, wp
 
 
 def bare_loop(env: BatchedEnv, cameras: Sequence[str] = ()) -> Callable[[], None]:

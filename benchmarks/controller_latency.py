@@ -31,7 +31,11 @@ def looks_of(controller: Controller, onnx: Path, threads: int) -> dict[str, Call
     observation: dict[str, Any] = {}
     for key, entry in controller.contract.observation.items():
         is_picture = entry.dtype == "uint8"
-        numbers = generator.integers(256, size=entry.shape) if is_picture else generator.random(4)
+        numbers = (
+            generator.integers(256, size=entry.shape)
+            if is_picture
+            else generator.random(entry.shape)
+        )
         observation[key] = numbers.astype(entry.dtype)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

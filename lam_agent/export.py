@@ -14,7 +14,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,8 @@ from torch import nn
 
 from lam_agent.checkpoint.contract import Contract
 from lam_agent.checkpoint.interface import PROPRIOCEPTION
-from lam_agent.errors import ConfigError, ExportError, MissingExtraError
+from lam_agent.errors import ConfigError, ExportError
+from lam_agent.extras import load_extra
 from lam_agent.files import write_bytes_atomically
 from lam_agent.policy.instruction import bag_of_words
 from lam_agent.policy.policy import CAMERAS, VisualActionPolicy
@@ -38,6 +38,12 @@ OUTPUT = "actions"
 
 TOLERANCE = 1e-4
 """Largest difference of an action between ONNX Runtime and torch, of which 1 is the limit."""
+
+_TOLD = (
+    *("lam_agent_version", "tasks", "observation", "actions", "control_dt", "chunk_length"),
+    *("execute_length", "success_row", "versions", "sha256"),
+)
+"""Entries of the contract that the metadata holds."""
 
 _MOST_ROBOTS = 4096
 _EXAMPLES = 2
@@ -102,15 +108,7 @@ def export_onnx(policy: VisualActionPolicy, contract: Contract, path: Path) -> N
 
 def _load_libraries() -> Any:
     """Return the module `onnxruntime`."""
-    try:
-        for name in ("onnx", "onnxscript"):
-            import_module(name)
-        return import_module("onnxruntime")
-    except ImportError as error:
-        raise MissingExtraError(
-            f"an ONNX file needs the package {error.name}, which is not installed; run pip install "
-            '"lam-agent[onnx]".'
-        ) from error
+    return load_extra("onnx", "an ONNX file needs", "onnx", "onnxscript", "onnxruntime")
 
 
 def _content(module: _AllTasks, contract: Contract) -> bytes:
@@ -142,15 +140,9 @@ def _content(module: _AllTasks, contract: Contract) -> bytes:
 
 
 def _metadata(contract: Contract) -> dict[str, Any]:
-    """Return what a robot must know, as JSON holds it."""
+    """Return what a robot must know."""
     whole = asdict(contract)
-    names = ("tasks", "observation", "actions", "control_dt", "chunk_length", "execute_length")
-    kept = {name: whole[name] for name in (*names, "success_row", "versions", "sha256")}
-    return {
-        "format_version": FORMAT_VERSION,
-        "lam_agent_version": contract.lam_agent_version,
-        **json.loads(json.dumps(kept)),
-    }
+    return {"format_version": FORMAT_VERSION, **{name: whole[name] for name in _TOLD}}
 
 
 def _observations(contract: Contract, num_robots: int) -> dict[str, torch.Tensor]:

@@ -129,10 +129,9 @@ class ReplayConfig:
             self.batch_fraction,
             "between 0 and 1, both excluded",
         )
-        weights = (self.outputs_weight, self.demonstrations_weight)
-        for name, weight in zip(("outputs", "demonstrations"), weights, strict=True):
-            label = f"replay.{name}-weight"
-            require(weight is None or weight >= 0, label, weight, "at least 0")
+        for name in ("outputs_weight", "demonstrations_weight"):
+            if getattr(self, name) is not None:
+                require_at_least(0, self, "replay.", name)
 
 
 @dataclass(frozen=True)

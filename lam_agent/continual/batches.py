@@ -67,8 +67,7 @@ class Frames:
             actions=self.actions[index],
             is_inside=self.is_inside[index],
             bag=self.bag.clone(),
-            features=None if self.features is None else self.features[index],
-            outputs=None if self.outputs is None else self.outputs[index],
+            **{name: rows[index] for name, rows in self._optional().items()},
         )
 
     def without_images(self) -> Frames:
@@ -84,8 +83,7 @@ class Frames:
         named = {f"images.{camera}": images for camera, images in self.images.items()}
         for name in ("proprioception", "tracked", "actions", "is_inside", "bag"):
             named[name] = getattr(self, name)
-        optional = {"features": self.features, "outputs": self.outputs}
-        return named | {name: rows for name, rows in optional.items() if rows is not None}
+        return named | self._optional()
 
     @classmethod
     def from_tensors(cls, named: Mapping[str, torch.Tensor]) -> Frames:
@@ -96,8 +94,12 @@ class Frames:
 
     def _rows(self) -> tuple[torch.Tensor, ...]:
         rows = (self.proprioception, self.tracked, self.actions, self.is_inside)
-        optional = (self.features, self.outputs)
-        return (*rows, *(tensor for tensor in optional if tensor is not None))
+        return (*rows, *self._optional().values())
+
+    def _optional(self) -> dict[str, torch.Tensor]:
+        """Return those that not all frames have, by name, where there are some."""
+        optional = {"features": self.features, "outputs": self.outputs}
+        return {name: rows for name, rows in optional.items() if rows is not None}
 
 
 @dataclass

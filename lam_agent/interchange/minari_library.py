@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from importlib import import_module
 from typing import Any
 
-from lam_agent.errors import EpisodeError, MissingExtraError
+from lam_agent.errors import EpisodeError
+from lam_agent.extras import load_extra
 
 METADATA_KEY = "lam_agent"
 """Entry of a dataset's metadata with what Minari has no word for."""
@@ -22,14 +22,7 @@ def load_library() -> Any:
     Raises:
         MissingExtraError: It, or h5py, is not installed.
     """
-    try:
-        import_module("h5py")
-        return import_module("minari")
-    except ImportError as error:
-        raise MissingExtraError(
-            f"Minari datasets need the package {error.name}, which is not installed; "
-            'run pip install "lam-agent[minari]".'
-        ) from error
+    return load_extra("minari", "Minari datasets need", "h5py", "minari")
 
 
 def check_dataset_id(dataset_id: str) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
 import torch
 from torch import nn
 
-from lam_agent.errors import ConfigError, MissingExtraError
+from lam_agent.errors import ConfigError
+from lam_agent.extras import load_extra
 from lam_agent.policy.backbone.names import split_name, unknown_name
 from lam_agent.policy.backbone.norms import replace_batch_norms
 from lam_agent.policy.backbone.trunk import MAX_STRIDE, PictureFormat, Trunk, picture_side
@@ -49,13 +49,7 @@ def load_timm() -> Any:
         MissingExtraError: It is not installed.
     """
     import_torchvision()
-    try:
-        return import_module("timm")
-    except ImportError as error:
-        raise MissingExtraError(
-            f"policy.encoder timm:NAME needs the package {error.name or 'timm'}, which is not "
-            'installed; run pip install "lam-agent[timm]".'
-        ) from error
+    return load_extra("timm", "policy.encoder timm:NAME needs", "timm")
 
 
 def make_timm(
