@@ -70,6 +70,7 @@ class Adaptation:
             max_steps=config.max_steps,
             average_decay=train.average_decay,
             report=self._report_validation,
+            first=config.dense_steps,
         )
         self.strategy = AdaptationStrategy(
             policy=policy,

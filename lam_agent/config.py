@@ -6,6 +6,7 @@ nor avalanche, so that `--help` is quick.
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -23,7 +24,13 @@ from lam_agent.checks import (
 from lam_agent.errors import ConfigError
 from lam_agent.options import ModuleNames, comma_list, one_of
 from lam_agent.policy_config import BACKBONE_LIBRARIES, ENCODERS, PolicyConfig
-from lam_agent.training_config import AdaptationConfig, EwcConfig, ReplayConfig, TrainConfig
+from lam_agent.training_config import (
+    AdaptationConfig,
+    EwcConfig,
+    PackNetConfig,
+    ReplayConfig,
+    TrainConfig,
+)
 from lam_envs.randomisation.ranges import Randomisation
 
 __all__ = [
@@ -38,6 +45,7 @@ __all__ = [
     "DeviceName",
     "EvalConfig",
     "EwcConfig",
+    "PackNetConfig",
     "PolicyConfig",
     "ReplayConfig",
     "RunConfig",
@@ -60,13 +68,16 @@ LOGGERS = ("tensorboard", "wandb")
 LoggerNames = Annotated[tuple[str, ...], comma_list("LOGGER,…", is_distinct=True)]
 """Loggers that the command line separates by commas."""
 
-STRATEGIES = ("naive", "replay", "ewc", "cumulative", "joint")
+STRATEGIES = ("naive", "replay", "ewc", "packnet", "cumulative", "joint")
 
 StrategyName = Annotated[str, one_of(STRATEGIES)]
 """A strategy; the configuration names the nearest one where there is none of that name."""
 
 NUM_DEMONSTRATIONS = 50
 """Demonstrations that are collected of a task where no number is asked for."""
+
+MAX_PACKS = 64
+"""Tasks that can have weights of their own (strategy `packnet`)."""
 
 ADAPTATION_MODES = ("full", "trunk", "head", "lora", "adapter")
 
@@ -231,6 +242,7 @@ class RunConfig:
     train: TrainConfig = field(default_factory=TrainConfig)
     replay: ReplayConfig = field(default_factory=ReplayConfig)
     ewc: EwcConfig = field(default_factory=EwcConfig)
+    packnet: PackNetConfig = field(default_factory=PackNetConfig)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -293,6 +305,13 @@ class RunConfig:
         return (0.5 if self.outputs_weight > 0 else 1.0) if asked is None else asked
 
     @property
+    def dense_steps(self) -> int:
+        """Gradient steps of an experience before a task takes weights of its own; 0 elsewhere."""
+        if self.strategy != "packnet":
+            return 0
+        return max(1, round(self.packnet.dense_fraction * self.max_steps))
+
+    @property
     def learning_rate(self) -> float:
         """Peak learning rate of training."""
         return self.train.learning_rate or (3e-3 if self.adapt in ("full", "trunk") else 1e-2)
@@ -333,6 +352,7 @@ class RunConfig:
                 f"the strategies are {', '.join(STRATEGIES)}."
             )
         self._check_adaptation()
+        self._check_packnet()
         require(self.seed >= 0, "seed", self.seed, "at least 0")
         if self.demonstrations is not None:
             require(self.demonstrations >= 1, "demonstrations", self.demonstrations, "at least 1")
@@ -375,6 +395,31 @@ class RunConfig:
         if self.adapt == "adapter":
             sizes = replace(self.policy, adapter_size=self.adaptation.bottleneck)
             object.__setattr__(self, "policy", sizes)
+
+    def _check_packnet(self) -> None:
+        """Refuse what tasks with weights of their own cannot have; give the policy room for them."""
+        if self.strategy != "packnet":  # A configuration file may be of a run with packnet.
+            object.__setattr__(self, "policy", replace(self.policy, packed="none"))
+            return
+        if self.adapt == "lora":
+            modes = ", ".join(mode for mode in ADAPTATION_MODES if mode != "lora")
+            raise ConfigError(
+                "strategy packnet does not go with --adapt lora, whose factors are part of all "
+                f"weights; set --adapt to one of {modes}."
+            )
+        room = math.floor(1 / self.packnet.share + 1e-6)
+        if len(self.task_stream) > min(room, MAX_PACKS):
+            most = 1 / len(self.task_stream)
+            hint = (
+                f"set --packnet.share {math.floor(1e4 * most) / 1e4:g} or less"
+                if len(self.task_stream) <= MAX_PACKS
+                else f"packnet can have {MAX_PACKS}, so shorten the stream"
+            )
+            raise ConfigError(
+                f"packnet.share is {self.packnet.share:g}, which is room for {room} tasks, but the "
+                f"stream has {len(self.task_stream)}; {hint}."
+            )
+        object.__setattr__(self, "policy", replace(self.policy, packed=self.adapt))
 
     def _resolve_stream(self) -> None:
         """Put the tasks of named streams into the stream; one that repeats tasks may do so."""

@@ -49,6 +49,10 @@ class PolicyConfig:
     adapter_size: int = 0
     """Bottleneck of the adapters behind the trunk's layers; 0: none. `--adapt adapter` sets it."""
 
+    packed: Literal["none", "full", "trunk", "head", "adapter"] = "none"
+    """What of the policy tasks can own, so that each has weights of its own; `--strategy packnet`
+    sets it."""
+
     channels: int = 32
     """Channels of the camera encoders' patch features."""
 

@@ -15,7 +15,14 @@ from typing import Any
 
 from lam_agent import __version__
 from lam_agent.checkpoint import resolve_checkpoint
-from lam_agent.config import EwcConfig, ReplayConfig, RunConfig, StreamConfig, to_plain
+from lam_agent.config import (
+    EwcConfig,
+    PackNetConfig,
+    ReplayConfig,
+    RunConfig,
+    StreamConfig,
+    to_plain,
+)
 from lam_agent.demonstration_folder import demonstration_source
 from lam_agent.demonstrations import content_key, default_cache_dir
 from lam_agent.errors import ResultsError
@@ -44,6 +51,8 @@ def reference_configs(config: RunConfig) -> dict[str, RunConfig]:
         references=False,
         replay=ReplayConfig(),
         ewc=EwcConfig(),
+        packnet=PackNetConfig(),
+        policy=replace(config.policy, packed="none"),
     )
     distinct = tuple(dict.fromkeys(config.tasks))
     in_order = replace(plain, stream=StreamConfig(), task_stream=config.tasks)

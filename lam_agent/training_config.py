@@ -148,3 +148,20 @@ class EwcConfig:
         require_finite(self, "ewc.")
         require(self.strength >= 0, "ewc.strength", self.strength, "at least 0")
         require(self.fisher_samples >= 1, "ewc.fisher-samples", self.fisher_samples, "at least 1")
+
+
+@dataclass(frozen=True)
+class PackNetConfig:
+    """Weights of one's own for each task (strategy `packnet`)."""
+
+    share: float = 0.05
+    """Share of each tensor that a task takes for itself; their sum is at most 1."""
+
+    dense_fraction: float = 0.25
+    """Share of a task's gradient steps before it takes its weights; the rest trains these alone."""
+
+    def __post_init__(self) -> None:
+        require_finite(self, "packnet.")
+        for name in ("share", "dense_fraction"):
+            value, option = getattr(self, name), f"packnet.{name.replace('_', '-')}"
+            require(0 < value < 1, option, value, "between 0 and 1, both excluded")

@@ -30,7 +30,7 @@ CARD_FILE = "README.md"
 _DIGEST = "config_sha256"
 _NOT_KEPT = ("init", "init_part")
 _POLICY_KEYS = {item.name for item in fields(PolicyConfig)}.difference(_NOT_KEPT)
-_LATER_KEYS = {"encoder", "encoder_weights", "overview"}
+_LATER_KEYS = {"encoder", "encoder_weights", "overview", "packed"}
 """Settings that checkpoints of earlier versions lack; the defaults are what they had."""
 
 

@@ -11,11 +11,32 @@ from lam_agent.checkpoint.verification import resolve_checkpoint
 from lam_agent.config import PolicyConfig
 from lam_agent.errors import CheckpointError
 
-_FREE = ("init", "init_part", "execute_length", "adapter_size")
-"""Settings that weights do not decide: adapters are added to weights that have none."""
+_FREE = ("init", "init_part", "execute_length", "adapter_size", "packed")
+"""Settings that weights do not decide: adapters and packs are added to weights that have none."""
 
-BEHIND_ENCODERS = ("chunk_length", "execute_length", "width", "depth", "heads", "adapter_size")
+BEHIND_ENCODERS = (
+    *("chunk_length", "execute_length", "width", "depth", "heads", "adapter_size", "packed"),
+)
 """Settings that are free where only the camera encoders are taken: what lies behind them."""
+
+
+def check_packs(ours: PolicyConfig, theirs: PolicyConfig, folder: Path | str) -> None:
+    """Refuse weights that belong to tasks where they would be trained for all tasks.
+
+    Args:
+        ours: Sizes of the policy to fill.
+        theirs: Sizes of the checkpoint's policy.
+        folder: The checkpoint, for the error.
+
+    Raises:
+        CheckpointError: Only `--strategy packnet` with the same adaptation mode may start there.
+    """
+    if theirs.packed not in ("none", ours.packed):
+        raise CheckpointError(
+            f"the checkpoint {folder} has weights that belong to single tasks (--strategy packnet "
+            f"--adapt {theirs.packed}), which other training would change; go on with that "
+            "strategy and mode, or start from other weights."
+        )
 
 
 def fitted_sizes(config: PolicyConfig) -> PolicyConfig:
@@ -31,6 +52,8 @@ def fitted_sizes(config: PolicyConfig) -> PolicyConfig:
         return config
     folder = resolve_checkpoint(Path(config.init))
     theirs = read_contract(folder).policy
+    if config.init_part == "all":
+        check_packs(config, theirs, folder)
     asked = config.kept()
     sizes: dict[str, Any] = {}
     for item in fields(PolicyConfig):

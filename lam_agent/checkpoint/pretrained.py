@@ -28,7 +28,7 @@ from lam_agent.checkpoint.contract import (
     Parity,
     read_contract,
 )
-from lam_agent.checkpoint.initial import BEHIND_ENCODERS
+from lam_agent.checkpoint.initial import BEHIND_ENCODERS, check_packs
 from lam_agent.checkpoint.instructions import check_vectors, instruction_vectors
 from lam_agent.checkpoint.interface import describe_actions, describe_observation
 from lam_agent.checkpoint.model_card import render_card
@@ -183,9 +183,11 @@ def load_initial_weights(
     """
     pretrained, contract = load_pretrained(folder)
     config = policy.config.kept()
+    if part == "all":
+        check_packs(config, contract.policy, folder)
     for item in fields(PolicyConfig):
         ours, theirs = getattr(config, item.name), getattr(contract.policy, item.name)
-        if item.name == "adapter_size" and theirs == 0:
+        if (item.name == "adapter_size" and theirs == 0) or item.name == "packed":
             continue
         if part == "encoders" and item.name in BEHIND_ENCODERS:
             continue

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import nn
 
 from lam_agent.continual.avalanche_import import import_avalanche
 from lam_agent.continual.capture import part
@@ -94,6 +95,7 @@ class ValidationPlugin(SupervisedPlugin):  # type: ignore[misc]
         patience: Validations in a row at full success after which training stops.
         max_steps: Gradient steps of an experience, at most.
         average_decay: Decay of the running average.
+        first: Gradient step before which nothing is validated.
         report: Called with step, loss and success after each validation.
     """
 
@@ -106,9 +108,11 @@ class ValidationPlugin(SupervisedPlugin):  # type: ignore[misc]
         max_steps: int,
         average_decay: float,
         report: Callable[[int, float, float], None],
+        first: int = 0,
     ) -> None:
         super().__init__()
         self.validate = validate
+        self.first = first
         self.every = every
         self.patience = patience
         self.max_steps = max_steps
@@ -152,10 +156,14 @@ class ValidationPlugin(SupervisedPlugin):  # type: ignore[misc]
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         self.curve, self._losses = [], []
         self._best_success, self._full_in_a_row = -1.0, 0
-        self._average = RunningAverage(strategy.model, self.average_decay)
+        self.restart_average(strategy.model)
         self._best_weights = {}
         # Avalanche clears this flag only when another epoch begins.
         strategy._stop_training = False
+
+    def restart_average(self, model: nn.Module) -> None:
+        """Begin the running average anew with a model's weights."""
+        self._average = RunningAverage(model, self.average_decay)
 
     def after_training_iteration(self, strategy: Any, **kwargs: Any) -> None:
         self._losses.append(float(strategy.loss.detach()))
@@ -163,7 +171,7 @@ class ValidationPlugin(SupervisedPlugin):  # type: ignore[misc]
         step = strategy.clock.train_exp_iterations + 1
         assert self._average is not None
         self._average.update(step)
-        if step % self.every == 0 or step == self.max_steps:
+        if step >= self.first and (step % self.every == 0 or step == self.max_steps):
             self._run_validation(strategy, self._average, step)
 
     def after_training_epoch(self, strategy: Any, **kwargs: Any) -> None:

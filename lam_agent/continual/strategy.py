@@ -15,6 +15,7 @@ from lam_agent.continual.capture import Numbers, Tensors, restore_training
 from lam_agent.continual.ewc import EwcPlugin
 from lam_agent.continual.features import encode_frames
 from lam_agent.continual.loss import CloningLoss
+from lam_agent.continual.packnet import PackNetPlugin
 from lam_agent.continual.plugins import (
     RATE_FACTOR,
     GuardPlugin,
@@ -223,4 +224,6 @@ def make_plugins(config: RunConfig) -> list[Any]:
         ]
     if config.strategy == "ewc":
         return [EwcPlugin(config.ewc.strength, config.ewc.fisher_samples)]
+    if config.strategy == "packnet":
+        return [PackNetPlugin(config.packnet.share, config.dense_steps)]
     return [CumulativePlugin()] if config.strategy in ("cumulative", "joint") else []

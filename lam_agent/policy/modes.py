@@ -14,6 +14,7 @@ from __future__ import annotations
 import torch
 
 from lam_agent.policy.lora import add_factors
+from lam_agent.policy.parts import is_trained_in
 from lam_agent.policy.policy import VisualActionPolicy
 
 _WITH_FACTORS = ("views", "tracker", "tracked_token", "trunk", "head")
@@ -28,15 +29,9 @@ def freeze(policy: VisualActionPolicy, mode: str, *, rank: int, seed: int) -> No
         rank: Rank of the factors of `lora`.
         seed: Seed of the first factors.
     """
-    policy.requires_grad_(mode == "full")
-    if mode == "trunk":
-        policy.requires_grad_(True)
-        policy.encoders.requires_grad_(False)
-    elif mode == "head":
-        policy.head.requires_grad_(True)
-    elif mode == "adapter":
-        policy.adapters.requires_grad_(True)
-    elif mode == "lora":
+    for name, parameter in policy.named_parameters():
+        parameter.requires_grad_(is_trained_in(mode, name))
+    if mode == "lora":
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             for name in _WITH_FACTORS:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
+from torch.func import functional_call
 
 from lam_agent.config import PolicyConfig
 from lam_agent.errors import ObservationError, TrainingError
@@ -22,6 +23,8 @@ from lam_agent.policy.adapter import Adapter
 from lam_agent.policy.encoders import make_encoders
 from lam_agent.policy.instruction import InstructionEncoder
 from lam_agent.policy.normaliser import Normaliser
+from lam_agent.policy.packs import TaskPacks
+from lam_agent.policy.parts import is_trained_in
 from lam_agent.policy.trunk_layer import TrunkLayer
 
 CAMERAS = ("front", "wrist")
@@ -89,6 +92,10 @@ class VisualActionPolicy(nn.Module):
         # After all else, so that a seed gives the rest the same weights with adapters and without.
         adapted = [*[width] * config.depth, num_tokens * width] if config.adapter_size else []
         self.adapters = nn.ModuleList([Adapter(size, config.adapter_size) for size in adapted])
+        self.packs: TaskPacks | None = None
+        if config.packed != "none":
+            named = list(self.named_parameters())
+            self.packs = TaskPacks(item for item in named if is_trained_in(config.packed, item[0]))
 
     @property
     def device(self) -> torch.device:
@@ -213,8 +220,14 @@ class VisualActionPolicy(nn.Module):
         if was_training:
             self.eval()
         moved = {key: value.to(self.device) for key, value in observation.items()}
-        bags = bag.to(self.device).expand(len(moved["proprioception"]), -1)
-        output: PolicyOutput = self(moved, moved["proprioception"], bags)
+        bag = bag.to(self.device)
+        bags = bag.expand(len(moved["proprioception"]), -1)
+        inputs = (moved, moved["proprioception"], bags)
+        output: PolicyOutput
+        if self.packs is None or self.packs.is_open:
+            output = self(*inputs)
+        else:
+            output = functional_call(self, self.packs.weights_for(self, bag), inputs)
         if was_training:
             self.train()
         return output.actions
