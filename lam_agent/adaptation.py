@@ -10,10 +10,12 @@ import torch
 from lam_agent.config import RunConfig
 from lam_agent.continual.batches import Frames
 from lam_agent.continual.capture import capture_model, capture_training, restore_model
+from lam_agent.continual.make_plugins import make_plugins
 from lam_agent.continual.plugins import ValidationPlugin
 from lam_agent.continual.snapshot import Snapshot, save_snapshot
-from lam_agent.continual.strategy import AdaptationStrategy, make_plugins
+from lam_agent.continual.strategy import AdaptationStrategy
 from lam_agent.continual.training_state import load_plugins, plugin_tensors
+from lam_agent.errors import StrategyLoadError
 from lam_agent.evaluate import evaluate
 from lam_agent.interrupts import Interrupts
 from lam_agent.logs import MetricLogger
@@ -87,8 +89,19 @@ class Adaptation:
         return sum(plugin.buffer.num_bytes for plugin in self.plugins if hasattr(plugin, "buffer"))
 
     def restore(self, point: ResumePoint) -> None:
-        """Load the weights, plugins and clock of the last experience that is trained."""
+        """Load the weights, plugins and clock of the last experience that is trained.
+
+        Raises:
+            StrategyLoadError: A plugin, which is of others, does not say what it carries on.
+        """
         self.point = point
+        forgetful = [type(item).__name__ for item in self.plugins if not hasattr(item, "state")]
+        if forgetful and point.trained is not None:
+            raise StrategyLoadError(
+                f"the plugin {forgetful[0]} of the strategy {self.config.strategy!r} has no "
+                "methods state and load_state, so that the run cannot go on as if it had not "
+                "stopped; give it these (docs/strategies.md), or start the run anew."
+            )
         if point.trained is not None:
             self._load(point.trained)
 

@@ -24,9 +24,12 @@ from lam_agent.checks import (
 from lam_agent.errors import ConfigError
 from lam_agent.options import ModuleNames, comma_list, one_of
 from lam_agent.policy_config import BACKBONE_LIBRARIES, ENCODERS, PolicyConfig
+from lam_agent.strategies import BUILT_IN, check_strategy_name
 from lam_agent.training_config import (
     AdaptationConfig,
     EwcConfig,
+    L2Config,
+    MasConfig,
     PackNetConfig,
     ReplayConfig,
     TrainConfig,
@@ -39,12 +42,13 @@ __all__ = [
     "ENCODERS",
     "LOGGERS",
     "NUM_DEMONSTRATIONS",
-    "STRATEGIES",
     "AdaptationConfig",
     "CollectConfig",
     "DeviceName",
     "EvalConfig",
     "EwcConfig",
+    "L2Config",
+    "MasConfig",
     "PackNetConfig",
     "PolicyConfig",
     "ReplayConfig",
@@ -68,9 +72,7 @@ LOGGERS = ("tensorboard", "wandb")
 LoggerNames = Annotated[tuple[str, ...], comma_list("LOGGER,…", is_distinct=True)]
 """Loggers that the command line separates by commas."""
 
-STRATEGIES = ("naive", "replay", "ewc", "packnet", "cumulative", "joint")
-
-StrategyName = Annotated[str, one_of(STRATEGIES)]
+StrategyName = Annotated[str, one_of(BUILT_IN)]
 """A strategy; the configuration names the nearest one where there is none of that name."""
 
 NUM_DEMONSTRATIONS = 50
@@ -228,7 +230,8 @@ class RunConfig:
     """Loggers beside metrics.jsonl: tensorboard, wandb, or both, separated by a comma."""
 
     imports: ModuleNames = ()
-    """Modules that register tasks of one's own; the flag may be given several times."""
+    """Modules that register tasks or strategies of one's own; the flag may be given several
+    times."""
 
     sim: SimConfig = field(default_factory=SimConfig)
     randomise: Randomisation = field(default_factory=Randomisation)
@@ -242,6 +245,8 @@ class RunConfig:
     train: TrainConfig = field(default_factory=TrainConfig)
     replay: ReplayConfig = field(default_factory=ReplayConfig)
     ewc: EwcConfig = field(default_factory=EwcConfig)
+    mas: MasConfig = field(default_factory=MasConfig)
+    l2: L2Config = field(default_factory=L2Config)
     packnet: PackNetConfig = field(default_factory=PackNetConfig)
 
     @property
@@ -275,7 +280,8 @@ class RunConfig:
             return self.train.batch_size
         if not self.is_encoder_frozen:
             return 128
-        return 96 if self.strategy == "replay" else 64  # 64 of the new task, either way.
+        # 64 of the new task, either way.
+        return 96 if self.strategy in ("replay", "agem") else 64
 
     @property
     def validate_every(self) -> int:
@@ -346,11 +352,7 @@ class RunConfig:
                 f"task-stream names {repeated[0]!r} more than once; remove it or add "
                 "--allow-repeats."
             )
-        if self.strategy not in STRATEGIES:
-            raise ConfigError(
-                f"there is no strategy {self.strategy!r}{nearest(self.strategy, STRATEGIES)}; "
-                f"the strategies are {', '.join(STRATEGIES)}."
-            )
+        check_strategy_name(self.strategy)
         self._check_adaptation()
         self._check_packnet()
         require(self.seed >= 0, "seed", self.seed, "at least 0")

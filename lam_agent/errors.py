@@ -52,6 +52,10 @@ class WorkerError(LamAgentError):
     """A process beside the run that could not measure a task."""
 
 
+class StrategyLoadError(LamAgentError):
+    """A strategy of others that cannot be loaded, or whose name is taken."""
+
+
 class LoggerError(LamAgentError):
     """A logger that cannot start."""
 

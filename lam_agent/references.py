@@ -17,6 +17,8 @@ from lam_agent import __version__
 from lam_agent.checkpoint import resolve_checkpoint
 from lam_agent.config import (
     EwcConfig,
+    L2Config,
+    MasConfig,
     PackNetConfig,
     ReplayConfig,
     RunConfig,
@@ -51,6 +53,8 @@ def reference_configs(config: RunConfig) -> dict[str, RunConfig]:
         references=False,
         replay=ReplayConfig(),
         ewc=EwcConfig(),
+        mas=MasConfig(),
+        l2=L2Config(),
         packnet=PackNetConfig(),
         policy=replace(config.policy, packed="none"),
     )

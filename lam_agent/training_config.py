@@ -100,14 +100,14 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class ReplayConfig:
-    """The replay buffer (strategy `replay`)."""
+    """The buffer of old tasks' frames (strategies `replay` and `agem`)."""
 
     memory_mb: float = 64.0
     """Bytes of old tasks' frames that are kept, in units of 10^6 bytes."""
 
     batch_fraction: float | None = None
-    """Share of replayed frames in a gradient step; none: a half where encoders are trained, else a
-    third."""
+    """Share of old tasks' frames in a gradient step; none: a half where encoders are trained, else
+    a third."""
 
     outputs_weight: float | None = None
     """Weight of a replayed frame's error to what the policy did when it had just learned the task
@@ -148,6 +148,34 @@ class EwcConfig:
         require_finite(self, "ewc.")
         require(self.strength >= 0, "ewc.strength", self.strength, "at least 0")
         require(self.fisher_samples >= 1, "ewc.fisher-samples", self.fisher_samples, "at least 1")
+
+
+@dataclass(frozen=True)
+class MasConfig:
+    """Memory aware synapses (strategy `mas`)."""
+
+    strength: float = 100.0
+    """Weight of the quadratic penalty (lambda)."""
+
+    samples: int = 1024
+    """Frames from which the sensitivity of the actions is estimated, one by one."""
+
+    def __post_init__(self) -> None:
+        require_finite(self, "mas.")
+        require(self.strength >= 0, "mas.strength", self.strength, "at least 0")
+        require(self.samples >= 1, "mas.samples", self.samples, "at least 1")
+
+
+@dataclass(frozen=True)
+class L2Config:
+    """The same pull on all weights to where they were (strategy `l2`)."""
+
+    strength: float = 1.0
+    """Weight of the quadratic penalty (lambda)."""
+
+    def __post_init__(self) -> None:
+        require_finite(self, "l2.")
+        require(self.strength >= 0, "l2.strength", self.strength, "at least 0")
 
 
 @dataclass(frozen=True)

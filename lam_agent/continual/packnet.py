@@ -14,17 +14,13 @@ from typing import Any
 import torch
 
 from lam_agent.config import MAX_PACKS
-from lam_agent.continual.avalanche_import import import_avalanche
+from lam_agent.continual.plugin import StrategyPlugin
 from lam_agent.errors import ConfigError
 from lam_agent.policy.packs import TaskPacks
 from lam_agent.policy.policy import VisualActionPolicy
 
-import_avalanche()
 
-from avalanche.core import SupervisedPlugin  # noqa: E402
-
-
-class PackNetPlugin(SupervisedPlugin):  # type: ignore[misc]
+class PackNetPlugin(StrategyPlugin):
     """Trains a policy with packs; who owns what is kept in the policy.
 
     Args:

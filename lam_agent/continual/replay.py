@@ -8,14 +8,10 @@ from typing import Any
 
 import torch
 
-from lam_agent.continual.avalanche_import import import_avalanche
 from lam_agent.continual.batches import Frames
 from lam_agent.continual.outputs import outputs_on
+from lam_agent.continual.plugin import StrategyPlugin
 from lam_agent.errors import ConfigError
-
-import_avalanche()
-
-from avalanche.core import SupervisedPlugin  # noqa: E402
 
 
 class ReplayBuffer:
@@ -56,7 +52,7 @@ class ReplayBuffer:
         return frames.select(order.sort().values)
 
 
-class ReplayPlugin(SupervisedPlugin):  # type: ignore[misc]
+class ReplayPlugin(StrategyPlugin):
     """Fills a share of each batch with frames of earlier tasks.
 
     Args:
@@ -74,8 +70,8 @@ class ReplayPlugin(SupervisedPlugin):  # type: ignore[misc]
         self,
         buffer: ReplayBuffer,
         batch_fraction: float,
-        *,
         keeps_features: bool = False,
+        *,
         keeps_outputs: bool = False,
     ) -> None:
         super().__init__()
@@ -128,8 +124,11 @@ class ReplayPlugin(SupervisedPlugin):  # type: ignore[misc]
         self.buffer.tasks = [Frames.from_tensors(grouped[index]) for index in sorted(grouped)]
 
 
-class CumulativePlugin(SupervisedPlugin):  # type: ignore[misc]
-    """Trains on all tasks so far, in equal shares: an upper bound that keeps all data."""
+class CumulativePlugin(StrategyPlugin):
+    """Trains on all tasks so far, in equal shares: an upper bound that keeps all data.
+
+    Its data are not among its tensors: a run that goes on has the demonstrations anyway.
+    """
 
     def __init__(self) -> None:
         super().__init__()

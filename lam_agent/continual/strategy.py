@@ -12,10 +12,8 @@ from lam_agent.config import RunConfig
 from lam_agent.continual.avalanche_import import import_avalanche
 from lam_agent.continual.batches import FrameLoader, Frames, ObservationBatch, TargetBatch
 from lam_agent.continual.capture import Numbers, Tensors, restore_training
-from lam_agent.continual.ewc import EwcPlugin
 from lam_agent.continual.features import encode_frames
 from lam_agent.continual.loss import CloningLoss
-from lam_agent.continual.packnet import PackNetPlugin
 from lam_agent.continual.plugins import (
     RATE_FACTOR,
     GuardPlugin,
@@ -23,7 +21,6 @@ from lam_agent.continual.plugins import (
     ValidationPlugin,
 )
 from lam_agent.continual.precision import autocast
-from lam_agent.continual.replay import CumulativePlugin, ReplayBuffer, ReplayPlugin
 from lam_agent.policy.normaliser import random_shift
 from lam_agent.policy.policy import PolicyOutput, VisualActionPolicy
 from lam_agent.seeding import child_seed, torch_generator
@@ -170,6 +167,11 @@ class AdaptationStrategy(SupervisedTemplate):  # type: ignore[misc]
         loss: torch.Tensor = self._criterion(self.mb_output, self._parts[-1][1])
         return loss / len(self._parts)
 
+    def loss_on(self, observation: ObservationBatch, target: TargetBatch) -> torch.Tensor:
+        """Return the loss on a batch of any task, on the strategy's device; a scalar."""
+        loss: torch.Tensor = self._criterion(self._output(observation), target)
+        return loss
+
     def _output(self, batch: ObservationBatch) -> PolicyOutput:
         images = random_shift(batch.images, self.config.train.shift_pixels, self.generator)
         with autocast(self.device):
@@ -209,21 +211,3 @@ def _no_evaluator() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return EvaluationPlugin()
-
-
-def make_plugins(config: RunConfig) -> list[Any]:
-    """Return the plugins of the strategy that a configuration names."""
-    if config.strategy == "replay":
-        buffer = ReplayBuffer(int(config.replay.memory_mb * 1e6))
-        fraction, keeps_features = config.replayed_fraction, config.replays_features
-        keeps_outputs = config.outputs_weight > 0
-        return [
-            ReplayPlugin(
-                buffer, fraction, keeps_features=keeps_features, keeps_outputs=keeps_outputs
-            )
-        ]
-    if config.strategy == "ewc":
-        return [EwcPlugin(config.ewc.strength, config.ewc.fisher_samples)]
-    if config.strategy == "packnet":
-        return [PackNetPlugin(config.packnet.share, config.dense_steps)]
-    return [CumulativePlugin()] if config.strategy in ("cumulative", "joint") else []

@@ -13,9 +13,7 @@ def plugin_tensors(plugins: Sequence[Any]) -> dict[str, torch.Tensor]:
     named: dict[str, torch.Tensor] = {}
     for plugin in plugins:
         if hasattr(plugin, "state"):
-            named |= {
-                f"{plugin.state_name}.{name}": value for name, value in plugin.state().items()
-            }
+            named |= {f"{_name(plugin)}.{key}": value for key, value in plugin.state().items()}
     return named
 
 
@@ -25,6 +23,11 @@ def load_plugins(
     """Undo `plugin_tensors`; the replay buffer stays where batches are drawn, on the CPU."""
     for plugin in plugins:
         if hasattr(plugin, "state"):
-            prefix = f"{plugin.state_name}."
+            prefix = f"{_name(plugin)}."
             own = {k.removeprefix(prefix): v for k, v in named.items() if k.startswith(prefix)}
             plugin.load_state(own, device)
+
+
+def _name(plugin: Any) -> str:
+    """Return the name under which a plugin's tensors are kept."""
+    return getattr(plugin, "state_name", "") or type(plugin).__name__

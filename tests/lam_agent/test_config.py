@@ -11,11 +11,13 @@ import pytest
 
 from lam_agent.config import (
     ADAPTATION_MODES,
-    STRATEGIES,
     AdaptationConfig,
     CollectConfig,
     EvalConfig,
     EwcConfig,
+    L2Config,
+    MasConfig,
+    PackNetConfig,
     PolicyConfig,
     ReplayConfig,
     RunConfig,
@@ -23,6 +25,7 @@ from lam_agent.config import (
     to_plain,
 )
 from lam_agent.errors import ConfigError
+from lam_agent.strategies import BUILT_IN
 from lam_envs.errors import UnknownTaskError
 from lam_envs.streams import STREAMS
 from lam_envs.tasks.registry import task_names
@@ -38,6 +41,9 @@ SECTIONS: dict[str, type] = {
     "train.": TrainConfig,
     "replay.": ReplayConfig,
     "ewc.": EwcConfig,
+    "mas.": MasConfig,
+    "l2.": L2Config,
+    "packnet.": PackNetConfig,
 }
 
 OUT_OF_RANGE: list[tuple[str, str, Any]] = [
@@ -94,6 +100,13 @@ OUT_OF_RANGE: list[tuple[str, str, Any]] = [
     ("replay.", "demonstrations_weight", -1.0),
     ("ewc.", "strength", -1.0),
     ("ewc.", "fisher_samples", 0),
+    ("mas.", "strength", -1.0),
+    ("mas.", "samples", 0),
+    ("l2.", "strength", -1.0),
+    ("packnet.", "share", 0.0),
+    ("packnet.", "share", 1.0),
+    ("packnet.", "dense_fraction", 0.0),
+    ("packnet.", "dense_fraction", 1.0),
 ]
 
 NUMBERS = [
@@ -154,7 +167,7 @@ def test_an_unknown_strategy_is_told_with_the_nearest_and_the_list(check_sentenc
         RunConfig(strategy="reply")
     words = check_sentence(caught.value)
     assert "'reply' (did you mean 'replay'?)" in words
-    assert words.endswith(f"the strategies are {', '.join(STRATEGIES)}.")
+    assert words.endswith(f"the strategies are {', '.join(BUILT_IN)}.")
 
 
 def test_an_unknown_mode_is_told_with_the_nearest_and_the_list(check_sentence: Check) -> None:
@@ -228,7 +241,7 @@ def test_named_streams_stand_for_their_tasks(check_sentence: Check) -> None:
     check_sentence(caught.value)
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", BUILT_IN)
 def test_every_strategy_is_allowed(strategy: str) -> None:
     assert RunConfig(strategy=strategy).strategy == strategy
 

@@ -18,8 +18,9 @@ from lam_agent.config import (
     TrainConfig,
 )
 from lam_agent.continual.batches import Frames
+from lam_agent.continual.make_plugins import make_plugins
 from lam_agent.continual.plugins import ValidationPlugin
-from lam_agent.continual.strategy import AdaptationStrategy, make_plugins
+from lam_agent.continual.strategy import AdaptationStrategy
 from lam_agent.continual.stream import make_benchmark
 from lam_agent.policy.modes import freeze
 from lam_agent.policy.policy import VisualActionPolicy

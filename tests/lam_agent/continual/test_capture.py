@@ -16,7 +16,7 @@ from lam_agent.errors import CheckpointError
 
 MakeLab = Callable[..., Any]
 
-STRATEGIES = ("naive", "replay", "ewc", "cumulative")
+STRATEGIES = ("naive", "replay", "packnet", "ewc", "mas", "l2", "agem", "cumulative")
 SUCCESSES = {0: [0.5, 0.5, 0.5], 1: [0.2, 1.0, 0.1]}
 TRAIN = {"max_steps": 5, "validate_every": 2, "average_decay": 0.9, "shift_pixels": 2}
 

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 import torch
 
-from lam_agent.continual import ewc
+from lam_agent.continual import importance
 from lam_agent.continual.batches import Frames
-from lam_agent.continual.ewc import EwcPlugin, diagonal_fisher
+from lam_agent.continual.importance import diagonal_fisher
+from lam_agent.continual.penalty import PenaltyPlugin
 from lam_agent.continual.training_state import load_plugins, plugin_tensors
 from lam_agent.policy.policy import VisualActionPolicy
 
@@ -20,7 +21,7 @@ SAMPLES = 10
 
 
 def fisher_of(policy: VisualActionPolicy, frames: Frames) -> dict[str, torch.Tensor]:
-    return diagonal_fisher(policy, frames, SAMPLES, torch.Generator().manual_seed(4))
+    return diagonal_fisher(policy, frames, torch.Generator().manual_seed(4), SAMPLES)
 
 
 # Fisher ----------------------------------------------------------------------------------------
@@ -35,7 +36,7 @@ def test_the_fisher_does_not_depend_on_the_chunking(
 ) -> None:
     policy, frames = make_policy(), make_frames(30)
     expected = fisher_of(policy, frames)
-    monkeypatch.setattr(ewc, "_CHUNK", chunk)
+    monkeypatch.setattr(importance, "_CHUNK", chunk)
     for name, values in fisher_of(policy, frames).items():
         torch.testing.assert_close(values, expected[name], rtol=1e-3, atol=1e-6, msg=name)
 
@@ -154,7 +155,7 @@ def test_a_strong_penalty_holds_the_weights(make_lab: MakeLab) -> None:
 def test_importances_and_anchors_survive_a_file(make_lab: MakeLab) -> None:
     lab = make_lab("ewc")
     lab.train(0)
-    loaded = EwcPlugin(1.0, 1)
+    loaded = PenaltyPlugin("ewc", 1.0, diagonal_fisher)
     load_plugins([loaded], plugin_tensors(lab.plugins), torch.device("cpu"))
     for name in ("importance", "anchor"):
         expected = getattr(lab.plugins[0], name)

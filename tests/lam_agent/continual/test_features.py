@@ -18,7 +18,7 @@ MakeLab = Callable[..., Any]
 MakeFrames = Callable[..., Frames]
 
 FROZEN_MODES = [mode for mode in ADAPTATION_MODES if mode != "full"]
-STRATEGIES = ("naive", "replay", "ewc", "cumulative")
+STRATEGIES = ("naive", "replay", "packnet", "ewc", "mas", "l2", "agem", "cumulative")
 
 
 class Watcher:

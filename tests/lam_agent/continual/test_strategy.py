@@ -11,7 +11,7 @@ from lam_agent.continual.batches import Frames
 from lam_agent.continual.training_state import load_plugins, plugin_tensors
 from lam_agent.errors import TrainingError
 
-STRATEGIES = ("naive", "replay", "ewc", "cumulative")
+STRATEGIES = ("naive", "replay", "packnet", "ewc", "mas", "l2", "agem", "cumulative")
 
 MakeLab = Callable[..., Any]
 Weights = dict[str, torch.Tensor]
@@ -210,14 +210,13 @@ def test_a_run_that_goes_on_from_its_files_equals_the_unbroken_one(
 ) -> None:
     unbroken = make_lab(strategy, shift_pixels=2)
     unbroken.train(0, 1)
-    weights = unbroken.weights()
+    weights = {k: v.clone() for k, v in unbroken.strategy.model.state_dict().items()}
     carried = {k: v.clone() for k, v in plugin_tensors(unbroken.plugins).items()}
     torch.rand(7)  # What else is drawn must not matter.
     unbroken.train(2)
 
     resumed = make_lab(strategy, shift_pixels=2)
-    for name, parameter in resumed.strategy.model.named_parameters():
-        parameter.data.copy_(weights[name])
+    resumed.strategy.model.load_state_dict(weights)
     load_plugins(resumed.plugins, carried, torch.device("cpu"))
     for plugin in resumed.plugins:
         if hasattr(plugin, "earlier"):  # A cumulative learner is filled from the episodes.
@@ -243,7 +242,8 @@ def test_strategies_differ_behind_the_first_experience(make_lab: MakeLab) -> Non
     for strategy in STRATEGIES:
         lab = make_lab(strategy)
         lab.train(0)
-        first.append(lab.weights())
+        if strategy != "packnet":  # It keeps a share of the first task's weights alone.
+            first.append(lab.weights())
         lab.train(1, 2)
         last.append(lab.weights())
     assert all(is_same(weights, first[0]) for weights in first)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from lam_agent.continual.ewc import diagonal_fisher
+from lam_agent.continual.importance import diagonal_fisher
 from lam_agent.errors import ConfigError, MissingExtraError
 from lam_agent.policy.backbone.encoders import BackboneEncoders
 from lam_agent.policy.backbone.trunk import picture_side
@@ -113,7 +113,7 @@ def test_importances_of_a_backbone_are_computed(
 ) -> None:
     policy = make_backbone(CONVOLUTIONAL)
     generator = torch.Generator().manual_seed(2)
-    fisher = diagonal_fisher(policy, make_frames(2), 2, generator)  # type: ignore[arg-type]
+    fisher = diagonal_fisher(policy, make_frames(2), generator, 2)  # type: ignore[arg-type]
     inside = [float(value.sum()) for name, value in fisher.items() if ".trunk.network." in name]
     assert inside and min(inside) > 0
 

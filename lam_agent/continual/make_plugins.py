@@ -1,0 +1,57 @@
+"""From a configuration to the plugins of its strategy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lam_agent.config import RunConfig
+from lam_agent.continual.agem import AGemPlugin
+from lam_agent.continual.importance import diagonal_fisher, equal_importance, output_sensitivity
+from lam_agent.continual.packnet import PackNetPlugin
+from lam_agent.continual.penalty import PenaltyPlugin
+from lam_agent.continual.replay import CumulativePlugin, ReplayBuffer, ReplayPlugin
+from lam_agent.strategies import own_plugins
+
+
+def make_plugins(config: RunConfig) -> list[Any]:
+    """Return the plugins of the strategy that a configuration names.
+
+    Raises:
+        StrategyLoadError: It is of others and cannot be made.
+    """
+    match config.strategy:
+        case "naive":
+            return []
+        case "replay":
+            keeps_outputs = config.outputs_weight > 0
+            return [ReplayPlugin(*_memory(config), keeps_outputs=keeps_outputs)]
+        case "agem":
+            return [AGemPlugin(*_memory(config))]
+        case "packnet":
+            return [PackNetPlugin(config.packnet.share, config.dense_steps)]
+        case "ewc" | "mas" | "l2":
+            return [_penalty(config)]
+        case "cumulative" | "joint":
+            return [CumulativePlugin()]
+        case _:
+            return own_plugins(config)
+
+
+def _memory(config: RunConfig) -> tuple[ReplayBuffer, float, bool]:
+    """Return the buffer of old tasks' frames, their share of a batch, and what it keeps."""
+    buffer = ReplayBuffer(int(config.replay.memory_mb * 1e6))
+    return buffer, config.replayed_fraction, config.replays_features
+
+
+def _penalty(config: RunConfig) -> PenaltyPlugin:
+    """Return the quadratic penalty of a strategy."""
+    name, ewc, mas = config.strategy, config.ewc, config.mas
+    if name == "ewc":
+        return PenaltyPlugin(
+            name, ewc.strength, lambda *args: diagonal_fisher(*args, ewc.fisher_samples)
+        )
+    if name == "mas":
+        return PenaltyPlugin(
+            name, mas.strength, lambda *args: output_sensitivity(*args, mas.samples)
+        )
+    return PenaltyPlugin(name, config.l2.strength, lambda policy, *_: equal_importance(policy))
