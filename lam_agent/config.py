@@ -421,7 +421,8 @@ class RunConfig:
                 f"packnet.share is {self.packnet.share:g}, which is room for {room} tasks, but the "
                 f"stream has {len(self.task_stream)}; {hint}."
             )
-        object.__setattr__(self, "policy", replace(self.policy, packed=self.adapt))
+        packed: Any = self.adapt  # `lora` is the only mode that is none of these.
+        object.__setattr__(self, "policy", replace(self.policy, packed=packed))
 
     def _resolve_stream(self) -> None:
         """Put the tasks of named streams into the stream; one that repeats tasks may do so."""

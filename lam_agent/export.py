@@ -13,7 +13,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from lam_agent.extras import load_extra
 from lam_agent.files import write_bytes_atomically
 from lam_agent.policy.instruction import bag_of_words
 from lam_agent.policy.policy import CAMERAS, VisualActionPolicy
+from lam_envs.tasks.registry import nearest
 
 METADATA_KEY = "lam_agent"
 FORMAT_VERSION = 1
@@ -78,7 +79,9 @@ class _AllTasks(nn.Module):
         return actions.clamp(-1.0, 1.0)
 
 
-def export_onnx(policy: VisualActionPolicy, contract: Contract, path: Path) -> None:
+def export_onnx(
+    policy: VisualActionPolicy, contract: Contract, path: Path, task: str | None = None
+) -> Contract:
     """Write a policy as an ONNX file, and prove that ONNX Runtime gives its actions.
 
     The inputs are `front` and `wrist` (uint8, (B, H, W, 3)), `proprioception` (float32, (B, 4)) and
@@ -89,9 +92,15 @@ def export_onnx(policy: VisualActionPolicy, contract: Contract, path: Path) -> N
         policy: The policy, on a CPU.
         contract: Its contract.
         path: The file; one that is there is replaced.
+        task: The only task that the file holds; None for all that the policy learned. A policy
+            whose tasks have weights of their own (packnet) needs a file for each.
+
+    Returns:
+        The contract with the tasks that the file holds.
 
     Raises:
-        ConfigError: The path does not end in `.onnx`.
+        ConfigError: The path does not end in `.onnx`, the policy did not learn the task, or one
+            must be named.
         MissingExtraError: `onnx`, `onnxscript` or `onnxruntime` is not installed.
         ExportError: The policy cannot be exported, or the file gives other actions.
     """
@@ -99,11 +108,35 @@ def export_onnx(policy: VisualActionPolicy, contract: Contract, path: Path) -> N
         raise ConfigError(f"output is {str(path)!r}; it must end in .onnx.")
     if policy.device.type != "cpu":
         raise ConfigError(f"the policy is on {policy.device}; load it on the CPU to export it.")
+    if task is not None:
+        contract = _of_task(contract, task)
+    elif policy.packs is not None and len(contract.tasks) > 1:
+        raise ConfigError(
+            "the policy's tasks have weights of their own (--strategy packnet), and a file holds "
+            f"those of one; name it by --task, one of {', '.join(contract.tasks)}."
+        )
     runtime = _load_libraries()
+    policy = policy.on_task(bag_of_words(next(iter(contract.tasks.values()))))
     module = _AllTasks(policy, list(contract.tasks.values())).eval()
     content = _content(module, contract)
     _check(runtime, content, module, contract)
     write_bytes_atomically(path, content)
+    return contract
+
+
+def _of_task(contract: Contract, task: str) -> Contract:
+    """Return a contract with one of its tasks alone.
+
+    Raises:
+        ConfigError: The policy did not learn it.
+    """
+    if task not in contract.tasks:
+        raise ConfigError(
+            f"the checkpoint has no task {task!r}{nearest(task, contract.tasks)}; its tasks are "
+            f"{', '.join(contract.tasks)}."
+        )
+    parity = replace(contract.parity, task=task)
+    return replace(contract, tasks={task: contract.tasks[task]}, parity=parity)
 
 
 def _load_libraries() -> Any:

@@ -1,5 +1,6 @@
 """Names of the strategies, built-in ones and others. Importing this loads neither torch nor
-Avalanche."""
+Avalanche.
+"""
 
 from __future__ import annotations
 

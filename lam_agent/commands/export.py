@@ -19,6 +19,10 @@ class ExportArguments:
     output: Path = Path("policy.onnx")
     """The file; one that is there is replaced."""
 
+    task: str | None = None
+    """The only task that the file holds; none: all. After `--strategy packnet` each needs a file of
+    its own."""
+
 
 def command(arguments: Sequence[str]) -> None:
     """Export a checkpoint and say what is in the file."""
@@ -31,7 +35,7 @@ def command(arguments: Sequence[str]) -> None:
     console = Console()
     policy, contract = load_pretrained(asked.checkpoint)
     with console.status("Writing ONNX, and comparing its actions with the policy's …"):
-        export_onnx(policy, contract, asked.output)
+        contract = export_onnx(policy, contract, asked.output, asked.task)
     console.print(
         f"Wrote {asked.output} ({asked.output.stat().st_size / 1e6:.1f} MB) for "
         f"{', '.join(contract.tasks)}; ONNX Runtime gives the policy's actions to {TOLERANCE:g}.",

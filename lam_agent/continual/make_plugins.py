@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from lam_agent.config import RunConfig
@@ -47,11 +48,9 @@ def _penalty(config: RunConfig) -> PenaltyPlugin:
     """Return the quadratic penalty of a strategy."""
     name, ewc, mas = config.strategy, config.ewc, config.mas
     if name == "ewc":
-        return PenaltyPlugin(
-            name, ewc.strength, lambda *args: diagonal_fisher(*args, ewc.fisher_samples)
-        )
+        fisher = partial(diagonal_fisher, num_samples=ewc.fisher_samples)
+        return PenaltyPlugin(name, ewc.strength, fisher)
     if name == "mas":
-        return PenaltyPlugin(
-            name, mas.strength, lambda *args: output_sensitivity(*args, mas.samples)
-        )
+        sensitivity = partial(output_sensitivity, num_samples=mas.samples)
+        return PenaltyPlugin(name, mas.strength, sensitivity)
     return PenaltyPlugin(name, config.l2.strength, lambda policy, *_: equal_importance(policy))

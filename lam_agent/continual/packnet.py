@@ -42,7 +42,9 @@ class PackNetPlugin(StrategyPlugin):
         if num_tasks == 0:
             for name in packs.names:
                 packs.before(name).copy_(policy.get_parameter(name).detach())
-        if num_tasks == MAX_PACKS or not any(bool((packs.owner(n) == 0).any()) for n in packs.names):
+        if num_tasks == MAX_PACKS or not any(
+            bool((packs.owner(n) == 0).any()) for n in packs.names
+        ):
             raise ConfigError(
                 f"the {num_tasks} tasks that the policy learned own all of its weights; start from "
                 "another checkpoint with a smaller --packnet.share."

@@ -11,7 +11,7 @@ Where the policy has adapters, one follows each layer of the trunk and one prece
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -231,6 +231,23 @@ class VisualActionPolicy(nn.Module):
         if was_training:
             self.train()
         return output.actions
+
+    def on_task(self, bag: torch.Tensor) -> VisualActionPolicy:
+        """Return a policy in which the weights of one task are those of all.
+
+        Args:
+            bag: Bag of words of the task's instruction, shape (NUM_BUCKETS,).
+
+        Returns:
+            A copy without packs, on the same device; the policy itself if it has none.
+        """
+        if self.packs is None:
+            return self
+        with torch.random.fork_rng(devices=[]):  # Random weights must not shift other draws.
+            plain = VisualActionPolicy(replace(self.config, packed="none")).to(self.device)
+        state = {k: v for k, v in self.state_dict().items() if not k.startswith("packs.")}
+        plain.load_state_dict(state | self.packs.weights_for(self, bag.to(self.device)))
+        return plain.train(self.training)
 
     def check_observation(self, observation: Mapping[str, torch.Tensor]) -> None:
         """Refuse an observation that does not fit.

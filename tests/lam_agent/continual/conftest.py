@@ -109,6 +109,7 @@ def make_lab(small_sizes: dict[str, int], make_frames: Callable[..., Frames]) ->
             max_steps=config.train.max_steps,
             average_decay=config.train.average_decay,
             report=lambda step, loss, success: None,
+            first=config.dense_steps,
         )
         plugins = make_plugins(config)
         adaptation = AdaptationStrategy(

@@ -1,4 +1,4 @@
-"""Elastic weight consolidation: a Fisher that is per sample, and its penalty."""
+"""Quadratic penalties: importances that are per sample, and what they weigh."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,11 @@ import torch
 
 from lam_agent.continual import importance
 from lam_agent.continual.batches import Frames
-from lam_agent.continual.importance import diagonal_fisher
+from lam_agent.continual.importance import (
+    diagonal_fisher,
+    equal_importance,
+    output_sensitivity,
+)
 from lam_agent.continual.penalty import PenaltyPlugin
 from lam_agent.continual.training_state import load_plugins, plugin_tensors
 from lam_agent.policy.policy import VisualActionPolicy
@@ -78,6 +82,37 @@ def test_the_fisher_leaves_the_policy_as_it_was_and_skips_frozen_weights(
         assert torch.equal(parameter, before[name]) and parameter.grad is None
 
 
+# Other importances -----------------------------------------------------------------------------
+
+
+def test_the_sensitivity_is_the_mean_of_each_samples_absolute_gradient(
+    make_policy: MakePolicy, make_frames: MakeFrames
+) -> None:
+    policy, frames = make_policy(), make_frames(30)
+    found = output_sensitivity(policy, frames, torch.Generator().manual_seed(4), SAMPLES)
+    index = torch.randint(30, (SAMPLES,), generator=torch.Generator().manual_seed(4))
+    expected = {name: torch.zeros_like(p) for name, p in policy.named_parameters()}
+    for sample in index:
+        one = frames.select(sample[None])
+        policy.zero_grad()
+        policy(one.images, one.proprioception, one.bag[None]).actions.square().sum().backward()
+        for name, parameter in policy.named_parameters():
+            if parameter.grad is not None:
+                expected[name] += parameter.grad.abs() / SAMPLES
+    assert set(found) == set(expected)
+    for name, values in expected.items():
+        torch.testing.assert_close(found[name], values, rtol=1e-3, atol=1e-6, msg=name)
+
+
+def test_equal_importance_is_one_for_what_is_trained(make_policy: MakePolicy) -> None:
+    policy = make_policy()
+    policy.encoders.requires_grad_(False)
+    found = equal_importance(policy)
+    trained = {name: p for name, p in policy.named_parameters() if p.requires_grad}
+    assert set(found) == set(trained) and len(found) > 0
+    assert all(torch.equal(found[name], torch.ones_like(p)) for name, p in trained.items())
+
+
 # Penalty ---------------------------------------------------------------------------------------
 
 
@@ -97,8 +132,11 @@ def test_the_penalty_is_zero_before_the_first_task_and_at_the_anchor(make_lab: M
     assert float(penalty(lab).detach()) == 0.0
 
 
-def test_the_penalty_and_its_gradient_are_those_of_the_formula(make_lab: MakeLab) -> None:
-    lab = make_lab("ewc")
+@pytest.mark.parametrize("strategy", ["ewc", "mas", "l2"])
+def test_the_penalty_and_its_gradient_are_those_of_the_formula(
+    make_lab: MakeLab, strategy: str
+) -> None:
+    lab = make_lab(strategy)
     lab.train(0)
     (plugin,) = lab.plugins
     generator = torch.Generator().manual_seed(2)
@@ -138,10 +176,11 @@ def test_importances_add_up_and_the_anchor_moves_on(make_lab: MakeLab) -> None:
     assert any(not torch.equal(plugin.anchor[name], anchor[name]) for name in anchor)
 
 
-def test_a_strong_penalty_holds_the_weights(make_lab: MakeLab) -> None:
+@pytest.mark.parametrize("strategy", ["ewc", "mas", "l2"])
+def test_a_strong_penalty_holds_the_weights(make_lab: MakeLab, strategy: str) -> None:
     moved = []
     for strength in (0.0, 1e6):
-        lab = make_lab("ewc", max_steps=10, validate_every=10)
+        lab = make_lab(strategy, max_steps=10, validate_every=10)
         lab.plugins[0].strength = strength
         lab.train(0)
         importance, before = lab.plugins[0].importance, lab.weights()
