@@ -399,7 +399,7 @@ class RunConfig:
             object.__setattr__(self, "policy", sizes)
 
     def _check_packnet(self) -> None:
-        """Refuse what tasks with weights of their own cannot have; give the policy room for them."""
+        """Refuse what tasks with weights of their own cannot have; make room for these."""
         if self.strategy != "packnet":  # A configuration file may be of a run with packnet.
             object.__setattr__(self, "policy", replace(self.policy, packed="none"))
             return

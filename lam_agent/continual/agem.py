@@ -1,4 +1,4 @@
-"""Averaged gradient episodic memory: gradients that would raise the loss of old tasks are projected.
+"""Averaged gradient episodic memory: no gradient step is to raise the loss of old tasks.
 
 Source: Chaudhry et al. 2019, "Efficient Lifelong Learning with A-GEM", Eq. 11.
 """
