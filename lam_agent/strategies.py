@@ -1,6 +1,4 @@
-"""Names of the strategies, built-in ones and others. Importing this loads neither torch nor
-Avalanche.
-"""
+"""Names of the strategies, built-in ones and others; neither torch nor Avalanche is loaded."""
 
 from __future__ import annotations
 

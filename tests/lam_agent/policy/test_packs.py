@@ -1,4 +1,4 @@
-"""Weights that belong to tasks: which ones a policy has on a task, in memory and in a checkpoint."""
+"""Weights that belong to tasks: which ones a policy has on a task, also from a checkpoint."""
 
 from collections.abc import Callable
 from pathlib import Path
