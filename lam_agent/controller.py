@@ -90,8 +90,8 @@ class Controller:
                 UnseenInstructionWarning,
                 stacklevel=3,  # Where `load` is called.
             )
-        self._policy = policy
         self._bag = bag_of_words(self.instruction)
+        self._policy = policy.on_task(self._bag)
         self._chunk: torch.Tensor | None = None
         self._num_executed = 0
 

@@ -178,6 +178,7 @@ def _roll_out(
 ) -> list[torch.Tensor]:
     """Run one batch of episodes; return what an `Evaluation` holds of them, in its order."""
     bag = bag_of_words(env.task.instruction).to(policy.device)
+    policy = policy.on_task(bag)
     env.reset(seeds=seeds)
     is_success = torch.zeros(env.num_envs, dtype=torch.bool, device=env.device)
     at_end, is_unstable = is_success, is_success
