@@ -58,8 +58,9 @@ def learning_speed_transfer(
 ) -> float | None:
     """Return mean_j (AUC_j - AUC_j^single) / (1 - AUC_j^single).
 
-    "Forward transfer", Wolczyk et al. 2021 (Continual World). Undefined, so None, where the area
-    of a task that is learned alone reaches 1.
+    "Forward transfer", Wolczyk et al. 2021 (Continual World). It is undefined for a task whose area
+    reaches 1 when it is learned alone, as one does that a pretrained policy solves from the start:
+    the mean is over the others, and None where there are none.
 
     Args:
         matrix: The success matrix; it says how many tasks there are.
@@ -68,9 +69,10 @@ def learning_speed_transfer(
     """
     areas = _areas(learning_areas, matrix.num_tasks)
     alone = _areas(single_areas, matrix.num_tasks)
-    if areas is None or alone is None or np.any(alone >= 1.0):
+    if areas is None or alone is None:
         return None
-    return _mean((areas - alone) / (1.0 - alone))
+    is_defined = alone < 1.0
+    return _mean((areas[is_defined] - alone[is_defined]) / (1.0 - alone[is_defined]))
 
 
 def nbt(matrix: SuccessMatrix) -> float | None:

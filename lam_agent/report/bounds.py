@@ -20,11 +20,14 @@ class Bounds:
     Attributes:
         table: Success of each task: this run, alone, jointly, and their means.
         naive: Metrics of the naive strategy with those of this run: name, naive, this run.
+        solved: Tasks that are solved from the start when they are learned alone, for which
+            transfer by learning speed is undefined.
         is_measured: Whether there is any bound.
     """
 
     table: HeatTable
     naive: Sequence[tuple[str, str, str]]
+    solved: Sequence[str]
     is_measured: bool
 
 
@@ -56,6 +59,7 @@ def bounds(results: Results) -> Bounds:
             (title, number_words(_naive(naive, key)), number_words(results.metrics.get(key)))
             for key, title in names.items()
         ],
+        _solved(results),
         is_measured=any(bound is not None for bound in (single, joint, naive)),
     )
 
@@ -84,6 +88,26 @@ def _rates(references: Mapping[str, Any], name: str, num_tasks: int) -> _Column:
         )
     values = [math.nan if rate is None else float(rate) for rate in rates]
     return values, [math.nan if episodes is None else float(episodes)] * num_tasks
+
+
+def _solved(results: Results) -> list[str]:
+    """Return the tasks whose learning curve alone has an area of 1.
+
+    Raises:
+        ResultsError: The areas are none.
+    """
+    single = results.references.get("single_task")
+    areas = None if single is None else single.get("area")
+    if areas is None:  # Results of earlier versions have none.
+        return []
+    is_list = isinstance(areas, list) and len(areas) == len(results.tasks)
+    if not is_list or not all(area is None or _is_rate(area) for area in areas):
+        raise ResultsError(
+            f"references.single_task.area is {areas!r}; it must be a list of {len(results.tasks)} "
+            "numbers in [0, 1] or nulls."
+        )
+    labels = column_labels(results.tasks)
+    return [label for label, area in zip(labels, areas, strict=True) if area == 1]
 
 
 def _naive(bound: Mapping[str, Any] | None, key: str) -> float | None:

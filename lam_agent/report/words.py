@@ -72,7 +72,8 @@ METRIC_WORDS: Mapping[str, MetricWords] = {
     "learning_speed_transfer": MetricWords(
         "forward transfer, learning speed",
         "mean over tasks of the area under the learning curve minus that of the task learned "
-        "alone, over 1 minus the latter; needs reference runs; undefined where that area is 1",
+        "alone, over 1 minus the latter; needs reference runs; tasks where that area is 1 are left "
+        "out",
         _CONTINUAL_WORLD,
     ),
     "auc": MetricWords(

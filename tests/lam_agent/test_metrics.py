@@ -88,10 +88,16 @@ def test_retention_leaves_out_tasks_that_were_never_learned() -> None:
     assert forgetting(nothing) == 0.0
 
 
-def test_speed_is_undefined_without_references_or_where_one_is_already_full() -> None:
+def test_speed_is_the_mean_over_tasks_that_are_not_full_from_the_start() -> None:
+    # (0.5 - 0.4) / 0.6 = 1/6; the second is left out; (0.6 - 0.8) / 0.2 = -1.
+    speed = learning_speed_transfer(THREE, [0.5, 0.9, 0.6], [0.4, 1.0, 0.8])
+    assert speed == pytest.approx((1 / 6 - 1.0) / 2)
+    assert learning_speed_transfer(THREE, [0.5, 0.7, 0.6], [1.0, 1.0, 1.0]) is None
+
+
+def test_speed_is_undefined_without_references() -> None:
     assert learning_speed_transfer(THREE, [0.5, 0.7, 0.6], None) is None
     assert learning_speed_transfer(THREE, None, [0.5, 0.7, 0.6]) is None
-    assert learning_speed_transfer(THREE, [0.5, 0.7, 0.6], [0.5, 1.0, 0.6]) is None
     assert learning_speed_transfer(THREE, [0.5, 0.7, 0.6], [0.5, NAN, 0.6]) is None
     assert auc(THREE, None) is None
     assert auc(THREE, [0.5, NAN, 0.6]) is None

@@ -127,10 +127,25 @@ def test_bounds_stand_beside_the_run(results: Results, take_apart: TakeApart) ->
     assert ["forgetting", "0.613", "0.053"] in page.rows
 
 
+def test_tasks_that_are_solved_from_the_start_are_named(
+    results: Results, take_apart: TakeApart
+) -> None:
+    words = "Solved from the start when learned alone"
+    for areas, expected in (([0.5, 1.0, None], f"{words}, and so left out"), ([0.5, 0.9, 0.5], "")):
+        single = {"success": [1.0, 0.5, 1.0], "episodes": 20, "area": areas}
+        shown = dataclasses.replace(results, references={"single_task": single})
+        text = take_apart(render_html(shown)).text
+        assert (words in text) == bool(expected) and expected in text
+        if expected:
+            assert f"by learning speed: {results.tasks[1]}." in text
+
+
 @pytest.mark.parametrize(
     "bound",
     [
         {"joint": {"success": [1.0, 0.5]}},
+        {"single_task": {"success": [1.0, 0.5, 1.0], "area": [1.0, 0.5]}},
+        {"single_task": {"success": [1.0, 0.5, 1.0], "area": [1.0, 0.5, 1.5]}},
         {"joint": {"success": [1.0, 0.5, "high"]}},
         {"joint": {"success": [1.0, 0.5, 1.5]}},
         {"single_task": {"success": [1.0, 0.5, 1.0], "episodes": 0}},
