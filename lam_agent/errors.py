@@ -48,6 +48,10 @@ class ExportError(LamAgentError):
     """A policy that cannot be written in another format, or acts otherwise there."""
 
 
+class BenchmarkError(LamAgentError):
+    """A run of a benchmark that failed."""
+
+
 class WorkerError(LamAgentError):
     """A process beside the run that could not measure a task."""
 

@@ -30,7 +30,7 @@ from lam_agent.demonstrations import content_key, default_cache_dir
 from lam_agent.errors import ResultsError
 from lam_agent.files import file_digest
 from lam_agent.metrics import compute_metrics
-from lam_agent.results import Results, learning_areas, read_results
+from lam_agent.results import Results, learning_areas, read_results, write_results
 from lam_agent.run_folder import RunFolder
 
 RunStream = Callable[[RunConfig, RunFolder, bool], Results]
@@ -124,6 +124,23 @@ def make_references(config: RunConfig, run: RunStream, say: Callable[[str], None
             folder.path.mkdir(parents=True, exist_ok=True)
             folder.write_config(reference)
         run(reference, folder, not is_new)
+
+
+def keep_as_reference(results: Results, config: RunConfig) -> None:
+    """Keep the results of a naive run as the reference that it is.
+
+    Args:
+        results: Results of the run, finished.
+        config: Its configuration.
+    """
+    reference = reference_configs(config).get("naive")
+    if reference is None or config.strategy != "naive":
+        return
+    folder = reference_folder(reference)
+    if not folder.config.is_file():
+        folder.path.mkdir(parents=True, exist_ok=True)
+        write_results(folder.results, results)
+        folder.write_config(reference)
 
 
 def with_references(results: Results, config: RunConfig) -> Results:

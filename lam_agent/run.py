@@ -135,7 +135,7 @@ def execute(arguments: RunArguments) -> None:
 
             policy = fitted_sizes(arguments.settings.policy)
             arguments = replace(arguments, settings=replace(arguments.settings, policy=policy))
-        from lam_agent.references import with_references
+        from lam_agent.references import keep_as_reference, with_references
         from lam_agent.runner import Runner
 
     from lam_agent.interrupts import Interrupts
@@ -157,6 +157,7 @@ def execute(arguments: RunArguments) -> None:
         try:
             results = runner.run()
             if arguments.settings.references:
+                keep_as_reference(results, arguments.settings)
                 _make_references(arguments.settings, console, interrupts)
             runner.show(with_references(results, arguments.settings))
         except Interrupted as stop:

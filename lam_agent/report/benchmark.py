@@ -1,0 +1,100 @@
+"""What a benchmark found: a page that compares its runs, a table for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lam_agent.files import write_text_atomically
+from lam_agent.report.comparison import Measured, Run, Series, load_runs, make_series
+from lam_agent.report.comparison_html import render_comparison
+from lam_agent.report.words import METRIC_WORDS, NOT_EVALUATED, metric_words, protocol_words
+
+FORMAT_VERSION = 1
+"""Format of `benchmark.json`."""
+
+_MAIN = ("average_success", "forgetting", "normalised_forgetting", "nbt", "auc")
+"""Metrics of the table that are always there; the others follow where a run has them."""
+
+
+def write_benchmark(results: Sequence[Path], page: Path, table: Path, data: Path) -> None:
+    """Write what several runs of one protocol found; each file is whole or as it was.
+
+    Args:
+        results: `results.json` of each run, two or more.
+        page: The comparison, as HTML.
+        table: A table of the metrics, as Markdown.
+        data: The same as JSON, with the runs by their paths from this file.
+
+    Raises:
+        ResultsError: Runs that cannot be read or compared.
+    """
+    runs = load_runs(results)
+    series = make_series(runs)
+    write_text_atomically(page, render_comparison(runs))
+    write_text_atomically(table, _table(runs, series))
+    write_text_atomically(data, json.dumps(_data(runs, series, data.parent), indent=2) + "\n")
+
+
+def _table(runs: Sequence[Run], series: Sequence[Series]) -> str:
+    """Return the metrics of each method in Markdown."""
+    names = [*_MAIN, *(name for name in METRIC_WORDS if name not in _MAIN)]
+    names = [name for name in names if any(_value(item, name)[0] is not None for item in series)]
+    results = runs[0].results
+    lines = [
+        f"# {' → '.join(results.tasks)}",
+        "",
+        protocol_words(results),
+        "",
+        "| metric | " + " | ".join(f"{item.title} ({item.note})" for item in series) + " |",
+        "|---" * (len(series) + 1) + "|",
+    ]
+    for name in names:
+        cells = [_words(*_value(item, name)) for item in series]
+        lines.append(f"| {metric_words(name).title} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _data(runs: Sequence[Run], series: Sequence[Series], folder: Path) -> dict[str, Any]:
+    """Return the metrics of each method as JSON holds them."""
+    results = runs[0].results
+    return {
+        "format_version": FORMAT_VERSION,
+        "tasks": list(results.tasks),
+        "methods": [
+            {
+                "method": item.title,
+                "note": item.note,
+                "metrics": {
+                    name: {"value": value, "interval": list(interval) if interval else None}
+                    for name, (value, interval) in item.metrics.items()
+                },
+                "success_at_the_end": [value for value, _ in item.finals],
+            }
+            for item in series
+        ],
+        "runs": [
+            {
+                "strategy": run.results.strategy,
+                "seed": run.results.seed,
+                "finished": run.results.finished,
+                "results": os.path.relpath(run.path.resolve(), folder.resolve()),
+            }
+            for run in runs
+        ],
+    }
+
+
+def _value(series: Series, name: str) -> Measured:
+    """Return a metric and its interval."""
+    return series.metrics.get(name, (None, None))
+
+
+def _words(value: float | None, interval: tuple[float, float] | None) -> str:
+    """Return a metric and its interval in words."""
+    if value is None:
+        return NOT_EVALUATED
+    return f"{value:z.3f}" + (f" [{interval[0]:z.3f}, {interval[1]:z.3f}]" if interval else "")

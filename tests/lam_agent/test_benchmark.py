@@ -1,0 +1,149 @@
+"""`lam-agent benchmark`: strategies and seeds in one command, stopped, gone on with, compared."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lam_agent import benchmark
+from lam_agent.__main__ import main
+from lam_agent.results import read_results
+
+Check = Callable[[object], str]
+
+
+@pytest.mark.slow
+def test_a_benchmark_compares_goes_on_and_grows(
+    tmp_path: Path,
+    tiny_arguments: list[str],
+    capfd: pytest.CaptureFixture[str],
+    check_sentence: Check,
+) -> None:
+    output = tmp_path / "mine"
+    command = ["benchmark", *tiny_arguments, "--output-dir", str(output), "--seeds", "0"]
+    cache = command.index("--collect.cache-dir") + 1
+    command[cache] = str(tmp_path / "cache")  # Where no reference runs are.
+    assert main([*command, "--strategies", "naive,packnet", "--packnet.share", "0.2"]) == 0
+    printed = capfd.readouterr().out
+    assert f"Run 2 of 2: {output / 'packnet_seed0'}" in printed
+    assert "Reference run naive" not in printed  # It is the first run.
+    assert "Reference run joint" in printed
+    naive, packnet = (
+        read_results(output / f"{s}_seed0/results.json") for s in ("naive", "packnet")
+    )
+    assert naive.references == packnet.references
+    for name in ("average_success", "forgetting"):
+        assert packnet.references["naive"][name] == naive.metrics[name]  # type: ignore[index]
+
+    data = json.loads((output / "benchmark.json").read_text())
+    assert [item["method"] for item in data["methods"]] == ["naive", "packnet"]
+    assert data["methods"][1]["metrics"]["forgetting"]["value"] == packnet.metrics["forgetting"]
+    assert [output / item["results"] for item in data["runs"]] == [
+        output / "naive_seed0/results.json",
+        output / "packnet_seed0/results.json",
+    ]
+    table = (output / "benchmark.md").read_text()
+    assert table.startswith("# reach → push\n") and "| average success |" in table
+    assert "packnet" in (output / "comparison.html").read_text()
+
+    # The same again makes nothing, another strategy is added, another setting is refused.
+    before = (output / "packnet_seed0/results.json").stat().st_mtime_ns
+    more = [*command, "--packnet.share", "0.2", "--strategies", "naive,packnet,l2"]
+    assert main(more) == 0
+    printed = capfd.readouterr().out
+    assert "Adapted to" in printed and printed.count("Adapting to") == 1
+    assert (output / "packnet_seed0/results.json").stat().st_mtime_ns == before
+    methods = json.loads((output / "benchmark.json").read_text())["methods"]
+    assert [item["method"] for item in methods] == ["naive", "packnet", "l2"]
+    assert main([*more, "--train.batch-size", "5"]) == 2
+    assert "cannot change train" in check_sentence(capfd.readouterr().err.strip())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_benchmark_says_how_it_goes_on(
+    tmp_path: Path, tiny_arguments: list[str], number: signal.Signals
+) -> None:
+    output = tmp_path / "mine"
+    words = ["benchmark", *tiny_arguments, "--output-dir", str(output), "--no-references"]
+    words += ["--strategies", "naive", "--seeds", "0", "--train.max-steps", "5000"]
+    command = [sys.executable, "-m", "lam_agent", *words]
+    with subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        snapshot = output / "naive_seed0/checkpoints/000_reach/training_state/snapshot.safetensors"
+        deadline = time.monotonic() + 300
+        while not snapshot.is_file() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert process.poll() is None and snapshot.is_file()
+        if number == signal.SIGINT:
+            os.killpg(process.pid, number)  # As a terminal does.
+        else:
+            process.send_signal(number)
+        _, words_of_error = process.communicate(timeout=100)
+    assert process.returncode == 128 + number
+    assert f"stopped by {number.name}" in words_of_error
+    assert "`lam-agent benchmark --task-stream reach,push" in words_of_error
+
+
+# Mistakes --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--seed", "3"], "give --seeds"),
+        (["--strategy=naive"], "give --strategies"),
+        (["--resume", "x"], "the same command again"),
+        (["--strategies", "naive,repaly"], "did you mean 'replay'"),
+        (["--seeds", "1,-2"], "'-2'"),
+        (["--seeds", ","], "seeds is empty"),
+        (["--task-stream", "reach,psuh"], "did you mean 'push'"),
+        (["--train.max-steps", "0"], "train.max-steps is 0"),
+    ],
+)
+def test_a_mistake_is_said_before_the_first_run(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    check_sentence: Check,
+    words: list[str],
+    expected: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["benchmark", *words]) == 2
+    assert expected in check_sentence(capsys.readouterr().err.strip())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_fails_ends_the_benchmark(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    check_sentence: Check,
+) -> None:
+    started: list[Any] = []
+
+    class Failing:
+        def __init__(self, words: list[str]) -> None:
+            started.append(words)
+
+        def wait(self) -> int:
+            return 2
+
+    monkeypatch.setattr(benchmark.subprocess, "Popen", Failing)
+    output = tmp_path / "mine"
+    assert main(["benchmark", "--output-dir", str(output), "--strategies", "ewc"]) == 2
+    words = check_sentence(capsys.readouterr().err.strip())
+    assert str(output / "ewc_seed0") in words and "status 2" in words and len(started) == 1
