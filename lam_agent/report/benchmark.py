@@ -49,12 +49,12 @@ def _table(runs: Sequence[Run], series: Sequence[Series]) -> str:
         "",
         protocol_words(results),
         "",
-        "| metric | " + " | ".join(f"{item.title} ({item.note})" for item in series) + " |",
-        "|---" * (len(series) + 1) + "|",
+        "| strategy | " + " | ".join(metric_words(name).title for name in names) + " |",
+        "|---" * (len(names) + 1) + "|",
     ]
-    for name in names:
-        cells = [_words(*_value(item, name)) for item in series]
-        lines.append(f"| {metric_words(name).title} | " + " | ".join(cells) + " |")
+    for item in series:
+        cells = [_words(*_value(item, name)) for name in names]
+        lines.append(f"| {item.title} ({item.note}) | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 

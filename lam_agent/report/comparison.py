@@ -39,11 +39,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Series:
-    """One column of a comparison: a run, or all seeds of a strategy.
+    """One row of a comparison: a run, or all seeds of a strategy.
 
     Attributes:
-        title: Its strategy, and the adaptation mode where that is not `full`.
-        note: Its seeds, and the run's name where there is one.
+        title: Its strategy, and the adaptation mode where the runs have several.
+        note: Its seeds, and the run's name where another run has its title and seed.
         metrics: Value and interval of each metric.
         finals: Success on each task after the last experience.
         seen: Row -> mean success over the tasks seen so far.
@@ -104,29 +104,35 @@ def method_words(results: Results) -> str:
 
 
 def make_series(runs: Sequence[Run]) -> list[Series]:
-    """Return the columns: one for each method with enough seeds, one for each other run.
+    """Return the rows: one for each method with enough seeds, one for each other run.
 
     A method is a strategy in an adaptation mode. One with two runs of one seed is not put together:
     they differ in more than the seed.
     """
+    has_modes = len({adaptation_mode(run.results) for run in runs}) > 1
     series = []
     for method in dict.fromkeys(method_words(run.results) for run in runs):
         members = [run for run in runs if method_words(run.results) == method]
         seeds = {run.results.seed for run in members}
+        title = method if has_modes else members[0].results.strategy
         if len(members) >= MIN_SEEDS and len(seeds) == len(members):
-            series.append(_of_seeds(members))
-        else:
-            series += [_of_run(run) for run in members]
+            series.append(_of_seeds(members, title))
+            continue
+        for run in members:
+            seed = run.results.seed
+            is_only = [member.results.seed for member in members].count(seed) == 1
+            note = f"seed {seed}" if is_only else f"seed {seed} · {run.name}"
+            series.append(_of_run(run, title, note))
     return series
 
 
-def _of_run(run: Run) -> Series:
-    """Return the column of one run."""
+def _of_run(run: Run, title: str, note: str) -> Series:
+    """Return the row of one run."""
     results = run.results
     matrix = results.matrix
     return Series(
-        method_words(results),
-        f"seed {results.seed} · {run.name}",
+        title,
+        note,
         {name: (value, results.intervals.get(name)) for name, value in results.metrics.items()},
         [_cell(matrix, column) for column in range(matrix.num_tasks)],
         seen_values(results),
@@ -143,8 +149,8 @@ def _cell(matrix: SuccessMatrix, column: int) -> Measured:
     return rate, wilson_interval(round(rate * count), round(count))
 
 
-def _of_seeds(runs: Sequence[Run]) -> Series:
-    """Return the column of all seeds of a strategy: hierarchical bootstrap, seeds then episodes."""
+def _of_seeds(runs: Sequence[Run], title: str) -> Series:
+    """Return the row of all seeds of a strategy: hierarchical bootstrap, seeds then episodes."""
     runs = sorted(runs, key=lambda run: run.results.seed)
     tasks = runs[0].results.tasks
     num_tasks = len(tasks)
@@ -162,7 +168,7 @@ def _of_seeds(runs: Sequence[Run]) -> Series:
     }
     others = [name for name in runs[0].results.metrics if name not in MATRIX_METRICS]
     return Series(
-        method_words(runs[0].results),
+        title,
         f"{len(runs)} seeds: {', '.join(str(run.results.seed) for run in runs)}",
         {
             **{name: measured[name] for name in MATRIX_METRICS},

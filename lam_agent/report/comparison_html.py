@@ -96,30 +96,28 @@ def _metric_names(series: Sequence[Series]) -> list[str]:
     ]
 
 
-def _metrics(series: Sequence[Series]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return title and, for each column, value and interval of each metric."""
+def _metrics(series: Sequence[Series]) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """Return title, note, and value and interval of each metric of each series."""
     rows = []
-    for name in _metric_names(series):
+    for item in series:
         cells = []
-        for item in series:
+        for name in _metric_names(series):
             value, interval = item.metrics.get(name, (None, None))
             cells.append((number_words(value), interval_words(interval) if interval else ""))
-        rows.append((metric_words(name).title, cells))
+        rows.append((item.title, item.note, cells))
     return rows
 
 
 def _finals(series: Sequence[Series], labels: Sequence[str]) -> HeatTable:
-    """Return the success on each task after the last experience, a column for each series."""
-    columns = [f"{item.title} ({item.note})" for item in series]
+    """Return the success on each task after the last experience, a row for each series."""
     rows = []
-    for place, label in enumerate(labels):
+    for item in series:
         cells = []
-        for item in series:
-            rate, bounds = item.finals[place]
+        for rate, bounds in item.finals:
             interval = f"[{100 * bounds[0]:.1f}, {100 * bounds[1]:.1f}]" if bounds else ""
             cells.append(mean_cell(float("nan") if rate is None else rate, interval=interval))
-        rows.append((label, cells))
-    return HeatTable(columns, rows)
+        rows.append((f"{item.title} ({item.note})", cells))
+    return HeatTable(labels, rows)
 
 
 def _runs(runs: Sequence[Run]) -> list[tuple[str, ...]]:
