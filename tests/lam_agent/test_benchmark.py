@@ -109,7 +109,7 @@ def test_a_stopped_benchmark_says_how_it_goes_on(
         (["--strategies", "naive,repaly"], "did you mean 'replay'"),
         (["--seeds", "1,-2"], "'-2'"),
         (["--seeds", ","], "seeds is empty"),
-        (["--task-stream", "reach,psuh"], "did you mean 'push'"),
+        (["--task-stream", "reach,puhs"], "did you mean 'push'"),
         (["--train.max-steps", "0"], "train.max-steps is 0"),
     ],
 )
