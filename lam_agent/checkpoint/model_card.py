@@ -57,7 +57,7 @@ action = controller.act(observation)
 
 ## Files
 
-- `{model}`: the weights, normaliser included.
+- `{model}`: the weights, normaliser included.{packs}
 - `{config}`: the controller contract, with the SHA-256 of every other file.
 - `{parity}`: observations and the actions they must give, replayed on load; an action may
   differ by {cpu:g} on a CPU in float32 and by {cuda:g} on a CUDA device.
@@ -75,6 +75,11 @@ Nothing is pickled. A file that was changed, this one included, is refused on lo
 - It does not know whether it has succeeded, sees no forces and avoids no obstacle: the robot's own
   safety limits must stay on.
 """
+
+_PACKS = """ Tasks have weights of their own (`--strategy packnet`):
+  the policy is another one on each task, which lam_agent sees to; who reads the file otherwise
+  puts `before:…` in the place of weights that tasks after it own (`owner:…`, in the order of
+  `bags`)."""
 
 
 def render_card(contract: Contract, story: str = "") -> str:
@@ -102,6 +107,7 @@ def render_card(contract: Contract, story: str = "") -> str:
         rate=1 / contract.control_dt,
         config=CONFIG_FILE,
         model=MODEL_FILE,
+        packs=_PACKS if contract.policy.packed != "none" else "",
         parity=PARITY_FILE,
         instructions=INSTRUCTIONS_FILE,
         order="all at once" if story else "one after the other",

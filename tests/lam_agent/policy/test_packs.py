@@ -129,6 +129,7 @@ def test_a_checkpoint_acts_on_each_task_with_its_weights(
     save_checkpoint(tmp_path / "saved", policy)
     loaded, contract = load_pretrained(tmp_path / "saved")
     assert contract.policy.packed == "trunk" and packs_of(loaded).num_tasks == 3
+    assert "weights of their own" in (tmp_path / "saved" / "README.md").read_text()
     observation = make_observations()
     for task, instruction in instructions.items():
         expected = policy.act(observation, bag_of_words(instruction))
