@@ -61,18 +61,20 @@ class TaskPacks(nn.Module):
         Args:
             policy: The policy, whose own weights are those of all tasks.
             bag: Bag of words of the task's instruction, (NUM_BUCKETS,). A task that came more than
-                once has the weights of its last visit; one that never came has all weights.
+                once has the weights of its last visit; one that never came has those before the
+                stream, so that what was learned before is not forgotten either.
 
         Returns:
             Parameter name -> values, for those that can be owned.
         """
         places = torch.arange(1, MAX_PACKS + 1, device=self.bags.device)
         place = ((self.bags == bag).all(1) * places).max()  # 0 where there is none.
+        has_begun = self.bags.any()  # If not, `before` is not filled.
         weights = {}
         for name in self.names:
             owner, weight = self.owner(name), policy.get_parameter(name).detach()
             is_later = (owner == 0) | (owner > place)
-            weights[name] = torch.where(is_later & (place > 0), self.before(name), weight)
+            weights[name] = torch.where(is_later & has_begun, self.before(name), weight)
         return weights
 
 

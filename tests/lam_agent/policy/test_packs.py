@@ -41,12 +41,16 @@ def learn(policy: VisualActionPolicy, bag: torch.Tensor, task: int) -> None:
 
 @pytest.fixture
 def learned(make_policy: MakePolicy) -> tuple[VisualActionPolicy, list[dict[str, torch.Tensor]]]:
-    """A policy that learned three tasks, the third being the first again, and its weights then."""
+    """A policy that learned three tasks, the third being the first again; its weights then.
+
+    The last ones are those before the first task.
+    """
     policy, then = make_policy(packed="trunk").eval(), []
+    before = {k: v.detach().clone() for k, v in policy.named_parameters()}
     for task, bag in enumerate((REACH, PUSH, REACH), 1):
         learn(policy, bag, task)
         then.append({k: v.detach().clone() for k, v in policy.named_parameters()})
-    return policy, then
+    return policy, [*then, before]
 
 
 def test_a_policy_without_tasks_acts_as_one_without_packs(
@@ -70,7 +74,7 @@ def test_a_part_can_be_owned_and_the_rest_not(make_policy: MakePolicy) -> None:
     assert trunk and not any(name.startswith("encoders.") for name in trunk)
 
 
-@pytest.mark.parametrize(("bag", "visit"), [(PUSH, 1), (REACH, 2), (OTHER, 2)])
+@pytest.mark.parametrize(("bag", "visit"), [(PUSH, 1), (REACH, 2), (OTHER, 3)])
 def test_a_task_has_the_weights_of_its_last_visit(
     learned: tuple[VisualActionPolicy, list[dict[str, torch.Tensor]]],
     make_policy: MakePolicy,
