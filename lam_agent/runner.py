@@ -136,6 +136,11 @@ class Runner:
 
     def _say_what_is_trained(self) -> None:
         """Say what is frozen, and warn where that is encoders which have learned nothing."""
+        if self.config.strategy == "packnet":
+            self.progress.say(
+                f"Each task takes {self.config.packnet.share:.1%} of the weights that are trained "
+                "for itself."
+            )
         if self.config.adapt == "full":
             return
         trained, total = (self.policy.num_parameters(trainable=t) for t in (True, False))
