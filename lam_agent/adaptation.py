@@ -88,6 +88,12 @@ class Adaptation:
         """Return the bytes that replay buffers hold."""
         return sum(plugin.buffer.num_bytes for plugin in self.plugins if hasattr(plugin, "buffer"))
 
+    @property
+    def strategy_bytes(self) -> int:
+        """Return the bytes of all that the strategy keeps of earlier tasks."""
+        kept = sum(getattr(plugin, "num_bytes", 0) for plugin in self.plugins)
+        return kept + (self.policy.packs.num_bytes if self.policy.packs is not None else 0)
+
     def restore(self, point: ResumePoint) -> None:
         """Load the weights, plugins and clock of the last experience that is trained.
 

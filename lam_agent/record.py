@@ -61,6 +61,7 @@ class RunRecord:
         self.seconds = {"collect": 0.0, "encode": 0.0, "adapt": 0.0, "evaluate": 0.0}
         self.demonstration_bytes = 0
         self.replay_bytes = 0
+        self.strategy_bytes: int | None = None
         self.experiences_done = 0
         self.videos: list[dict[str, Any]] = []
         self.workers_memory_mb = 0.0
@@ -161,6 +162,7 @@ class RunRecord:
                 wall_time_s=WallTime(**seconds),
                 peak_memory_mb=max(self._peak_before, peak_memory_mb() + self.workers_memory_mb),
                 replay_bytes=self.replay_bytes,
+                strategy_bytes=self.strategy_bytes,
                 demonstration_bytes=self.demonstration_bytes,
                 trainable_parameters=self.policy.num_parameters(trainable=True),
                 total_parameters=self.policy.num_parameters(trainable=False),
@@ -208,6 +210,7 @@ class RunRecord:
         self.unstable_tests = unstable.get("test", 0)
         self._unstable_before = unstable.get("demonstrations", 0)
         self.replay_bytes = results.cost.replay_bytes
+        self.strategy_bytes = results.cost.strategy_bytes
         self.demonstration_bytes = results.cost.demonstration_bytes
         self.videos = [dict(video) for video in results.videos]
         self._peak_before = results.cost.peak_memory_mb

@@ -10,7 +10,7 @@ import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -68,6 +68,8 @@ class Cost:
     """What a run took: seconds, megabytes of 10^6 bytes, bytes and parameters.
 
     `total_parameters` counts what the adaptation mode adds to the policy while it is trained.
+    `strategy_bytes` is all that the strategy keeps of earlier tasks, the replay buffer included:
+    frames, importances, anchors, owners of weights; None in results of earlier versions.
     """
 
     wall_time_s: WallTime
@@ -76,6 +78,7 @@ class Cost:
     demonstration_bytes: int
     trainable_parameters: int
     total_parameters: int
+    strategy_bytes: int | None = None
 
     def __post_init__(self) -> None:
         _check_amounts(self, "cost.")
@@ -265,9 +268,10 @@ def _cost_from_plain(data: Mapping[str, Any]) -> Cost:
             }
         ),
         **{
-            item.name: _take(data, item.name, int if item.type == "int" else float, "cost.")
+            item.name: _take(data, item.name, int if _is_count(item) else float, "cost.")
             for item in fields(Cost)
             if item.name != "wall_time_s"
+            and (item.default is MISSING or data.get(item.name) is not None)
         },
     )
 
@@ -336,13 +340,18 @@ def _check_amounts(section: WallTime | Cost, prefix: str) -> None:
     """Refuse amounts that are no finite numbers from 0 on; counts must be whole."""
     for item in fields(section):
         value = getattr(section, item.name)
-        if isinstance(value, WallTime):
+        if isinstance(value, WallTime) or (value is None and item.default is None):
             continue
-        if not _is_number(value) or value < 0 or (item.type == "int" and value != int(value)):
-            kind = "whole number" if item.type == "int" else "number"
+        if not _is_number(value) or value < 0 or (_is_count(item) and value != int(value)):
+            kind = "whole number" if _is_count(item) else "number"
             raise ResultsError(
                 f"{prefix}{item.name} is {value!r}; it must be a {kind}, at least 0."
             )
+
+
+def _is_count(item: Field[Any]) -> bool:
+    """Tell whether an amount is a count."""
+    return str(item.type).startswith("int")
 
 
 def _refuse_constant(name: str) -> NoReturn:

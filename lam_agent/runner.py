@@ -43,6 +43,7 @@ class _Learned:
     position: int
     policy: VisualActionPolicy
     replay_bytes: int
+    strategy_bytes: int
 
 
 class Runner:
@@ -203,7 +204,8 @@ class Runner:
     def _begin_row(self, position: int) -> None:
         """Begin to measure the policy after an experience."""
         policy = self.rows.begin(position + 1, self.policy)
-        self._unsaved = _Learned(position, policy or self.policy, self.adaptation.replay_bytes)
+        kept = (self.adaptation.replay_bytes, self.adaptation.strategy_bytes)
+        self._unsaved = _Learned(position, policy or self.policy, *kept)
 
     def _finish_rows(self) -> None:
         """Finish the rows that have begun; save the last one's checkpoint and the results."""
@@ -217,6 +219,7 @@ class Runner:
             self.folder.point_last_at(checkpoint)
             self.record.experiences_done = learned.position + 1
             self.record.replay_bytes = learned.replay_bytes
+            self.record.strategy_bytes = learned.strategy_bytes
         if learned is not None or self.record.experiences_done < len(self.tasks):
             self._write_results(finished=False)
 

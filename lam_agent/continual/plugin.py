@@ -40,6 +40,11 @@ class StrategyPlugin(SupervisedPlugin):  # type: ignore[misc]
             device: Device of the policy.
         """
 
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of what is carried."""
+        return sum(value.numel() * value.element_size() for value in self.state().values())
+
     def prepare(self, view: Callable[[Frames], Frames]) -> None:
         """Look at frames of earlier tasks once more before an experience is trained.
 

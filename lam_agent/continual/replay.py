@@ -135,6 +135,11 @@ class CumulativePlugin(StrategyPlugin):
         self.earlier: list[Frames] = []
         self._seen: list[Frames] = []
 
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of all earlier frames."""
+        return sum(frames.num_bytes for frames in self.earlier)
+
     def prepare(self, view: Callable[[Frames], Frames]) -> None:
         """Take all earlier frames as training draws them."""
         self._seen = [view(frames) for frames in self.earlier]

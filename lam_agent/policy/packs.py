@@ -47,6 +47,11 @@ class TaskPacks(nn.Module):
         """Tasks that own weights; asking waits for the device."""
         return int(self.bags.any(1).sum())
 
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of owners, values before the stream and bags."""
+        return sum(value.numel() * value.element_size() for value in self.buffers())
+
     def owner(self, name: str) -> torch.Tensor:
         """Return who owns each weight of a parameter: a task from 1, or 0 for nobody; uint8."""
         return self.get_buffer(_key("owner", name))

@@ -21,6 +21,7 @@ from lam_agent.report.words import (
     protocol_words,
     value_words,
 )
+from lam_agent.results import Cost
 
 _COLOURS = 7
 """Colours of lines that the style sheet has."""
@@ -135,11 +136,17 @@ def _runs(runs: Sequence[Run]) -> list[tuple[str, ...]]:
                 number_words(results.metrics.get("average_success")),
                 number_words(results.metrics.get("forgetting")),
                 f"{results.cost.wall_time_s.total:,.1f}",
-                f"{results.cost.replay_bytes:,}" if results.cost.replay_bytes else NOT_EVALUATED,
+                _kept(results.cost),
                 f"{results.cost.trainable_parameters:,}",
             )
         )
     return rows
+
+
+def _kept(cost: Cost) -> str:
+    """Return the bytes that a strategy keeps; results of earlier versions know of buffers alone."""
+    kept = cost.replay_bytes or None if cost.strategy_bytes is None else cost.strategy_bytes
+    return NOT_EVALUATED if kept is None else f"{kept:,}"
 
 
 def _protocol(runs: Sequence[Run]) -> list[tuple[str, str]]:

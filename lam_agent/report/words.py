@@ -190,6 +190,11 @@ def adaptation_mode(results: Results) -> str:
     return str(results.protocol.get("adapt", "full"))
 
 
+def _bytes_words(count: int | None) -> str:
+    """Return an amount of memory in words; results of earlier versions have none."""
+    return NOT_MEASURED if count is None else f"{count:,} bytes"
+
+
 def cost_rows(results: Results) -> list[tuple[str, str]]:
     """Return what the run took, as names and amounts with units."""
     cost, times = results.cost, results.cost.wall_time_s
@@ -201,6 +206,7 @@ def cost_rows(results: Results) -> list[tuple[str, str]]:
         ("total wall time", f"{times.total:,.1f} s"),
         ("peak memory", f"{cost.peak_memory_mb:,.1f} MB of 10^6 bytes"),
         ("replay buffer", f"{cost.replay_bytes:,} bytes"),
+        ("all that the strategy keeps of earlier tasks", _bytes_words(cost.strategy_bytes)),
         ("demonstrations", f"{cost.demonstration_bytes:,} bytes"),
         ("adaptation mode", adaptation_mode(results)),
         ("trainable parameters", f"{cost.trainable_parameters:,}"),

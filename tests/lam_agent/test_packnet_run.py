@@ -34,6 +34,8 @@ def test_an_old_task_acts_as_when_it_was_learned(run: Path, observation: object)
     results = read_results(run / "results.json")
     assert results.finished and results.strategy == "packnet"
     assert results.cost.replay_bytes == 0
+    # A float and a byte for each weight, and 64 bags of 512 words.
+    assert results.cost.strategy_bytes == 5 * results.cost.trainable_parameters + 4 * 64 * 512
     first, last = run / "checkpoints" / "000_reach", run / "checkpoints" / "last"
     then, now, other = (
         Controller.load(path, task=task).act_chunk(observation)  # type: ignore[type-var]

@@ -92,6 +92,7 @@ def test_the_stable_part_has_the_keys_that_other_programs_read(
         "demonstration_bytes": 1_234_567,
         "trainable_parameters": 400_000,
         "total_parameters": 500_000,
+        "strategy_bytes": None,
     }
 
 
@@ -230,7 +231,13 @@ def test_a_list_is_no_results_and_a_folder_or_nothing_no_file(tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("peak_memory_mb", -1.0), ("peak_memory_mb", NAN), ("replay_bytes", 2.5)],
+    [
+        ("strategy_bytes", 0.5),
+        ("strategy_bytes", -1),
+        ("peak_memory_mb", -1.0),
+        ("peak_memory_mb", NAN),
+        ("replay_bytes", 2.5),
+    ],
 )
 def test_amounts_that_cannot_be_are_refused(results: Results, field: str, value: float) -> None:
     with pytest.raises(ResultsError, match=f"cost.{field} is .* at least 0"):

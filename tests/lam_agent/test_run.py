@@ -74,6 +74,7 @@ def test_results_have_the_stable_keys_and_every_cell(tiny_run: TinyRun) -> None:
     parts = [seconds[name] for name in ("collect", "adapt", "evaluate")]
     assert all(part > 0 for part in parts) and sum(parts) < seconds["total"]
     assert 0 < cost["replay_bytes"] <= 500_000
+    assert cost["replay_bytes"] < cost["strategy_bytes"] < cost["replay_bytes"] + 10_000
     assert cost["demonstration_bytes"] > 2 * 4 * 6 * 2 * 32 * 32 * 3
     assert 0 < cost["trainable_parameters"] == cost["total_parameters"]
     assert 100 < cost["peak_memory_mb"] < 4096
@@ -197,7 +198,7 @@ def test_a_run_can_start_from_a_checkpoint(
     assert results["protocol"]["policy_init"] == "000_reach"
     # Row 0 is the policy that the other run had after reach, on the same test starts.
     assert results["success"][0] == read(tiny_run[0])["success"][1][1:]
-    assert results["cost"]["replay_bytes"] == 0
+    assert results["cost"]["replay_bytes"] == results["cost"]["strategy_bytes"] == 0
 
 
 def test_a_run_can_start_from_encoders_alone(

@@ -162,6 +162,15 @@ def test_the_penalty_and_its_gradient_are_those_of_the_formula(
         )
 
 
+def test_what_is_kept_is_two_numbers_a_weight_for_any_number_of_tasks(make_lab: MakeLab) -> None:
+    lab = make_lab("ewc", adapt="trunk")
+    assert lab.plugins[0].num_bytes == 0
+    for position in (0, 1):
+        lab.train(position)
+        trained = lab.strategy.model.num_parameters(trainable=True)
+        assert lab.plugins[0].num_bytes == 2 * 4 * trained
+
+
 def test_importances_add_up_and_the_anchor_moves_on(make_lab: MakeLab) -> None:
     lab = make_lab("ewc")
     (plugin,) = lab.plugins
