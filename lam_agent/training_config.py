@@ -154,7 +154,7 @@ class EwcConfig:
 class MasConfig:
     """Memory aware synapses (strategy `mas`)."""
 
-    strength: float = 100.0
+    strength: float = 10.0
     """Weight of the quadratic penalty (lambda)."""
 
     samples: int = 1024
@@ -170,7 +170,7 @@ class MasConfig:
 class L2Config:
     """The same pull on all weights to where they were (strategy `l2`)."""
 
-    strength: float = 1.0
+    strength: float = 0.1
     """Weight of the quadratic penalty (lambda)."""
 
     def __post_init__(self) -> None:
