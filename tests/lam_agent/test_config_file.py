@@ -13,6 +13,9 @@ from lam_agent.config import (
     CollectConfig,
     EvalConfig,
     EwcConfig,
+    L2Config,
+    MasConfig,
+    PackNetConfig,
     PolicyConfig,
     ReplayConfig,
     RunConfig,
@@ -50,6 +53,9 @@ CHANGED = RunConfig(
     train=TrainConfig(max_steps=10, learning_rate=1e-5, clip_norm=1e16),
     replay=ReplayConfig(memory_mb=0.5, batch_fraction=0.25),
     ewc=EwcConfig(strength=1e-7, fisher_samples=3),
+    mas=MasConfig(strength=0.25, samples=3),
+    l2=L2Config(strength=7.5),
+    packnet=PackNetConfig(share=0.2, dense_fraction=0.5),
 )
 
 

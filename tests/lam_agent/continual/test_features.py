@@ -96,7 +96,7 @@ def test_features_give_the_loss_that_pictures_give(
         lab.train(0, 1)
         assert (lab.visits[0].features is not None) is is_cached
         losses.append(watcher.losses)
-    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5, abs=1e-5)
 
 
 @pytest.mark.usefixtures("full_precision")
