@@ -17,6 +17,7 @@ from typing import Annotated
 import tyro
 
 from lam_agent import run
+from lam_agent.config import RunConfig
 from lam_agent.errors import BenchmarkError, ConfigError, Interrupted
 from lam_agent.options import comma_list
 
@@ -51,10 +52,12 @@ class _Planned:
     Attributes:
         folder: Its folder.
         words: Arguments of `lam-agent run` for it.
+        settings: What they ask for.
     """
 
     folder: Path
     words: list[str]
+    settings: RunConfig
 
 
 def command(arguments: Sequence[str]) -> None:
@@ -71,14 +74,14 @@ def command(arguments: Sequence[str]) -> None:
         prog="lam-agent benchmark",
         return_unknown_args=True,
     )
-    planned = _plan(asked, list(words))
-    for item in planned:
-        run.parse(item.words)  # What is wrong with the last run is said before the first.
+    planned = _plan(asked, list(words))  # What is wrong with the last is said before the first.
     for number, item in enumerate(planned, 1):
         print(f"Run {number} of {len(planned)}: {item.folder}", flush=True)
-        if not _is_finished(item):
+        is_last, is_finished = number == len(planned), _is_finished(item)
+        if not is_finished:
             _execute(item, ["lam-agent", "benchmark", *arguments])
-        _write(asked.output_dir, [other.folder for other in planned[:number]])
+        if is_last or not is_finished:
+            _write(asked.output_dir, [other.folder for other in planned[:number]])
     print(f"Benchmark: {', '.join(map(str, _files(asked.output_dir)))}")
 
 
@@ -86,7 +89,8 @@ def _plan(asked: BenchmarkArguments, words: list[str]) -> list[_Planned]:
     """Return the runs, all strategies of a seed before those of the next.
 
     Raises:
-        ConfigError: There are none, a seed is no number, or an option is the benchmark's own.
+        ConfigError: There are none, a seed is no number, an option is the benchmark's own, or a
+            setting is wrong.
     """
     for flag, instead in _OWN.items():
         if any(word == flag or word.startswith(f"{flag}=") for word in words):
@@ -103,9 +107,10 @@ def _plan(asked: BenchmarkArguments, words: list[str]) -> list[_Planned]:
             folder = asked.output_dir / f"{strategy}_seed{seed}"
             own = ["--references", *words, "--strategy", strategy, "--seed", seed]
             if folder.exists():
-                planned.append(_Planned(folder, ["--resume", str(folder), *_without_config(own)]))
+                given = ["--resume", str(folder), *_without_config(own)]
             else:
-                planned.append(_Planned(folder, [*own, "--output-dir", str(folder)]))
+                given = [*own, "--output-dir", str(folder)]
+            planned.append(_Planned(folder, given, run.parse(given).settings))
     return planned
 
 
@@ -128,9 +133,9 @@ def _is_finished(item: _Planned) -> bool:
     results = item.folder / "results.json"
     if not results.is_file():
         return False
-    found, settings = read_results(results), run.parse(item.words).settings
-    has_references = bool(found.references) or not settings.references
-    return found.finished and found.tasks == settings.tasks and has_references
+    found = read_results(results)
+    has_references = bool(found.references) or not item.settings.references
+    return found.finished and found.tasks == item.settings.tasks and has_references
 
 
 def _execute(item: _Planned, again: Sequence[str]) -> None:

@@ -11,7 +11,14 @@ from typing import Any
 from lam_agent.files import write_text_atomically
 from lam_agent.report.comparison import Measured, Run, Series, load_runs, make_series
 from lam_agent.report.comparison_html import render_comparison
-from lam_agent.report.words import METRIC_WORDS, NOT_EVALUATED, metric_words, protocol_words
+from lam_agent.report.words import (
+    METRIC_WORDS,
+    NOT_EVALUATED,
+    interval_words,
+    metric_words,
+    number_words,
+    protocol_words,
+)
 
 FORMAT_VERSION = 1
 """Format of `benchmark.json`."""
@@ -34,7 +41,7 @@ def write_benchmark(results: Sequence[Path], page: Path, table: Path, data: Path
     """
     runs = load_runs(results)
     series = make_series(runs)
-    write_text_atomically(page, render_comparison(runs))
+    write_text_atomically(page, render_comparison(runs, series))
     write_text_atomically(table, _table(runs, series))
     write_text_atomically(data, json.dumps(_data(runs, series, data.parent), indent=2) + "\n")
 
@@ -97,4 +104,4 @@ def _words(value: float | None, interval: tuple[float, float] | None) -> str:
     """Return a metric and its interval in words."""
     if value is None:
         return NOT_EVALUATED
-    return f"{value:z.3f}" + (f" [{interval[0]:z.3f}, {interval[1]:z.3f}]" if interval else "")
+    return number_words(value) + (f" {interval_words(interval)}" if interval else "")

@@ -37,12 +37,18 @@ def write_comparison(paths: Sequence[Path], output: Path) -> None:
     Raises:
         ResultsError: Runs that cannot be read or compared.
     """
-    write_text_atomically(output, render_comparison(load_runs(paths)))
+    runs = load_runs(paths)
+    write_text_atomically(output, render_comparison(runs, make_series(runs)))
 
 
-def render_comparison(runs: Sequence[Run]) -> str:
-    """Return the page that compares runs."""
-    series, results = make_series(runs), runs[0].results
+def render_comparison(runs: Sequence[Run], series: Sequence[Series]) -> str:
+    """Return the page that compares runs.
+
+    Args:
+        runs: The runs.
+        series: What `make_series` makes of them.
+    """
+    results = runs[0].results
     tasks = results.tasks
     labels = column_labels(tasks)
     return render_page(

@@ -102,7 +102,11 @@ def test_flags_are_checked_with_the_config_that_they_change(
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        ("rnu", "no command 'rnu' (did you mean 'run'?); the commands are run, benchmark"),
+        (
+            "rnu",
+            "no command 'rnu' (did you mean 'run'?); the commands are run, benchmark, pretrain, "
+            "collect",
+        ),
         ("--task-stream reach", "no command '--task-stream'"),
         ("eval no/such/folder", "no/such/folder is no folder"),
         ("eval . --episodes 0", "episodes is 0; it must be at least 1."),

@@ -28,6 +28,31 @@ def fisher_of(policy: VisualActionPolicy, frames: Frames) -> dict[str, torch.Ten
     return diagonal_fisher(policy, frames, torch.Generator().manual_seed(4), SAMPLES)
 
 
+def mean_over_samples(
+    policy: VisualActionPolicy,
+    frames: Frames,
+    value: Callable[[torch.Tensor, int], torch.Tensor],
+    size: Callable[[torch.Tensor], torch.Tensor],
+) -> dict[str, torch.Tensor]:
+    """Return the mean size of the gradient of a value of each frame's actions, one by one."""
+    mean = {name: torch.zeros_like(p) for name, p in policy.named_parameters()}
+    for sample in range(len(frames)):
+        one = frames.select(torch.tensor([sample]))
+        policy.zero_grad()
+        output = policy(one.images, one.proprioception, one.bag[None])
+        value(output.actions[0], sample).backward()
+        for name, parameter in policy.named_parameters():
+            if parameter.grad is not None:
+                mean[name] += size(parameter.grad) / len(frames)
+    return mean
+
+
+def assert_close(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
+    assert set(found) == set(expected)
+    for name, values in expected.items():
+        torch.testing.assert_close(found[name], values, rtol=1e-3, atol=1e-6, msg=name)
+
+
 # Fisher ----------------------------------------------------------------------------------------
 
 
@@ -53,18 +78,13 @@ def test_the_fisher_is_the_mean_of_each_samples_squared_gradient(
     generator = torch.Generator().manual_seed(4)
     index = torch.randint(len(frames), (SAMPLES,), generator=generator)
     signs = torch.randint(0, 2, (SAMPLES, 4, 4), generator=generator) * 2.0 - 1.0
-    expected = {name: torch.zeros_like(p) for name, p in policy.named_parameters()}
-    for sample in range(SAMPLES):
-        one = frames.select(index[sample : sample + 1])
-        policy.zero_grad()
-        output = policy(one.images, one.proprioception, one.bag[None])
-        (output.actions[0] * signs[sample]).sum().backward()
-        for name, parameter in policy.named_parameters():
-            if parameter.grad is not None:
-                expected[name] += parameter.grad.square() / SAMPLES
-    assert set(found) == set(expected)
-    for name, values in expected.items():
-        torch.testing.assert_close(found[name], values, rtol=1e-3, atol=1e-6, msg=name)
+    expected = mean_over_samples(
+        policy,
+        frames.select(index),
+        lambda actions, sample: (actions * signs[sample]).sum(),
+        torch.square,
+    )
+    assert_close(found, expected)
     assert float(found["head.5.bias"].min()) == pytest.approx(1.0)
 
 
@@ -91,17 +111,10 @@ def test_the_sensitivity_is_the_mean_of_each_samples_absolute_gradient(
     policy, frames = make_policy(), make_frames(30)
     found = output_sensitivity(policy, frames, torch.Generator().manual_seed(4), SAMPLES)
     index = torch.randint(30, (SAMPLES,), generator=torch.Generator().manual_seed(4))
-    expected = {name: torch.zeros_like(p) for name, p in policy.named_parameters()}
-    for sample in index:
-        one = frames.select(sample[None])
-        policy.zero_grad()
-        policy(one.images, one.proprioception, one.bag[None]).actions.square().sum().backward()
-        for name, parameter in policy.named_parameters():
-            if parameter.grad is not None:
-                expected[name] += parameter.grad.abs() / SAMPLES
-    assert set(found) == set(expected)
-    for name, values in expected.items():
-        torch.testing.assert_close(found[name], values, rtol=1e-3, atol=1e-6, msg=name)
+    expected = mean_over_samples(
+        policy, frames.select(index), lambda actions, _: actions.square().sum(), torch.abs
+    )
+    assert_close(found, expected)
 
 
 def test_equal_importance_is_one_for_what_is_trained(make_policy: MakePolicy) -> None:

@@ -10,7 +10,7 @@ import pytest
 from lam_agent.errors import ResultsError
 from lam_agent.intervals import aggregate_over_seeds
 from lam_agent.report import comparison, curves
-from lam_agent.report.comparison import load_runs, make_series
+from lam_agent.report.comparison import Run, load_runs, make_series
 from lam_agent.report.comparison_html import render_comparison
 from lam_agent.results import Results, write_results
 
@@ -40,6 +40,11 @@ def save(tmp_path: Path, make_results: MakeResults) -> Save:
     return write
 
 
+def page_of(runs: list[Run]) -> str:
+    """Return the page that compares runs."""
+    return render_comparison(runs, make_series(runs))
+
+
 def test_three_seeds_of_a_strategy_are_one_row(save: Save, take_apart: Any) -> None:
     paths = [save(f"run{seed}", seed) for seed in (2, 0, 1)] + [save("alone", 0, "naive")]
     runs = load_runs(paths)
@@ -55,7 +60,7 @@ def test_three_seeds_of_a_strategy_are_one_row(save: Save, take_apart: Any) -> N
     means = np.mean([matrix.success for matrix in matrices], axis=0)
     assert [value for value, _ in seeds.finals] == pytest.approx(means[-1].tolist())
     assert seeds.seen["1"][0] == pytest.approx(means[1, 0])
-    page = take_apart(render_comparison(runs))
+    page = take_apart(page_of(runs))
     assert page.row("replay 3 seeds: 0, 1, 2")[0].startswith(f"{mean:.3f} [")
     assert page.row("replay (3 seeds: 0, 1, 2)")[1].startswith(f"{100 * means[-1, 1]:.1f} %")
     assert page.row("alone") == [
@@ -77,7 +82,7 @@ def test_two_seeds_and_two_runs_of_one_seed_stay_apart(save: Save) -> None:
 
 def test_a_run_that_is_not_finished_may_stand_beside_others(save: Save, take_apart: Any) -> None:
     paths = [save("a", 0), save("b", 1, finished=False, experiences_done=1)]
-    page = take_apart(render_comparison(load_runs(paths)))
+    page = take_apart(page_of(load_runs(paths)))
     assert page.row("b")[2] == "no, 1 of 2 experiences"
 
 
@@ -138,13 +143,13 @@ def test_a_run_that_is_named_twice_is_refused(save: Save) -> None:
 def test_no_name_is_markup_and_the_page_is_the_same_again(save: Save, take_apart: Any) -> None:
     name = "<script>alert(1)</script>"
     paths = [save("a", 0, name, tasks=(name, "push")), save("b", 1, name, tasks=(name, "push"))]
-    text = render_comparison(load_runs(paths))
+    text = page_of(load_runs(paths))
     assert not take_apart(text).all_of("script")
     assert "http" not in text.replace("http-equiv", "")
-    assert render_comparison(load_runs(paths)) == text
+    assert page_of(load_runs(paths)) == text
 
 
 def test_more_runs_than_colours_still_have_lines_of_their_own(save: Save) -> None:
     runs = load_runs([save(f"run{index}", 0, f"strategy{index}") for index in range(8)])
-    text = render_comparison(runs)
+    text = page_of(runs)
     assert "series-6" in text and "series-0 dashed" in text
