@@ -10,6 +10,7 @@ import torch
 from lam_agent.config import RunConfig
 from lam_agent.continual.batches import Frames
 from lam_agent.continual.capture import capture_model, capture_training, restore_model
+from lam_agent.continual.features import encode_frames
 from lam_agent.continual.make_plugins import make_plugins
 from lam_agent.continual.plugins import ValidationPlugin
 from lam_agent.continual.snapshot import Snapshot, save_snapshot
@@ -24,6 +25,7 @@ from lam_agent.progress import RunProgress
 from lam_agent.record import RunRecord
 from lam_agent.resume import ResumePoint
 from lam_agent.run_folder import RunFolder
+from lam_agent.seeding import torch_generator
 from lam_agent.types import Progress as ProgressCall
 from lam_agent.types import no_progress
 
@@ -129,6 +131,20 @@ class Adaptation:
         for plugin in self.plugins:
             if hasattr(plugin, "earlier"):
                 plugin.earlier[:] = [visits[i] for i in range(first)]
+
+    def remember(self, task: str, frames: Frames) -> None:
+        """Keep frames of a task that the policy learned before the stream, which is still as then.
+
+        Args:
+            task: Name of the task.
+            frames: Its frames, with images.
+        """
+        if self.config.is_encoder_frozen:
+            frames.features = encode_frames(self.policy, frames)
+        generator = torch_generator(self.config.seed, "before", task)
+        for plugin in self.plugins:
+            if hasattr(plugin, "remember"):
+                plugin.remember(self.strategy, frames, generator)
 
     def adapt(self, experience: Any) -> None:
         """Train on one experience, or on what is left of it."""

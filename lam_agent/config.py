@@ -22,7 +22,7 @@ from lam_agent.checks import (
     require_share,
 )
 from lam_agent.errors import ConfigError
-from lam_agent.options import ModuleNames, comma_list, one_of
+from lam_agent.options import ModuleNames, TaskStream, comma_list, one_of
 from lam_agent.policy_config import BACKBONE_LIBRARIES, ENCODERS, PolicyConfig
 from lam_agent.strategies import BUILT_IN, check_strategy_name
 from lam_agent.training_config import (
@@ -31,6 +31,7 @@ from lam_agent.training_config import (
     L2Config,
     MasConfig,
     PackNetConfig,
+    PretrainingConfig,
     ReplayConfig,
     TrainConfig,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "MasConfig",
     "PackNetConfig",
     "PolicyConfig",
+    "PretrainingConfig",
     "ReplayConfig",
     "RunConfig",
     "SimConfig",
@@ -63,9 +65,6 @@ __all__ = [
 ]
 
 DeviceName = Annotated[str, one_of(DEVICES)]
-
-TaskStream = Annotated[tuple[str, ...], comma_list("TASK,TASK,…")]
-"""Tasks and named task streams that the command line separates by commas."""
 
 LOGGERS = ("tensorboard", "wandb")
 
@@ -243,6 +242,7 @@ class RunConfig:
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     adaptation: AdaptationConfig = field(default_factory=AdaptationConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    pretraining: PretrainingConfig = field(default_factory=PretrainingConfig)
     replay: ReplayConfig = field(default_factory=ReplayConfig)
     ewc: EwcConfig = field(default_factory=EwcConfig)
     mas: MasConfig = field(default_factory=MasConfig)
@@ -280,7 +280,9 @@ class RunConfig:
             return self.train.batch_size
         if not self.is_encoder_frozen:
             return 128
-        # 64 of the new task, either way.
+        # 64 of the new task, each way.
+        if self.keeps_pretraining:
+            return 128
         return 96 if self.strategy in ("replay", "agem") else 64
 
     @property
@@ -296,7 +298,16 @@ class RunConfig:
     @property
     def replayed_fraction(self) -> float:
         """Share of replayed frames in a batch of training."""
-        return self.replay.batch_fraction or (1 / 3 if self.is_encoder_frozen else 0.5)
+        if self.replay.batch_fraction is not None:
+            return self.replay.batch_fraction
+        if self.keeps_pretraining:
+            return 0.25
+        return 1 / 3 if self.is_encoder_frozen else 0.5
+
+    @property
+    def keeps_pretraining(self) -> bool:
+        """Whether frames of the tasks that the initial weights learned are replayed."""
+        return self.strategy in ("replay", "agem") and self.pretraining.demonstrations > 0
 
     @property
     def outputs_weight(self) -> float:
@@ -355,6 +366,7 @@ class RunConfig:
         check_strategy_name(self.strategy)
         self._check_adaptation()
         self._check_packnet()
+        self._check_pretraining()
         require(self.seed >= 0, "seed", self.seed, "at least 0")
         if self.demonstrations is not None:
             require(self.demonstrations >= 1, "demonstrations", self.demonstrations, "at least 1")
@@ -423,6 +435,32 @@ class RunConfig:
             )
         packed: Any = self.adapt  # `lora` is the only mode that is none of these.
         object.__setattr__(self, "policy", replace(self.policy, packed=packed))
+
+    def _check_pretraining(self) -> None:
+        """Put the tasks of named streams where their names stand; refuse what cannot be kept."""
+        from lam_envs.streams import resolve_stream
+
+        asked = self.pretraining
+        names = {
+            name: tuple(dict.fromkeys(resolve_stream(getattr(asked, name))))
+            for name in ("tasks", "measured")
+        }
+        object.__setattr__(self, "pretraining", replace(asked, **names))
+        if not (asked.tasks or asked.measured or asked.demonstrations):
+            return
+        if self.policy.init == "none" or self.policy.init_part != "all":
+            taken = "random" if self.policy.init == "none" else "of the encoders alone"
+            raise ConfigError(
+                f"--pretraining.* tells of tasks that the initial weights learned, but these are "
+                f"{taken} and can do none; leave it away, or start from all of a checkpoint "
+                "(--policy.init)."
+            )
+        shares = self.replayed_fraction + asked.fraction
+        if self.keeps_pretraining and shares >= 1:
+            raise ConfigError(
+                f"replay.batch-fraction and pretraining.fraction add up to {shares:g}; they must "
+                "be less than 1 together, because the new task has the rest."
+            )
 
     def _resolve_stream(self) -> None:
         """Put the tasks of named streams into the stream; one that repeats tasks may do so."""

@@ -53,6 +53,9 @@ def one_of(names: Sequence[str]) -> tyro.constructors.PrimitiveConstructorSpec[s
     )
 
 
+TaskStream = Annotated[tuple[str, ...], comma_list("TASK,TASK,…")]
+"""Tasks and named task streams that the command line separates by commas."""
+
 ModuleNames = Annotated[
     tuple[str, ...],
     comma_list("MODULE,…", is_distinct=True),

@@ -17,9 +17,10 @@ from lam_agent.config import PolicyConfig, RunConfig
 from lam_agent.demonstration_folder import demonstration_source
 from lam_agent.errors import ResultsError
 from lam_agent.evaluate import Evaluation
-from lam_agent.intervals import compute_intervals
+from lam_agent.intervals import CONFIDENCE, compute_intervals
 from lam_agent.metrics import compute_metrics, learning_area
 from lam_agent.policy.policy import VisualActionPolicy
+from lam_agent.pretraining_success import PretrainingSuccess
 from lam_agent.results import Cost, Results, WallTime, learning_areas
 from lam_agent.seeding import start_seeds
 from lam_agent.success_matrix import SuccessMatrix
@@ -54,6 +55,7 @@ class RunRecord:
         self.policy = policy
         self.source = demonstration_source(config)
         self.matrix = SuccessMatrix.empty(len(config.tasks))
+        self.pretraining = PretrainingSuccess.empty(config.pretraining.measured)
         self.learning: dict[int, list[dict[str, float]]] = {}
         self.last_evaluations: dict[str, Evaluation] = {}
         self.unstable_demonstrations: dict[str, int] = {}
@@ -81,6 +83,17 @@ class RunRecord:
             episodes=len(evaluation.is_success),
         )
         self.last_evaluations[evaluation.task] = evaluation
+        self.unstable_tests += evaluation.num_unstable
+
+    def add_pretraining(self, row: int, evaluation: Evaluation) -> None:
+        """Fill a cell of a task that the initial weights learned: before or after the stream."""
+        self.pretraining = self.pretraining.with_task(
+            row,
+            evaluation.task,
+            successes=int(evaluation.is_success.sum()),
+            successes_at_end=int(evaluation.is_success_at_end.sum()),
+            episodes=len(evaluation.is_success),
+        )
         self.unstable_tests += evaluation.num_unstable
 
     @contextmanager
@@ -156,8 +169,15 @@ class RunRecord:
             seed=self.config.seed,
             protocol=self.protocol,
             matrix=self.matrix,
-            metrics=compute_metrics(self.matrix, learning_areas(per_task, len(self.config.tasks))),
-            intervals=compute_intervals(self.matrix, tasks=self.config.tasks),
+            metrics={
+                **compute_metrics(self.matrix, learning_areas(per_task, len(self.config.tasks))),
+                **self.pretraining.metrics(),
+            },
+            intervals={
+                **compute_intervals(self.matrix, tasks=self.config.tasks),
+                **self.pretraining.intervals(CONFIDENCE),
+            },
+            pretraining=self.pretraining,
             cost=Cost(
                 wall_time_s=WallTime(**seconds),
                 peak_memory_mb=max(self._peak_before, peak_memory_mb() + self.workers_memory_mb),
@@ -197,6 +217,10 @@ class RunRecord:
                     "differs); put the file back or start a new run."
                 )
         self.matrix = results.matrix.grown(len(self.config.tasks))
+        if results.pretraining.tasks == self.pretraining.tasks:
+            is_whole = len(results.tasks) == len(self.config.tasks)
+            measured = results.pretraining
+            self.pretraining = measured if is_whole else measured.without_after()
         self.experiences_done = results.experiences_done
         try:
             self.learning = {row["position"]: list(row["learning"]) for row in results.per_task}

@@ -20,6 +20,7 @@ from lam_agent.config import (
     L2Config,
     MasConfig,
     PackNetConfig,
+    PretrainingConfig,
     ReplayConfig,
     RunConfig,
     StreamConfig,
@@ -52,6 +53,7 @@ def reference_configs(config: RunConfig) -> dict[str, RunConfig]:
         logger=(),
         references=False,
         replay=ReplayConfig(),
+        pretraining=PretrainingConfig(),
         ewc=EwcConfig(),
         mas=MasConfig(),
         l2=L2Config(),
@@ -177,7 +179,7 @@ def with_references(results: Results, config: RunConfig) -> Results:
         learning_areas(results.per_task, len(results.tasks)),
         learning_areas([item.per_task[0] for item in alone if item], len(results.tasks)),
     )
-    return replace(results, references=references, metrics=metrics)
+    return replace(results, references=references, metrics={**results.metrics, **metrics})
 
 
 def _last_row(results: Results, tasks: tuple[str, ...]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import numpy as np
 from lam_agent.errors import ResultsError
 from lam_agent.files import write_text_atomically
 from lam_agent.intervals import Interval
+from lam_agent.pretraining_success import PretrainingSuccess
 from lam_agent.success_matrix import FloatArray, SuccessMatrix
 
 FORMAT_VERSION = 1
@@ -42,7 +43,12 @@ _SEALED = (
     "versions",
     "videos",
     "references",
+    "pretraining",
 )
+
+
+_BEFORE = "pretraining"
+_RATES = ("success", "success_at_end", "episodes")
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,7 @@ class Results:
         finished: Whether the whole stream is done.
         videos: `task`, `outcome`, `episode` and `path` of each, relative to the run folder.
         references: Bounds by name (`single_task`, `joint`, `naive`); None where not measured.
+        pretraining: Success on tasks that the initial weights learned, before and after the stream.
     """
 
     tasks: tuple[str, ...]
@@ -119,6 +126,7 @@ class Results:
     finished: bool = True
     videos: tuple[Mapping[str, Any], ...] = ()
     references: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
+    pretraining: PretrainingSuccess = field(default_factory=lambda: PretrainingSuccess.empty(()))
 
     def __post_init__(self) -> None:
         if len(self.tasks) != self.matrix.num_tasks:
@@ -216,6 +224,7 @@ def _to_plain(results: Results) -> dict[str, Any]:
         "versions": dict(results.versions),
         "videos": [dict(video) for video in results.videos],
         "references": {name: bound and dict(bound) for name, bound in results.references.items()},
+        **_pretraining_to_plain(results.pretraining),
     }
 
 
@@ -247,6 +256,7 @@ def _from_plain(data: Mapping[str, Any]) -> Results:
             name: None if bound is None else _expect(bound, dict, f"references.{name}")
             for name, bound in _expect(data.get("references") or {}, dict, "references").items()
         },
+        pretraining=_pretraining_from_plain(_expect(data.get("pretraining", {}), dict, _BEFORE)),
     )
     if _take(data, "sha256", str) != seal(data):
         raise ResultsError(
@@ -254,6 +264,23 @@ def _from_plain(data: Mapping[str, Any]) -> Results:
             "file back as it was."
         )
     return results
+
+
+def _pretraining_to_plain(pretraining: PretrainingSuccess) -> dict[str, Any]:
+    """Return what stands in `results.json` where tasks of pretraining are measured."""
+    if not pretraining.tasks:
+        return {}
+    rows = {name: _rows(getattr(pretraining, name)) for name in _RATES}
+    return {_BEFORE: {"tasks": list(pretraining.tasks), **rows}}
+
+
+def _pretraining_from_plain(data: Mapping[str, Any]) -> PretrainingSuccess:
+    """Undo it; results without have none."""
+    if not data:
+        return PretrainingSuccess.empty(())
+    names = _take(data, "tasks", list, f"{_BEFORE}.")
+    tasks = tuple(_expect(name, str, f"an entry of {_BEFORE}.tasks") for name in names)
+    return PretrainingSuccess(tasks, *(_take_matrix(data, name, f"{_BEFORE}.") for name in _RATES))
 
 
 def _cost_from_plain(data: Mapping[str, Any]) -> Cost:
@@ -282,12 +309,14 @@ def _take_objects(data: Mapping[str, Any], key: str) -> tuple[Mapping[str, Any],
     return tuple(_expect(entry, dict, name) for entry in _expect(data.get(key, []), list, key))
 
 
-def _take_matrix(data: Mapping[str, Any], name: str) -> FloatArray:
-    """Return a table of numbers and nulls as an array with NaN for null, shape (T+1, T)."""
-    rows = [_expect(row, list, f"a row of {name}") for row in _take(data, name, list)]
+def _take_matrix(data: Mapping[str, Any], key: str, prefix: str = "") -> FloatArray:
+    """Return a table of numbers and nulls as an array with NaN for null, such as (T+1, T)."""
+    name = prefix + key
+    rows = [_expect(row, list, f"a row of {name}") for row in _take(data, key, list, prefix)]
     cells = [cell for row in rows for cell in row if cell is not None and not _is_number(cell)]
     if cells or len({len(row) for row in rows}) > 1:
-        raise ResultsError(f"{name} is no table; it must be T+1 rows of T numbers or nulls.")
+        shape = "2 rows of one number" if prefix else "T+1 rows of T numbers"
+        raise ResultsError(f"{name} is no table; it must be {shape} or nulls.")
     return np.array(rows, dtype=np.float64)
 
 

@@ -16,6 +16,7 @@ from lam_agent.evaluate import Evaluation, evaluate_on_test
 from lam_agent.logs import MetricLogger
 from lam_agent.policy.backbone.weights import load_backbone_weights
 from lam_agent.policy.policy import VisualActionPolicy
+from lam_agent.pretraining_success import AFTER, BEFORE
 from lam_agent.progress import RunProgress
 from lam_agent.record import RunRecord, pretrained_folder
 from lam_agent.run_folder import RunFolder
@@ -54,12 +55,14 @@ class _Begun:
     Attributes:
         row: The row.
         columns: Its columns that are needed and were not there.
+        before: Tasks of pretraining that are needed with it and were not there.
         policy: Its policy, where it is needed; with workers a copy, as training goes on meanwhile.
         cells: Task -> evaluation by a worker; none without workers.
     """
 
     row: int
     columns: list[int]
+    before: list[str]
     policy: VisualActionPolicy | None
     cells: dict[str, Future[Evaluation]]
 
@@ -113,18 +116,30 @@ class RowEvaluator:
         """
         columns = needed_columns(self.config, row)
         missing = [column for column in columns if not self.record.matrix.evaluated[row, column]]
-        if missing and policy is None:
+        place = self._place(row)
+        before = [] if place is None else self.record.pretraining.missing(place)
+        is_needed = bool(missing or before)
+        if is_needed and policy is None:
             policy = self._policy_of(row)
         elif policy is not None and self.workers:
             policy = copy.deepcopy(policy)
-        cells: dict[str, Future[Evaluation]] = {}
-        if missing and self.workers:
+        begun = _Begun(row, missing, before, policy, {})
+        if is_needed and self.workers:
             assert policy is not None
             weights = Weights.of(policy)
-            tasks = dict.fromkeys(self.config.tasks[column] for column in missing)
-            cells = {task: self.workers.submit(weights, task) for task in tasks}
-        self._begun.append(_Begun(row, missing, policy, cells))
+            for task in self._tasks(begun):
+                begun.cells[task] = self.workers.submit(weights, task)
+        self._begun.append(begun)
         return policy
+
+    def _place(self, row: int) -> int | None:
+        """Return where a row stands in what is measured of pretraining; None for in between."""
+        return {0: BEFORE, len(self.config.tasks): AFTER}.get(row)
+
+    def _tasks(self, begun: _Begun) -> list[str]:
+        """Return the tasks that are measured with a row, those of its columns first."""
+        columns = [self.config.tasks[column] for column in begun.columns]
+        return list(dict.fromkeys([*columns, *begun.before]))
 
     @property
     def has_begun(self) -> bool:
@@ -142,7 +157,7 @@ class RowEvaluator:
     def _finish(self, begun: _Begun) -> None:
         tasks, row = self.config.tasks, begun.row
         measured: dict[str, Evaluation] = {}
-        if begun.columns:
+        if begun.columns or begun.before:
             with self.record.timed("evaluate"):
                 measured = self._measure(begun)
             when = f"after {tasks[row - 1]}" if row else "before the stream"
@@ -157,11 +172,19 @@ class RowEvaluator:
                 task=tasks[column],
                 success=float(self.record.matrix.success[row, column]),
             )
+        place = self._place(row)
+        if place is None:
+            return
+        for task in begun.before:
+            self.record.add_pretraining(place, measured[task])
+        found = self.record.pretraining
+        for task, rate in zip(found.tasks, found.success[place], strict=True):
+            self.logger.write_once("pretraining", {"row": row, "task": task}, success=float(rate))
 
     def _measure(self, begun: _Begun) -> dict[str, Evaluation]:
         """Return the evaluation of each task of a row, in the order of its columns."""
         assert begun.policy is not None
-        tasks = list(dict.fromkeys(self.config.tasks[column] for column in begun.columns))
+        tasks = self._tasks(begun)
         if not begun.cells:
             return {task: self.evaluate(begun.policy, task) for task in tasks}
         measured = {}

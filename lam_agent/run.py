@@ -131,10 +131,13 @@ def execute(arguments: RunArguments) -> None:
 
         check_stream_fit(arguments.settings.tasks)
         if arguments.resume is None:
-            from lam_agent.checkpoint import fitted_sizes
+            from lam_agent.checkpoint import fitted_sizes, initial_tasks
 
-            policy = fitted_sizes(arguments.settings.policy)
-            arguments = replace(arguments, settings=replace(arguments.settings, policy=policy))
+            settings = arguments.settings
+            settings = replace(settings, policy=fitted_sizes(settings.policy))
+            arguments = replace(arguments, settings=settings)
+            before = initial_tasks(settings.pretraining, settings.policy)
+            check_stream_fit([*settings.tasks, *before])
         from lam_agent.references import keep_as_reference, with_references
         from lam_agent.runner import Runner
 

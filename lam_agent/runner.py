@@ -10,6 +10,7 @@ import torch
 from rich.console import Console
 
 from lam_agent.adaptation import Adaptation
+from lam_agent.checkpoint import initial_tasks
 from lam_agent.config import RunConfig
 from lam_agent.continual.batches import Frames
 from lam_agent.continual.stream import make_benchmark
@@ -121,6 +122,7 @@ class Runner:
             self.rows.begin(row, self.policy if row == 0 and not self.point.latest else None)
         if done < len(self.tasks):
             self._collect()
+            self._collect_before()
             if not self.config.workers:
                 self._finish_rows()
             visits = self.adaptation.visits
@@ -194,12 +196,35 @@ class Runner:
                     self.logger.write_once(
                         "first_frame", {"task": task, "camera": camera}, png=picture
                     )
-            instruction = make_task(task).instruction
-            chunk_length = self.config.policy.chunk_length
-            visits[position] = Frames.from_episodes(episodes[task], instruction, chunk_length)
+            visits[position] = self._frames(task, episodes[task])
         self.record.demonstration_bytes = sum(item.num_bytes for item in episodes.values())
         first = max(self.record.experiences_done, self.config.first_position)
         self.adaptation.fill(visits, first)
+
+    def _collect_before(self) -> None:
+        """Keep frames of what the initial weights learned, unless the run goes on with them."""
+        config = self.config
+        if not config.keeps_pretraining or self.point.trained is not None:
+            return
+        tasks = initial_tasks(config.pretraining, config.policy)
+        own = replace(
+            config, demonstrations=config.pretraining.demonstrations, demonstrations_path=None
+        )
+        start, what = time.monotonic(), "demonstrations of pretraining"
+        with self.record.timed("collect"), self.progress.phase(f"collecting {what}") as update:
+            for number, task in enumerate(tasks):
+                update(number / len(tasks), f"collecting {what}: {task}")
+                episodes, _ = load_demonstrations(task, own)
+                self.adaptation.remember(task, self._frames(task, episodes))
+        self.progress.say(
+            f"Kept frames of {own.demonstrations} demonstrations of each of {len(tasks)} tasks that "
+            f"{config.policy.init} learned in {time.monotonic() - start:.0f} s."
+        )
+
+    def _frames(self, task: str, episodes: EpisodeSet) -> Frames:
+        """Return the frames of a task's demonstrations."""
+        instruction = make_task(task).instruction
+        return Frames.from_episodes(episodes, instruction, self.config.policy.chunk_length)
 
     def _begin_row(self, position: int) -> None:
         """Begin to measure the policy after an experience."""
@@ -287,5 +312,6 @@ def _with_shared_cores(config: RunConfig, device: str, resumed: RunFolder | None
         return replace(config, threads=threads, workers=workers or 0)
     rows = range(len(config.tasks) + 1)
     tasks = [{config.tasks[column] for column in needed_columns(config, row)} for row in rows]
-    workers, threads = share_cores(config, device, sum(map(len, tasks)))
+    num_cells = sum(map(len, tasks)) + 2 * len(config.pretraining.measured)
+    workers, threads = share_cores(config, device, num_cells)
     return replace(config, threads=threads, workers=workers)

@@ -12,6 +12,7 @@ from lam_agent.checks import (
     require_finite,
     require_positive,
 )
+from lam_agent.options import TaskStream
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ class TrainConfig:
     are trained, else 1."""
 
     batch_size: int | None = None
-    """Frames in a batch, replayed ones included; none: 128 where encoders are trained, else 64, or
-    96 with replay."""
+    """Frames in a batch, replayed ones included; none: 128 where encoders are trained or frames of
+    pretraining replayed, else 64, or 96 with replay."""
 
     accumulate: int = 1
     """Batches of which the mean gradient makes one gradient step."""
@@ -107,7 +108,7 @@ class ReplayConfig:
 
     batch_fraction: float | None = None
     """Share of old tasks' frames in a gradient step; none: a half where encoders are trained, else
-    a third."""
+    a third, or a quarter beside frames of pretraining."""
 
     outputs_weight: float | None = None
     """Weight of a replayed frame's error to what the policy did when it had just learned the task
@@ -132,6 +133,34 @@ class ReplayConfig:
         for name in ("outputs_weight", "demonstrations_weight"):
             if getattr(self, name) is not None:
                 require_at_least(0, self, "replay.", name)
+
+
+@dataclass(frozen=True)
+class PretrainingConfig:
+    """What the initial weights learned before the stream: measured, and kept by old frames."""
+
+    tasks: TaskStream = ()
+    """Tasks or named streams that the initial weights learned; none: those that their checkpoint
+    names."""
+
+    measured: TaskStream = ()
+    """Those of them whose test success is measured before and after the stream; none: no task."""
+
+    demonstrations: int = 0
+    """Demonstrations of each of them whose frames are in the buffer of `replay` or `agem` before
+    the stream begins; 0: none."""
+
+    fraction: float = 0.25
+    """Share of these frames in a gradient step."""
+
+    def __post_init__(self) -> None:
+        require_at_least(0, self, "pretraining.", "demonstrations")
+        require(
+            0 < self.fraction < 1,
+            "pretraining.fraction",
+            self.fraction,
+            "between 0 and 1, both excluded",
+        )
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from lam_agent.checkpoint.contract import Contract
 from lam_agent.checkpoint.initial import fitted_sizes
+from lam_agent.checkpoint.initial_tasks import initial_tasks
 from lam_agent.checkpoint.instructions import InstructionMatch, match_instruction
 from lam_agent.checkpoint.pretrained import (
     load_initial_weights,
@@ -14,6 +15,7 @@ __all__ = [
     "Contract",
     "InstructionMatch",
     "fitted_sizes",
+    "initial_tasks",
     "load_initial_weights",
     "load_pretrained",
     "match_instruction",

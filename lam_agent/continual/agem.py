@@ -24,9 +24,13 @@ class AGemPlugin(ReplayPlugin):
 
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         super().before_training_exp(strategy, **kwargs)
-        (new, *old) = strategy.dataloader.sources
-        strategy.dataloader.sources = [new]
-        self._memory = FrameLoader(old, 1, strategy.generator) if old else None
+        loader = strategy.dataloader
+        (new, *old), pool = loader.sources, loader.pool
+        loader.sources, loader.pool = [new], ((), 0)
+        self._memory = None
+        if old or pool[1]:
+            self._memory = FrameLoader(old, 1, strategy.generator)
+            self._memory.pool = pool
 
     def before_update(self, strategy: Any, **kwargs: Any) -> None:
         """Take from the gradient the part that points against the memory's (Eq. 11)."""

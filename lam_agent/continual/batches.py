@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 
 from lam_agent.episodes import EpisodeSet
 from lam_agent.policy.instruction import bag_of_words
+
+BEFORE_STREAM = -1
+"""Task label of frames of tasks that the initial weights learned."""
 
 
 @dataclass
@@ -216,6 +219,10 @@ class FrameLoader:
         sources: Frames, task label and frames a batch of each source.
         num_batches: Batches of one pass.
         generator: Source of the draws, on the CPU.
+
+    Attributes:
+        pool: Tasks from before the stream, and frames a batch of all of them together, each from a
+            task that is drawn anew; their label is `BEFORE_STREAM`.
     """
 
     def __init__(
@@ -227,6 +234,7 @@ class FrameLoader:
         self.sources = sources
         self.num_batches = num_batches
         self.generator = generator
+        self.pool: tuple[Sequence[Frames], int] = ((), 0)
 
     def __len__(self) -> int:
         return self.num_batches
@@ -234,7 +242,17 @@ class FrameLoader:
     def __iter__(self) -> Iterator[MiniBatch]:
         for _ in range(self.num_batches):
             parts = []
-            for frames, label, count in self.sources:
+            for frames, label, count in [*self.sources, *self._drawn_from_pool()]:
                 index = torch.randint(len(frames), (count,), generator=self.generator)
                 parts.append((frames.select(index), label))
             yield join(parts)
+
+    def _drawn_from_pool(self) -> list[tuple[Frames, int, int]]:
+        """Return the sources of one batch that are from before the stream."""
+        tasks, count = self.pool
+        if not count:
+            return []
+        drawn = torch.randint(len(tasks), (count,), generator=self.generator)
+        counts = torch.bincount(drawn, minlength=len(tasks)).tolist()
+        pairs = zip(tasks, counts, strict=True)
+        return [(frames, BEFORE_STREAM, each) for frames, each in pairs if each]

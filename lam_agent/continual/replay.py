@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 
 from lam_agent.continual.batches import Frames
+from lam_agent.continual.capture import part
 from lam_agent.continual.outputs import outputs_on
 from lam_agent.continual.plugin import StrategyPlugin
 from lam_agent.errors import ConfigError
+
+_BEFORE = "before"
+"""Prefix of the names of tensors of tasks from before the stream."""
 
 
 class ReplayBuffer:
@@ -19,37 +23,69 @@ class ReplayBuffer:
 
     Args:
         max_bytes: Budget for all tasks together.
+
+    Attributes:
+        before: Frames of tasks that the initial weights learned.
+        tasks: Frames of tasks of the stream.
     """
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
+        self.before: list[Frames] = []
         self.tasks: list[Frames] = []
 
     @property
     def num_bytes(self) -> int:
         """Bytes that are held now."""
-        return sum(frames.num_bytes for frames in self.tasks)
+        return sum(frames.num_bytes for frames in [*self.before, *self.tasks])
 
     def add(self, frames: Frames, generator: torch.Generator) -> None:
-        """Keep random frames of a new task; the old tasks give up their share for it.
+        """Keep random frames of a new task; old tasks with more than their share give some up.
 
         Raises:
             ConfigError: The budget holds not even one frame of each task.
         """
-        share = self.max_bytes // (len(self.tasks) + 1)
-        count = share // (frames.num_bytes // len(frames))
-        if count < 1:
-            raise ConfigError(
-                f"replay.memory-mb is {self.max_bytes / 1e6:g}; {len(self.tasks) + 1} tasks need "
-                f"at least {(len(self.tasks) + 1) * frames.num_bytes / len(frames) / 1e6:.2g}."
-            )
-        self.tasks = [self._sample(old, count, generator) for old in self.tasks]
-        self.tasks.append(self._sample(frames, count, generator))
+        self._fit([*self.before, *self.tasks, frames], len(self.before), generator)
 
-    @staticmethod
-    def _sample(frames: Frames, count: int, generator: torch.Generator) -> Frames:
-        order = torch.randperm(len(frames), generator=generator)[:count]
-        return frames.select(order.sort().values)
+    def add_before(self, frames: Frames, generator: torch.Generator) -> None:
+        """Do the same with a task from before the stream, which has not begun yet."""
+        self._fit([*self.before, frames], len(self.before) + 1, generator)
+
+    def _fit(self, tasks: Sequence[Frames], num_before: int, generator: torch.Generator) -> None:
+        """Keep as many frames of each task as go into the budget."""
+        each = [frames.num_bytes // len(frames) for frames in tasks]  # Bytes of a frame.
+        share = even_share([frames.num_bytes for frames in tasks], self.max_bytes)
+        counts = [share // size for size in each]
+        if min(counts) < 1:
+            raise ConfigError(
+                f"replay.memory-mb is {self.max_bytes / 1e6:g}; {len(tasks)} tasks need at least "
+                f"{sum(each) / 1e6:.2g}."
+            )
+        kept = [_sample(old, n, generator) for old, n in zip(tasks, counts, strict=True)]
+        self.before, self.tasks = kept[:num_before], kept[num_before:]
+
+
+def even_share(sizes: Sequence[int], budget: int) -> int:
+    """Return how much each may have at most, so that all together have no more than a budget.
+
+    Who needs less leaves the rest to the others.
+
+    Args:
+        sizes: What each needs.
+        budget: What there is.
+    """
+    left, waiting = budget, len(sizes)
+    for size in sorted(sizes):
+        if size > left // waiting:
+            return left // waiting
+        left, waiting = left - size, waiting - 1
+    return max(sizes)
+
+
+def _sample(frames: Frames, count: int, generator: torch.Generator) -> Frames:
+    """Return copies of random frames, in their order."""
+    order = torch.randperm(len(frames), generator=generator)[:count]
+    return frames.select(order.sort().values)
 
 
 class ReplayPlugin(StrategyPlugin):
@@ -62,6 +98,8 @@ class ReplayPlugin(StrategyPlugin):
             place of images.
         keeps_outputs: Whether the buffer holds, in float16, what the policy does on its frames when
             it has just learned their task.
+        before_fraction: Share of a batch of all tasks from before the stream together, where the
+            buffer holds some.
     """
 
     state_name = "replay"
@@ -73,55 +111,84 @@ class ReplayPlugin(StrategyPlugin):
         keeps_features: bool = False,
         *,
         keeps_outputs: bool = False,
+        before_fraction: float = 0.0,
     ) -> None:
         super().__init__()
         self.buffer = buffer
         self.batch_fraction = batch_fraction
         self.keeps_features = keeps_features
         self.keeps_outputs = keeps_outputs
+        self.before_fraction = before_fraction
         self._seen: list[Frames] = []
+        self._seen_before: list[Frames] = []
+
+    def remember(self, strategy: Any, frames: Frames, generator: torch.Generator) -> None:
+        """Keep frames of a task that the policy has learned before the stream.
+
+        Args:
+            strategy: The strategy, whose policy is the initial one.
+            frames: Frames of the task, with features where encoders are frozen.
+            generator: Source of the draws.
+        """
+        self.buffer.add_before(self._kept(strategy, frames), generator)
 
     def prepare(self, view: Callable[[Frames], Frames]) -> None:
         """Take the buffer's frames as training draws them; what is computed is not kept in it."""
         self._seen = [view(replace(frames)) for frames in self.buffer.tasks]
+        self._seen_before = [view(replace(frames)) for frames in self.buffer.before]
 
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
-        if not self.buffer.tasks:
-            return
         loader = strategy.dataloader
         frames, label, count = loader.sources[0]
-        replayed = max(len(self.buffer.tasks), round(count * self.batch_fraction))
-        loader.sources = [
-            (frames, label, max(1, count - replayed)),
-            *split_evenly(self._seen, replayed),
-        ]
+        earlier = round(count * self.before_fraction) if self.buffer.before else 0
+        old = []
+        if self.buffer.tasks:
+            replayed = max(len(self.buffer.tasks), round(count * self.batch_fraction))
+            old = split_evenly(self._seen, replayed)
+        new = count - earlier - sum(share for _, _, share in old)
+        loader.sources = [(frames, label, max(1, new)), *old]
+        loader.pool = (self._seen_before, earlier)
 
     def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
-        frames: Frames = strategy.frames
+        self.buffer.add(self._kept(strategy, strategy.frames), strategy.generator)
+        self._seen = []
+        self._seen_before = []
+
+    def _kept(self, strategy: Any, frames: Frames) -> Frames:
+        """Return frames as the buffer holds them, with what the policy does on them now."""
         if self.keeps_features and frames.features is not None:
             kept = replace(frames, images={}, features=frames.features.half())
         else:
             kept = frames.without_features()
         if self.keeps_outputs:
-            kept = replace(kept, outputs=outputs_on(strategy.model, strategy.seen).half())
-        self.buffer.add(kept, strategy.generator)
-        self._seen = []
+            seen = frames if frames.features is None else frames.without_images()
+            kept = replace(kept, outputs=outputs_on(strategy.model, seen).half())
+        return kept
 
     def state(self) -> dict[str, torch.Tensor]:
         """Return the buffer as named tensors, for a file."""
+        groups = {f"{_BEFORE}.{i}": frames for i, frames in enumerate(self.buffer.before)}
+        groups |= {f"{i}": frames for i, frames in enumerate(self.buffer.tasks)}
         return {
-            f"{index}.{name}": tensor.contiguous()
-            for index, frames in enumerate(self.buffer.tasks)
+            f"{group}.{name}": tensor.contiguous()
+            for group, frames in groups.items()
             for name, tensor in frames.tensors().items()
         }
 
     def load_state(self, state: Mapping[str, torch.Tensor], device: torch.device) -> None:
         """Undo `state`; the frames stay on the CPU, where batches are drawn."""
-        grouped: dict[int, dict[str, torch.Tensor]] = {}
-        for key, tensor in state.items():
-            index, name = key.split(".", 1)
-            grouped.setdefault(int(index), {})[name] = tensor
-        self.buffer.tasks = [Frames.from_tensors(grouped[index]) for index in sorted(grouped)]
+        before = part(state, f"{_BEFORE}.")
+        self.buffer.before = _grouped(before)
+        self.buffer.tasks = _grouped({k: v for k, v in state.items() if not k.startswith(_BEFORE)})
+
+
+def _grouped(state: Mapping[str, torch.Tensor]) -> list[Frames]:
+    """Return frames from tensors whose names begin with the frames' place."""
+    grouped: dict[int, dict[str, torch.Tensor]] = {}
+    for key, tensor in state.items():
+        index, name = key.split(".", 1)
+        grouped.setdefault(int(index), {})[name] = tensor
+    return [Frames.from_tensors(grouped[index]) for index in sorted(grouped)]
 
 
 class CumulativePlugin(StrategyPlugin):

@@ -33,9 +33,11 @@ def scalars(kind: str, values: Mapping[str, LogValue]) -> dict[str, float]:
     """Return the numbers of a row under the names of their curves.
 
     They are `kind/name`, such as `training/loss`; a cell of the success matrix has its column and
-    task in its name, such as `evaluation/success/1_push`.
+    task in its name, such as `evaluation/success/1_push`, and a task of pretraining has its own.
     """
     suffix = f"/{values['column']!s}_{values.get('task')!s}" if "column" in values else ""
+    if kind == "pretraining":
+        suffix = f"/{values.get('task')!s}"
     return {
         f"{kind}/{name}{suffix}": float(value)
         for name, value in values.items()
