@@ -18,6 +18,10 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "lam_agent.commands.pretrain",
         "make the weights that a run starts from",
     ),
+    "remember": (
+        "lam_agent.commands.remember",
+        "give a checkpoint frames of its tasks, by which replay keeps them",
+    ),
     "collect": ("lam_agent.commands.collect", "collect the demonstrations of tasks into the cache"),
     "eval": ("lam_agent.commands.evaluate", "measure the success of a checkpoint"),
     "export": ("lam_agent.commands.export", "write a checkpoint as an ONNX file for a robot"),

@@ -13,6 +13,7 @@ from lam_agent.continual.capture import capture_model, capture_training, restore
 from lam_agent.continual.features import encode_frames
 from lam_agent.continual.make_plugins import make_plugins
 from lam_agent.continual.plugins import ValidationPlugin
+from lam_agent.continual.remembered import to_memory
 from lam_agent.continual.snapshot import Snapshot, save_snapshot
 from lam_agent.continual.strategy import AdaptationStrategy
 from lam_agent.continual.training_state import load_plugins, plugin_tensors
@@ -137,14 +138,32 @@ class Adaptation:
 
         Args:
             task: Name of the task.
-            frames: Its frames, with images.
+            frames: Its frames, with images, or those of a memory.
         """
-        if self.config.is_encoder_frozen:
+        if self.config.is_encoder_frozen and frames.features is None:
             frames.features = encode_frames(self.policy, frames)
         generator = torch_generator(self.config.seed, "before", task)
         for plugin in self.plugins:
             if hasattr(plugin, "remember"):
-                plugin.remember(self.strategy, frames, generator)
+                plugin.remember(self.strategy, task, frames, generator)
+
+    def memory(self) -> dict[str, dict[str, torch.Tensor]]:
+        """Return frames of all tasks that a buffer has, as the policy's checkpoint carries them.
+
+        Only frozen encoders see a picture later as they see it now.
+        """
+        config = self.config
+        if not (config.is_encoder_frozen and config.memory.frames):
+            return {}
+        memory: dict[str, dict[str, torch.Tensor]] = {}
+        for plugin in self.plugins:
+            if not hasattr(plugin, "remember"):
+                continue
+            learned = zip(self.tasks, plugin.buffer.tasks, strict=False)
+            for task, frames in [*plugin.buffer.before.items(), *learned]:
+                generator = torch_generator(config.seed, "memory", task)
+                memory[task] = to_memory(self.policy, frames, config.memory.frames, generator)
+        return memory
 
     def adapt(self, experience: Any) -> None:
         """Train on one experience, or on what is left of it."""

@@ -30,6 +30,7 @@ from lam_agent.training_config import (
     EwcConfig,
     L2Config,
     MasConfig,
+    MemoryConfig,
     PackNetConfig,
     PretrainingConfig,
     ReplayConfig,
@@ -50,6 +51,7 @@ __all__ = [
     "EwcConfig",
     "L2Config",
     "MasConfig",
+    "MemoryConfig",
     "PackNetConfig",
     "PolicyConfig",
     "PretrainingConfig",
@@ -244,6 +246,7 @@ class RunConfig:
     train: TrainConfig = field(default_factory=TrainConfig)
     pretraining: PretrainingConfig = field(default_factory=PretrainingConfig)
     replay: ReplayConfig = field(default_factory=ReplayConfig)
+    memory: MemoryConfig = field(default_factory=MemoryConfig)
     ewc: EwcConfig = field(default_factory=EwcConfig)
     mas: MasConfig = field(default_factory=MasConfig)
     l2: L2Config = field(default_factory=L2Config)
@@ -307,7 +310,16 @@ class RunConfig:
     @property
     def keeps_pretraining(self) -> bool:
         """Whether frames of the tasks that the initial weights learned are replayed."""
-        return self.strategy in ("replay", "agem") and self.pretraining.demonstrations > 0
+        if self.strategy not in ("replay", "agem"):
+            return False
+        if self.pretraining.demonstrations is None:
+            return self.is_encoder_frozen and self.starts_from_a_policy
+        return self.pretraining.demonstrations > 0
+
+    @property
+    def starts_from_a_policy(self) -> bool:
+        """Whether the policy before the stream can do tasks already."""
+        return self.policy.init != "none" and self.policy.init_part == "all"
 
     @property
     def outputs_weight(self) -> float:
@@ -441,14 +453,13 @@ class RunConfig:
         from lam_envs.streams import resolve_stream
 
         asked = self.pretraining
-        names = {
-            name: tuple(dict.fromkeys(resolve_stream(getattr(asked, name))))
-            for name in ("tasks", "measured")
-        }
-        object.__setattr__(self, "pretraining", replace(asked, **names))
-        if not (asked.tasks or asked.measured or asked.demonstrations):
-            return
-        if self.policy.init == "none" or self.policy.init_part != "all":
+        tasks, measured = (
+            tuple(dict.fromkeys(resolve_stream(names))) for names in (asked.tasks, asked.measured)
+        )
+        kept = replace(asked, tasks=tasks, measured=measured)
+        object.__setattr__(self, "pretraining", kept)
+        is_asked = asked.tasks or asked.measured or asked.demonstrations
+        if is_asked and not self.starts_from_a_policy:
             taken = "random" if self.policy.init == "none" else "of the encoders alone"
             raise ConfigError(
                 f"--pretraining.* tells of tasks that the initial weights learned, but these are "

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from lam_agent.checkpoint import save_pretrained
+from lam_agent.checkpoint import Memory, save_pretrained
 from lam_agent.config import PolicyConfig, RunConfig
 from lam_agent.demonstration_folder import demonstration_source
 from lam_agent.errors import ResultsError
@@ -255,7 +255,11 @@ class RunRecord:
 
 
 def save_policy(
-    checkpoint: Path, policy: VisualActionPolicy, record: RunRecord, position: int
+    checkpoint: Path,
+    policy: VisualActionPolicy,
+    record: RunRecord,
+    position: int,
+    memory: Memory | None = None,
 ) -> None:
     """Write the folder that a controller loads, after an experience."""
     config = record.config
@@ -269,6 +273,7 @@ def save_policy(
         seeds={"seed": config.seed, "split": "test"},
         parity_observations=_observations(learned[-1], config),
         parity_task=learned[-1],
+        memory=memory,
     )
 
 

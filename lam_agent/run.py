@@ -131,10 +131,12 @@ def execute(arguments: RunArguments) -> None:
 
         check_stream_fit(arguments.settings.tasks)
         if arguments.resume is None:
-            from lam_agent.checkpoint import fitted_sizes, initial_tasks
+            from lam_agent.checkpoint import fitted_pretraining, fitted_sizes, initial_tasks
 
             settings = arguments.settings
             settings = replace(settings, policy=fitted_sizes(settings.policy))
+            pretraining = fitted_pretraining(settings.pretraining, settings.policy)
+            settings = replace(settings, pretraining=pretraining)
             arguments = replace(arguments, settings=settings)
             before = initial_tasks(settings.pretraining, settings.policy)
             check_stream_fit([*settings.tasks, *before])

@@ -10,9 +10,10 @@ import torch
 from rich.console import Console
 
 from lam_agent.adaptation import Adaptation
-from lam_agent.checkpoint import initial_tasks
+from lam_agent.checkpoint import Memory, initial_tasks, load_memory, resolve_checkpoint
 from lam_agent.config import RunConfig
 from lam_agent.continual.batches import Frames
+from lam_agent.continual.remembered import from_memory
 from lam_agent.continual.stream import make_benchmark
 from lam_agent.demonstrations import load_demonstrations, success_words, unstable_words
 from lam_agent.episodes import EpisodeSet
@@ -24,6 +25,7 @@ from lam_agent.policy.modes import freeze
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.progress import RunProgress
 from lam_agent.record import RunRecord, pretrained_folder, save_policy
+from lam_agent.remembering import demonstrated_frames
 from lam_agent.report.terminal import print_results
 from lam_agent.report.write import write_report
 from lam_agent.results import Results, write_results
@@ -45,6 +47,7 @@ class _Learned:
     policy: VisualActionPolicy
     replay_bytes: int
     strategy_bytes: int
+    memory: Memory
 
 
 class Runner:
@@ -122,7 +125,7 @@ class Runner:
             self.rows.begin(row, self.policy if row == 0 and not self.point.latest else None)
         if done < len(self.tasks):
             self._collect()
-            self._collect_before()
+            self._remember()
             if not self.config.workers:
                 self._finish_rows()
             visits = self.adaptation.visits
@@ -196,41 +199,44 @@ class Runner:
                     self.logger.write_once(
                         "first_frame", {"task": task, "camera": camera}, png=picture
                     )
-            visits[position] = self._frames(task, episodes[task])
+            instruction = make_task(task).instruction
+            chunk_length = self.config.policy.chunk_length
+            visits[position] = Frames.from_episodes(episodes[task], instruction, chunk_length)
         self.record.demonstration_bytes = sum(item.num_bytes for item in episodes.values())
         first = max(self.record.experiences_done, self.config.first_position)
         self.adaptation.fill(visits, first)
 
-    def _collect_before(self) -> None:
+    def _remember(self) -> None:
         """Keep frames of what the initial weights learned, unless the run goes on with them."""
-        config = self.config
+        config, name = self.config, self.config.policy.init
         if not config.keeps_pretraining or self.point.trained is not None:
             return
-        tasks = initial_tasks(config.pretraining, config.policy)
-        own = replace(
-            config, demonstrations=config.pretraining.demonstrations, demonstrations_path=None
-        )
-        start, what = time.monotonic(), "demonstrations of pretraining"
-        with self.record.timed("collect"), self.progress.phase(f"collecting {what}") as update:
-            for number, task in enumerate(tasks):
-                update(number / len(tasks), f"collecting {what}: {task}")
-                episodes, _ = load_demonstrations(task, own)
-                self.adaptation.remember(task, self._frames(task, episodes))
+        asked = config.pretraining
+        if asked.demonstrations is None:
+            memory = load_memory(resolve_checkpoint(name))
+            for task, tensors in memory.items():
+                self.adaptation.remember(task, from_memory(tensors))
+            self.progress.say(
+                f"Keeping {len(memory)} tasks that {name} can do by the frames that it carries."
+            )
+            return
+        tasks = initial_tasks(asked, config.policy)
+        phase = self.progress.phase("collecting what the policy can do")
+        with self.record.timed("collect"), phase as update:
+            found = demonstrated_frames(tasks, config, asked.demonstrations, update)
+            for task, frames in found:
+                self.adaptation.remember(task, frames)
         self.progress.say(
-            f"Kept frames of {own.demonstrations} demonstrations of each of {len(tasks)} tasks that "
-            f"{config.policy.init} learned in {time.monotonic() - start:.0f} s."
+            f"Keeping {len(tasks)} tasks that {name} can do by {asked.demonstrations} "
+            "demonstrations each."
         )
-
-    def _frames(self, task: str, episodes: EpisodeSet) -> Frames:
-        """Return the frames of a task's demonstrations."""
-        instruction = make_task(task).instruction
-        return Frames.from_episodes(episodes, instruction, self.config.policy.chunk_length)
 
     def _begin_row(self, position: int) -> None:
         """Begin to measure the policy after an experience."""
         policy = self.rows.begin(position + 1, self.policy)
         kept = (self.adaptation.replay_bytes, self.adaptation.strategy_bytes)
-        self._unsaved = _Learned(position, policy or self.policy, *kept)
+        memory = self.adaptation.memory()
+        self._unsaved = _Learned(position, policy or self.policy, *kept, memory)
 
     def _finish_rows(self) -> None:
         """Finish the rows that have begun; save the last one's checkpoint and the results."""
@@ -240,7 +246,7 @@ class Runner:
         learned, self._unsaved = self._unsaved, None
         if learned is not None:
             checkpoint = self.folder.checkpoint(learned.position, self.tasks[learned.position])
-            save_policy(checkpoint, learned.policy, self.record, learned.position)
+            save_policy(checkpoint, learned.policy, self.record, learned.position, learned.memory)
             self.folder.point_last_at(checkpoint)
             self.record.experiences_done = learned.position + 1
             self.record.replay_bytes = learned.replay_bytes

@@ -146,21 +146,37 @@ class PretrainingConfig:
     measured: TaskStream = ()
     """Those of them whose test success is measured before and after the stream; none: no task."""
 
-    demonstrations: int = 0
-    """Demonstrations of each of them whose frames are in the buffer of `replay` or `agem` before
-    the stream begins; 0: none."""
+    demonstrations: int | None = None
+    """Demonstrations of each of them that are collected for the buffer of `replay` or `agem` before
+    the stream begins; none: the frames that their checkpoint carries; 0: no frames."""
 
     fraction: float = 0.25
     """Share of these frames in a gradient step."""
 
     def __post_init__(self) -> None:
-        require_at_least(0, self, "pretraining.", "demonstrations")
+        if self.demonstrations is not None:
+            require_at_least(0, self, "pretraining.", "demonstrations")
         require(
             0 < self.fraction < 1,
             "pretraining.fraction",
             self.fraction,
             "between 0 and 1, both excluded",
         )
+
+
+@dataclass(frozen=True)
+class MemoryConfig:
+    """The frames that a checkpoint carries of the tasks that its policy can do."""
+
+    frames: int = 60
+    """Frames of each task; 0: no memory."""
+
+    demonstrations: int = 20
+    """Demonstrations of a task that are collected where there are none, to draw frames from."""
+
+    def __post_init__(self) -> None:
+        require_at_least(0, self, "memory.", "frames")
+        require_at_least(1, self, "memory.", "demonstrations")
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ CONFIG_FILE = "config.json"
 MODEL_FILE = "model.safetensors"
 PARITY_FILE = "parity.safetensors"
 INSTRUCTIONS_FILE = "instructions.safetensors"
+MEMORY_FILE = "memory.safetensors"
 CARD_FILE = "README.md"
 
 _DIGEST = "config_sha256"

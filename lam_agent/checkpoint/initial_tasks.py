@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lam_agent.checkpoint.contract import read_contract
+from lam_agent.checkpoint.memory import has_memory
 from lam_agent.checkpoint.verification import resolve_checkpoint
 from lam_agent.config import PolicyConfig, PretrainingConfig
 from lam_agent.errors import ConfigError
@@ -42,6 +44,14 @@ def initial_tasks(asked: PretrainingConfig, policy: PolicyConfig) -> tuple[str, 
         return asked.measured
     _check_known(learned, policy.init)
     return learned
+
+
+def fitted_pretraining(asked: PretrainingConfig, policy: PolicyConfig) -> PretrainingConfig:
+    """Return the settings with no frames where the checkpoint's are asked for and it has none."""
+    if asked.demonstrations is not None or policy.init == "none":
+        return asked
+    is_there = has_memory(resolve_checkpoint(Path(policy.init)))
+    return asked if is_there else replace(asked, demonstrations=0)
 
 
 def _check_known(learned: Sequence[str], source: str) -> None:

@@ -7,6 +7,7 @@ import json
 from lam_agent.checkpoint.contract import (
     CONFIG_FILE,
     INSTRUCTIONS_FILE,
+    MEMORY_FILE,
     MODEL_FILE,
     PARITY_FILE,
     Contract,
@@ -61,7 +62,7 @@ action = controller.act(observation)
 - `{config}`: the controller contract, with the SHA-256 of every other file.
 - `{parity}`: observations and the actions they must give, replayed on load; an action may
   differ by {cpu:g} on a CPU in float32 and by {cuda:g} on a CUDA device.
-- `{instructions}`: the vector of each task's instruction, as the text encoder gives it.
+- `{instructions}`: the vector of each task's instruction, as the text encoder gives it.{memory}
 
 Nothing is pickled. A file that was changed, this one included, is refused on load.
 
@@ -80,6 +81,20 @@ _PACKS = """ Tasks have weights of their own (`--strategy packnet`):
   the policy is another one on each task, which lam_agent sees to; who reads the file otherwise
   puts `before:…` in the place of weights that tasks after it own (`owner:…`, in the order of
   `bags`)."""
+
+
+_MEMORY = f"""
+- `{MEMORY_FILE}`: some frames of each task that it can do, as its camera encoders see them, by
+  which `--strategy replay` keeps these tasks when the policy learns others."""
+
+_STORY_ENDS = "## Use\n"
+
+
+def card_story(card: str) -> str:
+    """Return from a card how the weights were made; nothing where that is not told."""
+    body, _, _ = card.partition(f"\n{_STORY_ENDS}")
+    _, _, told = body.partition("\nProtocol: ")
+    return told.partition("\n\n")[2].rstrip("\n") + "\n" if "\n\n" in told.rstrip() else ""
 
 
 def render_card(contract: Contract, story: str = "") -> str:
@@ -110,6 +125,7 @@ def render_card(contract: Contract, story: str = "") -> str:
         packs=_PACKS if contract.policy.packed != "none" else "",
         parity=PARITY_FILE,
         instructions=INSTRUCTIONS_FILE,
+        memory=_MEMORY if MEMORY_FILE in contract.sha256 else "",
         order="all at once" if story else "one after the other",
         story=f"{story}\n" if story else "",
         cpu=contract.parity.tolerance_cpu,

@@ -1,7 +1,7 @@
 """Checkpoints: a policy as a folder that proves itself whole on load.
 
     pretrained_model/{config.json, model.safetensors, parity.safetensors,
-                      instructions.safetensors, README.md}
+                      instructions.safetensors, README.md, [memory.safetensors]}
 
 `config.json` is the controller contract (`lam_agent.checkpoint.contract`). Nothing is pickled.
 """
@@ -22,6 +22,7 @@ from lam_agent.checkpoint.contract import (
     CONFIG_FILE,
     FORMAT_VERSION,
     INSTRUCTIONS_FILE,
+    MEMORY_FILE,
     MODEL_FILE,
     PARITY_FILE,
     Contract,
@@ -31,6 +32,7 @@ from lam_agent.checkpoint.contract import (
 from lam_agent.checkpoint.initial import BEHIND_ENCODERS, check_packs
 from lam_agent.checkpoint.instructions import check_vectors, instruction_vectors
 from lam_agent.checkpoint.interface import describe_actions, describe_observation
+from lam_agent.checkpoint.memory import Memory, memory_tensors
 from lam_agent.checkpoint.model_card import render_card
 from lam_agent.checkpoint.success_row import SuccessRow
 from lam_agent.checkpoint.verification import (
@@ -70,6 +72,7 @@ def save_pretrained(
     parity_observations: Mapping[str, torch.Tensor],
     parity_task: str,
     story: str = "",
+    memory: Memory | None = None,
 ) -> None:
     """Write a checkpoint; the folder is whole or, if that fails, as it was.
 
@@ -85,6 +88,7 @@ def save_pretrained(
             `proprioception`: float32 (B, 4).
         parity_task: Task of these observations.
         story: How the weights were made, for the model card, as Markdown.
+        memory: Frames of tasks that the policy can do, by which it keeps them when it learns on.
 
     Raises:
         CheckpointError: The policy holds NaN, an argument does not fit, the folder holds other
@@ -94,6 +98,8 @@ def save_pretrained(
     weights = weights_of(policy)
     copy = policy_from_tensors(policy.config, weights, "the policy")
     contract = _describe(policy.config, tasks, success_row, protocol, seeds, parity_task)
+    if memory:
+        contract = replace(contract, sha256={**contract.sha256, MEMORY_FILE: ""})
     observations = {
         key: parity_observations[key].detach().cpu().contiguous()
         for key in contract.observation
@@ -108,6 +114,8 @@ def save_pretrained(
             save_tensors(temporary / MODEL_FILE, weights)
             save_tensors(temporary / PARITY_FILE, {**sample, "actions": actions})
             save_tensors(temporary / INSTRUCTIONS_FILE, instruction_vectors(copy, tasks))
+            if memory:
+                save_tensors(temporary / MEMORY_FILE, memory_tensors(memory))
             (temporary / CARD_FILE).write_text(render_card(contract, story), encoding="utf-8")
             sha256 = {name: file_sha256(temporary / name) for name in contract.sha256}
             text = replace(contract, sha256=sha256).to_text()

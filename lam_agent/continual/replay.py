@@ -25,19 +25,19 @@ class ReplayBuffer:
         max_bytes: Budget for all tasks together.
 
     Attributes:
-        before: Frames of tasks that the initial weights learned.
+        before: Task -> frames, of tasks that the initial weights learned, by the order of names.
         tasks: Frames of tasks of the stream.
     """
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
-        self.before: list[Frames] = []
+        self.before: dict[str, Frames] = {}
         self.tasks: list[Frames] = []
 
     @property
     def num_bytes(self) -> int:
         """Bytes that are held now."""
-        return sum(frames.num_bytes for frames in [*self.before, *self.tasks])
+        return sum(frames.num_bytes for frames in [*self.before.values(), *self.tasks])
 
     def add(self, frames: Frames, generator: torch.Generator) -> None:
         """Keep random frames of a new task; old tasks with more than their share give some up.
@@ -45,14 +45,18 @@ class ReplayBuffer:
         Raises:
             ConfigError: The budget holds not even one frame of each task.
         """
-        self._fit([*self.before, *self.tasks, frames], len(self.before), generator)
+        self._fit(self.before, [*self.tasks, frames], generator)
 
-    def add_before(self, frames: Frames, generator: torch.Generator) -> None:
-        """Do the same with a task from before the stream, which has not begun yet."""
-        self._fit([*self.before, frames], len(self.before) + 1, generator)
+    def add_before(self, task: str, frames: Frames, generator: torch.Generator) -> None:
+        """Do the same with a task from before the stream."""
+        self._fit({**self.before, task: frames}, self.tasks, generator)
 
-    def _fit(self, tasks: Sequence[Frames], num_before: int, generator: torch.Generator) -> None:
+    def _fit(
+        self, before: Mapping[str, Frames], stream: Sequence[Frames], generator: torch.Generator
+    ) -> None:
         """Keep as many frames of each task as go into the budget."""
+        names = sorted(before)
+        tasks = [*(before[name] for name in names), *stream]
         each = [frames.num_bytes // len(frames) for frames in tasks]  # Bytes of a frame.
         share = even_share([frames.num_bytes for frames in tasks], self.max_bytes)
         counts = [share // size for size in each]
@@ -62,7 +66,8 @@ class ReplayBuffer:
                 f"{sum(each) / 1e6:.2g}."
             )
         kept = [_sample(old, n, generator) for old, n in zip(tasks, counts, strict=True)]
-        self.before, self.tasks = kept[:num_before], kept[num_before:]
+        self.before = dict(zip(names, kept, strict=False))
+        self.tasks = kept[len(names) :]
 
 
 def even_share(sizes: Sequence[int], budget: int) -> int:
@@ -122,20 +127,26 @@ class ReplayPlugin(StrategyPlugin):
         self._seen: list[Frames] = []
         self._seen_before: list[Frames] = []
 
-    def remember(self, strategy: Any, frames: Frames, generator: torch.Generator) -> None:
+    def remember(
+        self, strategy: Any, task: str, frames: Frames, generator: torch.Generator
+    ) -> None:
         """Keep frames of a task that the policy has learned before the stream.
 
         Args:
             strategy: The strategy, whose policy is the initial one.
-            frames: Frames of the task, with features where encoders are frozen.
+            task: Name of the task.
+            frames: Its frames, with images, or with the features and outputs of a memory.
             generator: Source of the draws.
         """
-        self.buffer.add_before(self._kept(strategy, frames), generator)
+        kept = self._kept(strategy, frames) if frames.images else frames
+        if not self.keeps_outputs:
+            kept = replace(kept, outputs=None)
+        self.buffer.add_before(task, kept, generator)
 
     def prepare(self, view: Callable[[Frames], Frames]) -> None:
         """Take the buffer's frames as training draws them; what is computed is not kept in it."""
         self._seen = [view(replace(frames)) for frames in self.buffer.tasks]
-        self._seen_before = [view(replace(frames)) for frames in self.buffer.before]
+        self._seen_before = [view(replace(frames)) for frames in self.buffer.before.values()]
 
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         loader = strategy.dataloader
@@ -167,7 +178,7 @@ class ReplayPlugin(StrategyPlugin):
 
     def state(self) -> dict[str, torch.Tensor]:
         """Return the buffer as named tensors, for a file."""
-        groups = {f"{_BEFORE}.{i}": frames for i, frames in enumerate(self.buffer.before)}
+        groups = {f"{_BEFORE}.{task}": frames for task, frames in self.buffer.before.items()}
         groups |= {f"{i}": frames for i, frames in enumerate(self.buffer.tasks)}
         return {
             f"{group}.{name}": tensor.contiguous()
@@ -177,18 +188,19 @@ class ReplayPlugin(StrategyPlugin):
 
     def load_state(self, state: Mapping[str, torch.Tensor], device: torch.device) -> None:
         """Undo `state`; the frames stay on the CPU, where batches are drawn."""
-        before = part(state, f"{_BEFORE}.")
-        self.buffer.before = _grouped(before)
-        self.buffer.tasks = _grouped({k: v for k, v in state.items() if not k.startswith(_BEFORE)})
+        tasks = _grouped({k: v for k, v in state.items() if not k.startswith(f"{_BEFORE}.")})
+        self.buffer.tasks = [tasks[index] for index in sorted(tasks, key=int)]
+        before = _grouped(part(state, f"{_BEFORE}."))
+        self.buffer.before = {task: before[task] for task in sorted(before)}
 
 
-def _grouped(state: Mapping[str, torch.Tensor]) -> list[Frames]:
-    """Return frames from tensors whose names begin with the frames' place."""
-    grouped: dict[int, dict[str, torch.Tensor]] = {}
+def _grouped(state: Mapping[str, torch.Tensor]) -> dict[str, Frames]:
+    """Return frames from tensors whose names begin with that of their group."""
+    grouped: dict[str, dict[str, torch.Tensor]] = {}
     for key, tensor in state.items():
-        index, name = key.split(".", 1)
-        grouped.setdefault(int(index), {})[name] = tensor
-    return [Frames.from_tensors(grouped[index]) for index in sorted(grouped)]
+        group, name = key.split(".", 1)
+        grouped.setdefault(group, {})[name] = tensor
+    return {group: Frames.from_tensors(named) for group, named in grouped.items()}
 
 
 class CumulativePlugin(StrategyPlugin):

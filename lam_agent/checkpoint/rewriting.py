@@ -1,0 +1,49 @@
+"""A checkpoint again, with another memory; everything else of it stays."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+from lam_agent.checkpoint.contract import CARD_FILE, PARITY_FILE, Contract
+from lam_agent.checkpoint.memory import Memory
+from lam_agent.checkpoint.model_card import card_story
+from lam_agent.checkpoint.pretrained import save_pretrained
+from lam_agent.checkpoint.verification import read_tensors
+from lam_agent.policy.policy import VisualActionPolicy
+
+_PREFIX = "observation."
+
+
+def save_with_memory(
+    source: Path, output: Path, policy: VisualActionPolicy, contract: Contract, memory: Memory
+) -> None:
+    """Write a checkpoint with a memory; the folder is whole or, if that fails, as it was.
+
+    Args:
+        source: The checkpoint's folder.
+        output: Where to write; it may be the same.
+        policy: Its policy.
+        contract: Its contract.
+        memory: Frames of tasks that the policy can do.
+
+    Raises:
+        CheckpointError: It cannot be written.
+    """
+    sample = read_tensors(source / PARITY_FILE)
+    save_pretrained(
+        output,
+        policy,
+        tasks=contract.tasks,
+        success_row=asdict(contract.success_row),
+        protocol=contract.protocol,
+        seeds=contract.seeds,
+        parity_observations={
+            key.removeprefix(_PREFIX): value
+            for key, value in sample.items()
+            if key.startswith(_PREFIX)
+        },
+        parity_task=contract.parity.task,
+        story=card_story((source / CARD_FILE).read_text(encoding="utf-8")),
+        memory=memory,
+    )

@@ -1,0 +1,108 @@
+"""`lam-agent remember`: give a checkpoint a memory of its tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import tyro
+
+from lam_agent.config import (
+    CollectConfig,
+    DeviceName,
+    EvalConfig,
+    MemoryConfig,
+    RunConfig,
+    SimConfig,
+    TaskStream,
+)
+from lam_agent.errors import ConfigError
+from lam_agent.options import ModuleNames, merge_imports
+
+
+@dataclass(frozen=True)
+class RememberArguments:
+    """Give a checkpoint frames of its tasks, by which `--strategy replay` keeps these tasks when the
+    policy learns others."""
+
+    checkpoint: tyro.conf.Positional[Path]
+    """A checkpoint, a run, of which the last checkpoint is taken, or weights that ship."""
+
+    output: Path
+    """Folder to write; it may be the checkpoint itself, which is then replaced."""
+
+    tasks: TaskStream | None = None
+    """Tasks or named streams that the policy can do; none: those that the checkpoint names."""
+
+    seed: int = 0
+    """Seed of the demonstrations and of the draw."""
+
+    device: DeviceName = "auto"
+    """Device of the policy."""
+
+    threads: int | None = None
+    """CPU threads; none: all cores that this process may use."""
+
+    imports: ModuleNames = ()
+    """Modules that register tasks of one's own; the flag may be given several times."""
+
+    memory: MemoryConfig = field(default_factory=MemoryConfig)
+    collect: CollectConfig = field(default_factory=CollectConfig)
+    sim: SimConfig = field(default_factory=SimConfig)
+
+
+def command(arguments: Sequence[str]) -> None:
+    """Collect demonstrations, and write the checkpoint with frames of them.
+
+    Raises:
+        ConfigError: A setting is wrong, or the checkpoint can have no memory.
+        CheckpointError: It does not load, or the other cannot be written.
+    """
+    asked = tyro.cli(RememberArguments, args=merge_imports(arguments), prog="lam-agent remember")
+    if asked.memory.frames == 0:
+        raise ConfigError("memory.frames is 0; it must be at least 1 to remember anything.")
+    import torch
+    from rich.console import Console
+
+    from lam_agent.checkpoint import load_pretrained, resolve_checkpoint
+    from lam_agent.checkpoint.contract import MEMORY_FILE
+    from lam_agent.checkpoint.rewriting import save_with_memory
+    from lam_agent.checkpoint.verification import check_replaceable
+    from lam_agent.progress import RunProgress
+    from lam_agent.remembering import make_memory
+    from lam_agent.system import resolve_device
+
+    folder = resolve_checkpoint(asked.checkpoint)
+    check_replaceable(asked.output)
+    policy, contract = load_pretrained(folder, resolve_device(asked.device))
+    if contract.policy.packed != "none":
+        raise ConfigError(
+            f"the checkpoint {folder} has weights that belong to single tasks (--strategy packnet), "
+            "which replay cannot train on; give a memory to another one."
+        )
+    settings = RunConfig(
+        task_stream=asked.tasks or tuple(contract.tasks),
+        allow_repeats=True,
+        seed=asked.seed,
+        device=asked.device,
+        threads=asked.threads,
+        imports=asked.imports,
+        eval=EvalConfig(horizon=int(contract.protocol.get("horizon", EvalConfig().horizon))),
+        policy=replace(contract.policy, init=str(folder)),
+        memory=asked.memory,
+        collect=asked.collect,
+        sim=asked.sim,
+    )
+    if asked.threads is not None:
+        torch.set_num_threads(asked.threads)
+    progress = RunProgress(Console())
+    tasks = tuple(dict.fromkeys(settings.task_stream))
+    with progress.phase("collecting what the policy can do") as update:
+        memory = make_memory(policy, tasks, settings, update)
+    save_with_memory(folder, asked.output, policy, contract, memory)
+    size = (asked.output / MEMORY_FILE).stat().st_size / 1e6
+    progress.say(
+        f"Wrote {asked.output} with frames of {len(memory)} tasks, {asked.memory.frames} of each "
+        f"at most ({size:.1f} MB)."
+    )
