@@ -61,6 +61,17 @@ class PretrainingSuccess:
         if not ((count >= 1) & (count == np.rint(count)) & np.isfinite(count)).all():
             raise ResultsError("pretraining.episodes must hold whole numbers, at least 1.")
 
+    def __eq__(self, other: object) -> bool:
+        """Compare all cells; cells that neither measured are equal."""
+        return (
+            isinstance(other, PretrainingSuccess)
+            and self.tasks == other.tasks
+            and all(
+                np.array_equal(ours, theirs, equal_nan=True)
+                for ours, theirs in zip(self._copies(), other._copies(), strict=True)
+            )
+        )
+
     @classmethod
     def empty(cls, tasks: Iterable[str]) -> PretrainingSuccess:
         """Return the success on tasks of which none was measured yet."""
@@ -128,6 +139,8 @@ class PretrainingSuccess:
             samples: Draws.
         """
         values = self.metrics()
+        if not values:
+            return {}
         known = np.nan_to_num(self.episodes).astype(np.int64)
         random = np.random.default_rng(seed)
         counts = random.binomial(known, np.nan_to_num(self.success), size=(samples, *known.shape))

@@ -23,8 +23,7 @@ from lam_agent.options import ModuleNames, merge_imports
 
 @dataclass(frozen=True)
 class RememberArguments:
-    """Give a checkpoint frames of its tasks, by which `--strategy replay` keeps these tasks when the
-    policy learns others."""
+    """Give a checkpoint frames of its tasks, by which replay keeps them when others are learned."""
 
     checkpoint: tyro.conf.Positional[Path]
     """A checkpoint, a run, of which the last checkpoint is taken, or weights that ship."""
@@ -78,8 +77,8 @@ def command(arguments: Sequence[str]) -> None:
     policy, contract = load_pretrained(folder, resolve_device(asked.device))
     if contract.policy.packed != "none":
         raise ConfigError(
-            f"the checkpoint {folder} has weights that belong to single tasks (--strategy packnet), "
-            "which replay cannot train on; give a memory to another one."
+            f"the checkpoint {folder} has weights that belong to single tasks (--strategy "
+            "packnet), which replay cannot train on; give a memory to another one."
         )
     settings = RunConfig(
         task_stream=asked.tasks or tuple(contract.tasks),

@@ -26,10 +26,12 @@ def make_plugins(config: RunConfig) -> list[Any]:
         case "replay":
             before, keeps_outputs = config.pretraining.fraction, config.outputs_weight > 0
             return [
-                ReplayPlugin(*_memory(config), keeps_outputs=keeps_outputs, before_fraction=before)
+                ReplayPlugin(
+                    *_memory(config), keeps_outputs=keeps_outputs, pretraining_fraction=before
+                )
             ]
         case "agem":
-            return [AGemPlugin(*_memory(config), before_fraction=config.pretraining.fraction)]
+            return [AGemPlugin(*_memory(config), pretraining_fraction=config.pretraining.fraction)]
         case "packnet":
             return [PackNetPlugin(config.packnet.share, config.dense_steps)]
         case "ewc" | "mas" | "l2":

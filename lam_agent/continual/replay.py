@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from lam_agent.continual.batches import Frames
-from lam_agent.continual.capture import part
 from lam_agent.continual.outputs import outputs_on
 from lam_agent.continual.plugin import StrategyPlugin
 from lam_agent.errors import ConfigError
@@ -103,8 +102,8 @@ class ReplayPlugin(StrategyPlugin):
             place of images.
         keeps_outputs: Whether the buffer holds, in float16, what the policy does on its frames when
             it has just learned their task.
-        before_fraction: Share of a batch of all tasks from before the stream together, where the
-            buffer holds some.
+        pretraining_fraction: Share of a batch of all tasks from before the stream together, where
+            the buffer holds some.
     """
 
     state_name = "replay"
@@ -116,14 +115,14 @@ class ReplayPlugin(StrategyPlugin):
         keeps_features: bool = False,
         *,
         keeps_outputs: bool = False,
-        before_fraction: float = 0.0,
+        pretraining_fraction: float = 0.0,
     ) -> None:
         super().__init__()
         self.buffer = buffer
         self.batch_fraction = batch_fraction
         self.keeps_features = keeps_features
         self.keeps_outputs = keeps_outputs
-        self.before_fraction = before_fraction
+        self.pretraining_fraction = pretraining_fraction
         self._seen: list[Frames] = []
         self._seen_before: list[Frames] = []
 
@@ -151,7 +150,7 @@ class ReplayPlugin(StrategyPlugin):
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         loader = strategy.dataloader
         frames, label, count = loader.sources[0]
-        earlier = round(count * self.before_fraction) if self.buffer.before else 0
+        earlier = round(count * self.pretraining_fraction) if self.buffer.before else 0
         old = []
         if self.buffer.tasks:
             replayed = max(len(self.buffer.tasks), round(count * self.batch_fraction))
@@ -178,29 +177,31 @@ class ReplayPlugin(StrategyPlugin):
 
     def state(self) -> dict[str, torch.Tensor]:
         """Return the buffer as named tensors, for a file."""
-        groups = {f"{_BEFORE}.{task}": frames for task, frames in self.buffer.before.items()}
-        groups |= {f"{i}": frames for i, frames in enumerate(self.buffer.tasks)}
-        return {
-            f"{group}.{name}": tensor.contiguous()
-            for group, frames in groups.items()
+        named = {
+            f"{_BEFORE}.{name}/{task}": tensor
+            for task, frames in self.buffer.before.items()
             for name, tensor in frames.tensors().items()
         }
+        named |= {
+            f"{index}.{name}": tensor
+            for index, frames in enumerate(self.buffer.tasks)
+            for name, tensor in frames.tensors().items()
+        }
+        return {name: tensor.contiguous() for name, tensor in named.items()}
 
     def load_state(self, state: Mapping[str, torch.Tensor], device: torch.device) -> None:
         """Undo `state`; the frames stay on the CPU, where batches are drawn."""
-        tasks = _grouped({k: v for k, v in state.items() if not k.startswith(f"{_BEFORE}.")})
-        self.buffer.tasks = [tasks[index] for index in sorted(tasks, key=int)]
-        before = _grouped(part(state, f"{_BEFORE}."))
-        self.buffer.before = {task: before[task] for task in sorted(before)}
-
-
-def _grouped(state: Mapping[str, torch.Tensor]) -> dict[str, Frames]:
-    """Return frames from tensors whose names begin with that of their group."""
-    grouped: dict[str, dict[str, torch.Tensor]] = {}
-    for key, tensor in state.items():
-        group, name = key.split(".", 1)
-        grouped.setdefault(group, {})[name] = tensor
-    return {group: Frames.from_tensors(named) for group, named in grouped.items()}
+        tasks: dict[int, dict[str, torch.Tensor]] = {}
+        before: dict[str, dict[str, torch.Tensor]] = {}
+        for key, tensor in state.items():
+            group, _, name = key.partition(".")
+            if group == _BEFORE:
+                name, _, task = name.partition("/")
+                before.setdefault(task, {})[name] = tensor
+            else:
+                tasks.setdefault(int(group), {})[name] = tensor
+        self.buffer.tasks = [Frames.from_tensors(tasks[index]) for index in sorted(tasks)]
+        self.buffer.before = {task: Frames.from_tensors(before[task]) for task in sorted(before)}
 
 
 class CumulativePlugin(StrategyPlugin):

@@ -17,6 +17,7 @@ from lam_agent.config import (
     CollectConfig,
     DeviceName,
     EvalConfig,
+    MemoryConfig,
     PolicyConfig,
     RunConfig,
     TaskStream,
@@ -174,6 +175,9 @@ class PretrainConfig:
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     collect: CollectConfig = _NOISE
     policy: PolicyConfig = TINY
+    memory: MemoryConfig = field(default_factory=MemoryConfig)
+    """Frames of its tasks that the weights carry; they are of demonstrations in the scenes' own
+    looks, which are collected at the end."""
 
     def __post_init__(self) -> None:
         from lam_envs.streams import resolve_stream
@@ -207,4 +211,13 @@ class PretrainConfig:
             collect=self.collect,
             policy=self.policy,
             eval=EvalConfig(),
+        )
+
+    def remembered_demonstrations(self) -> RunConfig:
+        """Return what the demonstrations go by of which the weights carry frames."""
+        return replace(
+            self.demonstrations(),
+            memory=self.memory,
+            randomise=Randomisation(),
+            collect=CollectConfig(cache_dir=self.collect.cache_dir),
         )

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from lam_agent.checkpoint import load_initial_weights
+from lam_agent.checkpoint import Memory, load_initial_weights
 from lam_agent.continual.batches import ObservationBatch, TargetBatch
 from lam_agent.continual.snapshot import Snapshot, load_snapshot, save_snapshot
 from lam_agent.evaluate import Evaluation
@@ -28,6 +28,7 @@ from lam_agent.pretrain.training import Stage, StageTraining
 from lam_agent.pretrain.validation import spread, validate
 from lam_agent.pretrain.weights import save_weights
 from lam_agent.progress import RunProgress
+from lam_agent.remembering import make_memory
 from lam_agent.seeding import child_seed
 from lam_agent.types import no_progress
 
@@ -85,7 +86,13 @@ class Pretraining:
         evaluations = self._validate("at the end", self.config.cloning.steps)
         if self.processes.is_first:
             save_weights(
-                self.folder.weights, self.policy, self.config, evaluations, self.seconds, corpus
+                self.folder.weights,
+                self.policy,
+                self.config,
+                evaluations,
+                self.seconds,
+                corpus,
+                self._memory(),
             )
             self._say(f"Weights: {self.folder.weights}")
         self.processes.wait()
@@ -187,6 +194,16 @@ class Pretraining:
         rates = ", ".join(f"{item.task} {item.success_rate:.0%}" for item in found)
         self._say(f"Validation success {when}: {rates}.")
         return found
+
+    def _memory(self) -> Memory:
+        """Return frames of the tasks, if the policy has learned to do any."""
+        config = self.config
+        if not (config.cloning.steps and config.memory.frames):
+            return {}
+        with self.progress.phase("collecting what the policy can do") as update:
+            return make_memory(
+                self.policy, config.tasks, config.remembered_demonstrations(), update
+            )
 
     @torch.no_grad()
     def _worst_task(

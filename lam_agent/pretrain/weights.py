@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from lam_agent.checkpoint import resolve_checkpoint, save_pretrained
+from lam_agent.checkpoint import Memory, resolve_checkpoint, save_pretrained
 from lam_agent.checkpoint.contract import CARD_FILE, MODEL_FILE
 from lam_agent.config import to_plain
 from lam_agent.evaluate import Evaluation
@@ -37,6 +37,7 @@ def save_weights(
     evaluations: Sequence[Evaluation],
     seconds: Mapping[str, float],
     corpus: Corpus,
+    memory: Memory,
 ) -> None:
     """Write the checkpoint.
 
@@ -47,6 +48,7 @@ def save_weights(
         evaluations: Success on validation starts.
         seconds: Seconds by phase.
         corpus: What it learned from.
+        memory: Frames of its tasks.
     """
     first = config.tasks[0]
     env = BatchedEnv(first, _PARITY_OBSERVATIONS, image_size=config.policy.image_size)
@@ -72,6 +74,7 @@ def save_weights(
         parity_observations={**env.images(), "proprioception": env.proprioception()},
         parity_task=first,
         story=_story(config, seconds, corpus),
+        memory=memory,
     )
 
 
@@ -95,7 +98,7 @@ def _story(config: PretrainConfig, seconds: Mapping[str, float], corpus: Corpus)
         "All settings of it:",
         "",
         *(f"- {name}: {plain[name]}" for name in ("self_supervised", "cloning", "optimiser")),
-        *(f"- {name}: {plain[name]}" for name in ("collect", "randomise", "policy")),
+        *(f"- {name}: {plain[name]}" for name in ("collect", "randomise", "policy", "memory")),
         "",
         *(_beginning(config.policy.init) if config.policy.init != "none" else ()),
         "## What they have seen of test tasks",

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from lam_agent.pretraining_success import PretrainingSuccess
 from lam_agent.report.colours import heat_style
 from lam_agent.report.words import NOT_EVALUATED, cell_words, column_labels, row_labels
 from lam_agent.results import Results
@@ -61,6 +62,16 @@ def matrix_table(results: Results, rates: FloatArray) -> HeatTable:
         ]
         rows.append((label, cells))
     return HeatTable(column_labels(results.tasks), rows)
+
+
+def pretraining_table(pretraining: PretrainingSuccess) -> HeatTable:
+    """Return the success on tasks that the initial weights learned, a row for each task."""
+    rows = []
+    for place, task in enumerate(pretraining.tasks):
+        pairs = zip(pretraining.success[:, place], pretraining.episodes[:, place], strict=True)
+        rows.append((task, [episode_cell(float(rate), float(count)) for rate, count in pairs]))
+    means = [mean_cell(float(rates.mean())) for rates in pretraining.success]
+    return HeatTable(["before the stream", "after it"], [*rows, ("mean", means)])
 
 
 def mean_table(tasks: Sequence[str], rates: FloatArray) -> HeatTable:

@@ -34,6 +34,7 @@ def render_markdown(results: Results) -> str:
         + _matrix(results, results.matrix.success),
         "### Success at the last step\n\n" + _matrix(results, results.matrix.success_at_end),
         "## Metrics\n\n" + _metrics(results) + "\n\n" + interval_sentence(results),
+        *_pretraining(results),
         "## Protocol\n\n" + protocol_words(results) + "\n\n" + _protocol(results),
         "## Cost\n\n" + _table(("what", "amount"), cost_rows(results)),
     ]
@@ -87,6 +88,20 @@ def _metrics(results: Results) -> str:
             )
         )
     return _table(("metric", "value", INTERVAL, "formula", "source"), rows)
+
+
+def _pretraining(results: Results) -> list[str]:
+    """Return the success on tasks that the initial weights learned, where it is measured."""
+    found = results.pretraining
+    if not found.tasks:
+        return []
+    rows = []
+    for place, task in enumerate(found.tasks):
+        pairs = zip(found.success[:, place], found.episodes[:, place], strict=True)
+        cells = (" ".join(filter(None, cell_words(rate, count))) for rate, count in pairs)
+        rows.append((task, *cells))
+    table = _table(("task", "before the stream", "after it"), rows)
+    return [f"## Pretraining\n\nTasks that the initial weights learned.\n\n{table}"]
 
 
 def _protocol(results: Results) -> str:

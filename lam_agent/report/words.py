@@ -82,6 +82,22 @@ METRIC_WORDS: Mapping[str, MetricWords] = {
         "later experience; needs learning curves",
         _LIBERO,
     ),
+    "pretraining_before": MetricWords(
+        "pretraining, before the stream",
+        "mean success before the stream over tasks that the initial weights learned",
+        "this project",
+    ),
+    "pretraining_after": MetricWords(
+        "pretraining, after the stream",
+        "mean success after the last experience over the same tasks",
+        "this project",
+    ),
+    "pretraining_forgetting": MetricWords(
+        "forgetting of pretraining",
+        "mean over the same tasks of the success before the stream minus the success after the "
+        "last experience; positive is worse",
+        "this project",
+    ),
 }
 """Metrics in the order in which reports show them."""
 

@@ -73,6 +73,7 @@ def make_lab(small_sizes: dict[str, int], make_frames: Callable[..., Frames]) ->
         adapt: str = "full",
         store: str = "auto",
         outputs_weight: float | None = None,
+        batch_fraction: float | None = None,
         **train: Any,
     ) -> Lab:
         settings = {"max_steps": 3, "validate_every": 2, "batch_size": 12, "average_decay": 0.0}
@@ -82,7 +83,11 @@ def make_lab(small_sizes: dict[str, int], make_frames: Callable[..., Frames]) ->
             seed=seed,
             adapt=adapt,
             adaptation=AdaptationConfig(rank=2, bottleneck=3),
-            replay=ReplayConfig(store=store, outputs_weight=outputs_weight),  # type: ignore[arg-type]
+            replay=ReplayConfig(
+                store=store,  # type: ignore[arg-type]
+                outputs_weight=outputs_weight,
+                batch_fraction=batch_fraction,
+            ),
             policy=PolicyConfig(init="none", **small_sizes),
             train=TrainConfig(**{**settings, **train}),
             ewc=EwcConfig(fisher_samples=8),

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from lam_agent.continual.batches import Frames
-from lam_agent.continual.replay import ReplayBuffer, ReplayPlugin, split_evenly
+from lam_agent.continual.remembered import from_memory, to_memory
+from lam_agent.continual.replay import ReplayBuffer, ReplayPlugin, even_share, split_evenly
 from lam_agent.continual.training_state import load_plugins, plugin_tensors
 from lam_agent.errors import ConfigError
 
@@ -41,14 +42,37 @@ def test_the_budget_is_never_exceeded_and_shared_evenly(
 ) -> None:
     size = frame_bytes(make_frames(1))
     buffer = ReplayBuffer(int(budget_frames * size))
+    before: list[int] = []
     for task in range(5):
         buffer.add(make_frames(12 + task, seed=task, mark=float(task)), generator)
         held = [len(frames) for frames in buffer.tasks]
         assert buffer.num_bytes == sum(held) * size <= buffer.max_bytes
-        share = int(budget_frames) // (task + 1)
-        assert held == [min(share, 12 + index) for index in range(task + 1)]
+        available = [*before, 12 + task]
+        shares = {n for n, there in zip(held, available, strict=True) if n < there}
+        assert len(shares) <= 1 and all(
+            share >= int(budget_frames) // (task + 1) for share in shares
+        )
+        assert all(n <= share for n in held for share in shares)
+        before = held
         for index, frames in enumerate(buffer.tasks):
             assert torch.equal(frames.proprioception[:, 0], torch.full((held[index],), index))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "budget", "share"),
+    [
+        ([5, 5, 5], 100, 5),  # All goes in.
+        ([5, 5, 5], 9, 3),
+        ([2, 9, 9], 12, 5),  # Who needs less leaves the rest to the others.
+        ([9, 1, 1, 1], 6, 3),
+        ([4], 3, 3),
+    ],
+)
+def test_what_a_task_does_not_need_goes_to_the_others(
+    sizes: list[int], budget: int, share: int
+) -> None:
+    assert even_share(sizes, budget) == share
+    assert sum(min(size, share) for size in sizes) <= budget
 
 
 def test_the_memory_behind_the_buffer_is_its_own(
@@ -100,6 +124,21 @@ def test_a_budget_below_one_frame_a_task_is_refused(
         buffer.add(make_frames(5), generator)
     check_sentence(caught.value)
     assert len(buffer.tasks) == 2
+
+
+def test_a_few_frames_from_before_the_stream_stay_whole(
+    make_frames: MakeFrames, generator: torch.Generator
+) -> None:
+    size = frame_bytes(make_frames(1))
+    buffer = ReplayBuffer(30 * size)
+    for task in ("sweep", "assembly"):
+        buffer.add_before(task, make_frames(4), generator)
+    for _ in range(2):
+        buffer.add(make_frames(40), generator)
+    assert list(buffer.before) == ["assembly", "sweep"]
+    assert [len(frames) for frames in buffer.before.values()] == [4, 4]
+    assert [len(frames) for frames in buffer.tasks] == [11, 11]  # What is left, evenly.
+    assert buffer.num_bytes == 30 * size
 
 
 @pytest.mark.parametrize(
@@ -233,6 +272,91 @@ def test_without_outputs_nothing_is_kept(make_lab: MakeLab) -> None:
         assert lab.plugins[0].buffer.tasks[0].outputs is None
 
 
+# From before the stream ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("strategy", "new", "old"), [("replay", [9, 6, 6], [0, 3, 3]), ("agem", [9, 6, 6], [0, 0, 0])]
+)
+def test_tasks_from_before_the_stream_have_a_share_of_each_batch(
+    make_lab: MakeLab, make_frames: MakeFrames, strategy: str, new: list[int], old: list[int]
+) -> None:
+    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    class Watcher:
+        def before_forward(self, strategy: Any, **kwargs: Any) -> None:
+            seen.append((strategy.mb_task_id, strategy.mb_x.proprioception[:, 0]))
+
+    lab = make_lab(strategy, watchers=[Watcher()], max_steps=20, batch_fraction=0.25)
+    (plugin,) = lab.plugins
+    for number in range(5):
+        frames = make_frames(7, seed=number, mark=100.0 + number)
+        plugin.remember(lab.strategy, f"task-{number}", frames, torch.Generator())
+    for position in range(3):
+        seen.clear()
+        lab.train(position)
+        for labels, marks in seen:
+            counts = Counter(labels.tolist())
+            assert counts.pop(position) == new[position]
+            assert counts.pop(-1, 0) == (3 if strategy == "replay" else 0)
+            assert sum(counts.values()) == old[position]
+            assert bool((marks[labels == -1] >= 100).all())
+        drawn = {mark for labels, marks in seen for mark in marks[labels == -1].tolist()}
+        assert drawn == ({100.0 + n for n in range(5)} if strategy == "replay" else set())
+
+
+def test_agem_projects_against_tasks_from_before_the_stream(
+    make_lab: MakeLab, make_frames: MakeFrames
+) -> None:
+    def weights(is_remembering: bool) -> dict[str, torch.Tensor]:
+        lab = make_lab("agem", max_steps=6, batch_fraction=0.25)
+        if is_remembering:
+            frames = make_frames(7, seed=9)
+            lab.plugins[0].remember(lab.strategy, "sweep", frames, torch.Generator())
+        lab.train(0)
+        return lab.weights()  # type: ignore[no-any-return]
+
+    with_it, without = weights(True), weights(False)
+    assert any(not torch.equal(with_it[name], without[name]) for name in without)
+
+
+def test_frames_of_a_memory_are_trained_on_as_if_they_had_just_been_seen(
+    make_lab: MakeLab, make_frames: MakeFrames
+) -> None:
+    frames, found = make_frames(9, seed=5), []
+    for is_kept in (False, True):
+        lab = make_lab("replay", adapt="trunk", max_steps=3)
+        (plugin,) = lab.plugins
+        memory = to_memory(lab.strategy.model, frames, 99, torch.Generator())
+        kept = from_memory(memory) if is_kept else frames
+        plugin.remember(lab.strategy, "sweep", kept, torch.Generator())
+        (held,) = plugin.buffer.before.values()
+        assert held.outputs is not None and not (is_kept and held.images)
+        lab.train(0)
+        found.append(lab.weights())
+    for name, weight in found[0].items():
+        torch.testing.assert_close(found[1][name], weight, rtol=0, atol=2e-3)
+
+
+def test_a_memory_has_random_frames_and_what_the_policy_does_on_them(
+    make_lab: MakeLab, make_frames: MakeFrames
+) -> None:
+    policy, frames = make_lab("replay", adapt="trunk").strategy.model, make_frames(20)
+    memory = to_memory(policy, frames, 6, torch.Generator().manual_seed(1))
+    rows = [
+        int((frames.proprioception == row).all(1).nonzero()[0, 0])
+        for row in memory["proprioception"]
+    ]
+    assert len(set(rows)) == 6 and rows == sorted(rows) != list(range(6))
+    with torch.no_grad():
+        images = {camera: pictures[rows] for camera, pictures in frames.images.items()}
+        acted = policy(images, frames.proprioception[rows], frames.bag.expand(6, -1)).actions
+        seen = policy.encode(images)
+    torch.testing.assert_close(memory["outputs"].float(), acted, rtol=0, atol=5e-3)
+    torch.testing.assert_close(memory["features"].float(), seen, rtol=1e-3, atol=1e-3)
+    assert memory["outputs"].dtype == memory["features"].dtype == torch.float16
+
+
 # State -----------------------------------------------------------------------------------------
 
 
@@ -242,10 +366,14 @@ def test_the_buffer_survives_a_file(make_frames: MakeFrames, generator: torch.Ge
         frames = make_frames(2, seed=task, mark=float(task))
         frames.outputs = frames.actions.half() if task % 2 else None
         plugin.buffer.add(frames, generator)
+        plugin.buffer.add_before(f"task.{task}", make_frames(2, seed=50 + task), generator)
     loaded = ReplayPlugin(ReplayBuffer(10**6), 0.5)
     load_plugins([loaded], plugin_tensors([plugin]), torch.device("cpu"))
     assert loaded.buffer.num_bytes == plugin.buffer.num_bytes
-    for found, expected in zip(loaded.buffer.tasks, plugin.buffer.tasks, strict=True):
+    assert list(loaded.buffer.before) == list(plugin.buffer.before)
+    ours = [*loaded.buffer.tasks, *loaded.buffer.before.values()]
+    theirs = [*plugin.buffer.tasks, *plugin.buffer.before.values()]
+    for found, expected in zip(ours, theirs, strict=True):
         for name, tensor in expected.tensors().items():
             assert torch.equal(found.tensors()[name], tensor), name
 

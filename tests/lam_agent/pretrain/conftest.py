@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lam_agent.config import CollectConfig, PolicyConfig
+from lam_agent.config import CollectConfig, MemoryConfig, PolicyConfig
 from lam_agent.pretrain.config import (
     CloningConfig,
     OptimiserConfig,
@@ -41,6 +41,7 @@ def pretrain_config(
             look_every=8,
         ),
         policy=PolicyConfig(init="none", **small_sizes),
+        memory=MemoryConfig(frames=5, demonstrations=2),
     )
 
 
