@@ -26,7 +26,7 @@ class AGemPlugin(ReplayPlugin):
         super().before_training_exp(strategy, **kwargs)
         loader = strategy.dataloader
         (new, *old), pool = loader.sources, loader.pool
-        loader.sources, loader.pool = [new], ((), 0)
+        loader.sources, loader.pool = [new], (None, 0)
         self._memory = None
         if old or pool[1]:
             self._memory = FrameLoader(old, 1, strategy.generator)

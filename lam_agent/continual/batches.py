@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -212,6 +212,10 @@ def _outputs(frames: list[Frames]) -> dict[str, torch.Tensor]:
     return {"outputs": torch.cat(parts), "has_outputs": torch.cat(has)}
 
 
+DrawFrames = Callable[[int, torch.Generator], Frames]
+"""Returns as many frames as asked for; their `bag` may have a row for each of them."""
+
+
 class FrameLoader:
     """Endless-looking loader of one experience: `num_batches` random batches of its sources.
 
@@ -221,8 +225,8 @@ class FrameLoader:
         generator: Source of the draws, on the CPU.
 
     Attributes:
-        pool: Tasks from before the stream, and frames a batch of all of them together, each from a
-            task that is drawn anew; their label is `BEFORE_STREAM`.
+        pool: Draws frames of tasks from before the stream, whose label is `BEFORE_STREAM`; and how
+            many of them a batch has.
     """
 
     def __init__(
@@ -234,7 +238,7 @@ class FrameLoader:
         self.sources = sources
         self.num_batches = num_batches
         self.generator = generator
-        self.pool: tuple[Sequence[Frames], int] = ((), 0)
+        self.pool: tuple[DrawFrames | None, int] = (None, 0)
 
     def __len__(self) -> int:
         return self.num_batches
@@ -242,17 +246,10 @@ class FrameLoader:
     def __iter__(self) -> Iterator[MiniBatch]:
         for _ in range(self.num_batches):
             parts = []
-            for frames, label, count in [*self.sources, *self._drawn_from_pool()]:
+            for frames, label, count in self.sources:
                 index = torch.randint(len(frames), (count,), generator=self.generator)
                 parts.append((frames.select(index), label))
+            draw, count = self.pool
+            if draw is not None and count:
+                parts.append((draw(count, self.generator), BEFORE_STREAM))
             yield join(parts)
-
-    def _drawn_from_pool(self) -> list[tuple[Frames, int, int]]:
-        """Return the sources of one batch that are from before the stream."""
-        tasks, count = self.pool
-        if not count:
-            return []
-        drawn = torch.randint(len(tasks), (count,), generator=self.generator)
-        counts = torch.bincount(drawn, minlength=len(tasks)).tolist()
-        pairs = zip(tasks, counts, strict=True)
-        return [(frames, BEFORE_STREAM, each) for frames, each in pairs if each]

@@ -11,6 +11,7 @@ import torch
 from lam_agent.continual.batches import Frames
 from lam_agent.continual.outputs import outputs_on
 from lam_agent.continual.plugin import StrategyPlugin
+from lam_agent.continual.pool import FramePool
 from lam_agent.errors import ConfigError
 
 _BEFORE = "before"
@@ -124,7 +125,7 @@ class ReplayPlugin(StrategyPlugin):
         self.keeps_outputs = keeps_outputs
         self.pretraining_fraction = pretraining_fraction
         self._seen: list[Frames] = []
-        self._seen_before: list[Frames] = []
+        self._pool: FramePool | None = None
 
     def remember(
         self, strategy: Any, task: str, frames: Frames, generator: torch.Generator
@@ -145,24 +146,25 @@ class ReplayPlugin(StrategyPlugin):
     def prepare(self, view: Callable[[Frames], Frames]) -> None:
         """Take the buffer's frames as training draws them; what is computed is not kept in it."""
         self._seen = [view(replace(frames)) for frames in self.buffer.tasks]
-        self._seen_before = [view(replace(frames)) for frames in self.buffer.before.values()]
+        if self.buffer.before:
+            self._pool = FramePool([view(replace(item)) for item in self.buffer.before.values()])
 
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         loader = strategy.dataloader
         frames, label, count = loader.sources[0]
-        earlier = round(count * self.pretraining_fraction) if self.buffer.before else 0
+        earlier = round(count * self.pretraining_fraction) if self._pool else 0
         old = []
         if self.buffer.tasks:
             replayed = max(len(self.buffer.tasks), round(count * self.batch_fraction))
             old = split_evenly(self._seen, replayed)
         new = count - earlier - sum(share for _, _, share in old)
         loader.sources = [(frames, label, max(1, new)), *old]
-        loader.pool = (self._seen_before, earlier)
+        loader.pool = (self._pool.draw if self._pool else None, earlier)
 
     def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         self.buffer.add(self._kept(strategy, strategy.frames), strategy.generator)
         self._seen = []
-        self._seen_before = []
+        self._pool = None
 
     def _kept(self, strategy: Any, frames: Frames) -> Frames:
         """Return frames as the buffer holds them, with what the policy does on them now."""

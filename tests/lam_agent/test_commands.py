@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from lam_agent import __version__
+from lam_agent.__main__ import _COMMANDS as COMMANDS
 from lam_agent.__main__ import main
 from lam_agent.commands.pictures import (
     RANDOMISED_TASKS,
@@ -189,13 +190,13 @@ def test_help_and_version(capsys: Capture) -> None:
     for arguments in ([], ["--help"], ["-h"]):
         assert main(arguments) == 0
         printed = capsys.readouterr().out
-        for command in ("run", "collect", "eval", "list-tasks", "info"):
+        for command in COMMANDS:
             assert f"\n  {command} " in printed
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"lam-agent {__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["run", "collect", "eval", "list-tasks", "info"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_a_help(command: str, capsys: Capture) -> None:
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])

@@ -4,12 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
-from lam_agent.checkpoint import fitted_sizes, load_pretrained
+from lam_agent.checkpoint import fitted_sizes, load_memory, load_pretrained
 from lam_agent.checkpoint.shipped import shipped_weights
 from lam_agent.checkpoint.verification import resolve_checkpoint
-from lam_agent.config import PolicyConfig, RunConfig
+from lam_agent.config import MemoryConfig, PolicyConfig, RunConfig
+from lam_agent.continual.outputs import outputs_on
+from lam_agent.continual.remembered import from_memory
 from lam_agent.errors import CheckpointError
+from lam_agent.evaluate import instruction_bag
 from lam_agent.pretrain.config import PretrainConfig
 from lam_envs.streams import resolve_stream
 from lam_envs.tasks.registry import make_task
@@ -38,6 +42,19 @@ def test_weights_load_by_name_and_know_no_test_task(name: str) -> None:
 
 def test_lam_tiny_has_the_sizes_that_the_command_makes() -> None:
     assert load_pretrained("lam-tiny")[1].policy == PretrainConfig().policy.kept()
+
+
+def test_lam_tiny_remembers_all_that_it_can_do() -> None:
+    policy, contract = load_pretrained("lam-tiny")
+    memory = load_memory(resolve_checkpoint("lam-tiny"))
+    assert set(memory) == set(contract.tasks)
+    for task, tensors in memory.items():
+        frames = from_memory(tensors)
+        assert len(frames) == MemoryConfig().frames, task
+        assert torch.equal(frames.bag, instruction_bag(task))
+        acts = outputs_on(policy, frames)
+        assert frames.outputs is not None
+        torch.testing.assert_close(acts, frames.outputs.float(), rtol=0, atol=0.02)
 
 
 def test_a_folder_of_that_name_comes_first(
