@@ -3,11 +3,13 @@
     python -m benchmarks.continual [--runs replay:0,replay:1,replay:2,naive:0,ewc:0,cumulative:0]
     python -m benchmarks.continual --task-stream cw10 --runs replay:0,ewc:0 --references
     python -m benchmarks.continual --init none --demonstrations 300
+    python -m benchmarks.continual --runs replay:0 --label forgetful --pretraining.demonstrations 0
 
 Each run is a process of its own with the README's command. The first run of a seed collects its
 demonstrations; later runs with the same seed find them in the cache, and `collected` says which.
 With `--references` the first one also makes the reference runs (each task alone, all jointly,
-naive), whose bounds stand in every result of the seed; `command_wall_time_s` includes them.
+naive), whose bounds stand in every result of the seed; `command_wall_time_s` includes them. Other
+options are the command's; a label tells the results of such runs from those with the defaults.
 Writes one json for each run and a summary into `benchmarks/results/`, named after the stream and
 the initial weights; `scratch` are random ones.
 """
@@ -72,11 +74,14 @@ def summarise(results: dict[str, Any]) -> dict[str, Any]:
     return {
         "init": results["init"],
         "strategy": results["strategy"],
+        "label": results.get("label", ""),
         "seed": results["seed"],
         "success": results["success"],
         "average_success": results["metrics"]["average_success"],
         "forgetting": results["metrics"]["forgetting"],
         "learning_speed_transfer": results["metrics"].get("learning_speed_transfer"),
+        "pretraining_before": results["metrics"].get("pretraining_before"),
+        "pretraining_after": results["metrics"].get("pretraining_after"),
         "references": results.get("references"),
         "command_wall_time_s": results["command_wall_time_s"],
         "collected": results["collected"],
@@ -98,8 +103,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="CPU threads of each run; default: all cores")
     parser.add_argument("--cache", type=Path, help="keep demonstrations here between calls")
     parser.add_argument("--references", action="store_true", help="the command's --references")
-    arguments = parser.parse_args()
-    extra = ["--threads", str(arguments.threads)] if arguments.threads else []
+    parser.add_argument("--label", default="", help="another name for runs with other options")
+    arguments, extra = parser.parse_known_args()
+    if extra and not arguments.label:
+        parser.error(f"{extra[0]} makes other runs than the defaults; name them by --label")
+    if arguments.threads:
+        extra += ["--threads", str(arguments.threads)]
     if arguments.demonstrations:
         extra += ["--demonstrations", str(arguments.demonstrations)]
     if arguments.references:
@@ -121,7 +130,9 @@ def main() -> None:
                 Path(folder),
                 extra,
             )
-            path = RESULTS / f"continual_{name}_{strategy}_seed{seed}.json"
+            results["label"] = arguments.label
+            label = f"_{arguments.label}" if arguments.label else ""
+            path = RESULTS / f"continual_{name}_{strategy}{label}_seed{seed}.json"
             path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
             print(json.dumps(summarise(results)), flush=True)
     kept = sorted(RESULTS.glob(f"continual_{name}_*_seed*.json"))

@@ -144,7 +144,9 @@ class TargetBatch:
         is_inside: Whether each action is inside its episode, bool (B, L).
         tracked: Object and goal position, (B, 6), metres.
         outputs: What the policy itself once gave, (B, L, 4), where `has_outputs`, bool (B,).
-        has_outputs: Whether there is such an output; both are None where no frame has one.
+        has_outputs: Whether there is such an output, bool (B,).
+        is_before: Whether the frame is of a task from before the stream, bool (B,); the three are
+            None where no frame has an output.
     """
 
     actions: torch.Tensor
@@ -152,6 +154,7 @@ class TargetBatch:
     tracked: torch.Tensor
     outputs: torch.Tensor | None = None
     has_outputs: torch.Tensor | None = None
+    is_before: torch.Tensor | None = None
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> TargetBatch:
         """Move all tensors."""
@@ -161,13 +164,12 @@ class TargetBatch:
         return self._each(lambda tensor: tensor[index])
 
     def _each(self, function: Callable[[torch.Tensor], torch.Tensor]) -> TargetBatch:
-        outputs, has_outputs = self.outputs, self.has_outputs
+        optional = (self.outputs, self.has_outputs, self.is_before)
         return TargetBatch(
             function(self.actions),
             function(self.is_inside),
             function(self.tracked),
-            None if outputs is None else function(outputs),
-            None if has_outputs is None else function(has_outputs),
+            *(None if tensor is None else function(tensor) for tensor in optional),
         )
 
 
@@ -195,12 +197,12 @@ def join(parts: list[tuple[Frames, int]]) -> MiniBatch:
         actions=torch.cat([part.actions for part in frames]),
         is_inside=torch.cat([part.is_inside for part in frames]),
         tracked=torch.cat([part.tracked for part in frames]),
-        **_outputs(frames),
+        **_outputs(frames, [label == BEFORE_STREAM for _, label in parts]),
     )
     return observation, target, torch.cat(labels)
 
 
-def _outputs(frames: list[Frames]) -> dict[str, torch.Tensor]:
+def _outputs(frames: list[Frames], is_before: list[bool]) -> dict[str, torch.Tensor]:
     """Return the outputs of those frames that have some, 0 for the others, and which these are."""
     if all(part.outputs is None for part in frames):
         return {}
@@ -209,7 +211,12 @@ def _outputs(frames: list[Frames]) -> dict[str, torch.Tensor]:
         for part in frames
     ]
     has = [torch.full((len(part),), part.outputs is not None) for part in frames]
-    return {"outputs": torch.cat(parts), "has_outputs": torch.cat(has)}
+    before = [torch.full((len(part),), flag) for part, flag in zip(frames, is_before, strict=True)]
+    return {
+        "outputs": torch.cat(parts),
+        "has_outputs": torch.cat(has),
+        "is_before": torch.cat(before),
+    }
 
 
 DrawFrames = Callable[[int, torch.Generator], Frames]

@@ -22,7 +22,7 @@ class CloningLoss(nn.Module):
 
     Replayed frames with outputs have the weighted sum of this error and of that to the outputs:
     dark experience replay (Buzzega et al. 2020, "Dark Experience for General Continual Learning: a
-    Strong, Simple Baseline", Eq. 6).
+    Strong, Simple Baseline", Eq. 6). Those of tasks from before the stream have the latter alone.
 
     Args:
         normaliser: The policy's normaliser.
@@ -52,7 +52,10 @@ class CloningLoss(nn.Module):
             drift = functional.smooth_l1_loss(
                 output.actions, target.outputs, beta=_DRIFT_BETA, reduction="none"
             ).mean(2)
-            weighted = self.demonstrations_weight * error + self.outputs_weight * drift
+            share: float | torch.Tensor = self.demonstrations_weight
+            if target.is_before is not None:
+                share = torch.where(target.is_before, 0.0, share)[:, None]
+            weighted = share * error + self.outputs_weight * drift
             error = torch.where(target.has_outputs[:, None], weighted, error)
         action_loss = (error * target.is_inside).sum() / target.is_inside.sum()
         positions = self.normaliser.positions(target.tracked)

@@ -14,6 +14,7 @@ import pytest
 from lam_agent.errors import ResultsError
 from lam_agent.intervals import compute_intervals
 from lam_agent.metrics import compute_metrics
+from lam_agent.pretraining_success import BEFORE, PretrainingSuccess
 from lam_agent.results import Cost, Results, WallTime, read_results, seal, write_results
 from lam_agent.success_matrix import SuccessMatrix
 
@@ -45,6 +46,9 @@ def results() -> Results:
         versions={"torch": "2.13.0"},
         videos=({"task": "push", "outcome": "failure", "episode": 4, "path": "videos/push.mp4"},),
         references={"single_task": {"success": [1.0, None], "episodes": 10}, "joint": None},
+        pretraining=PretrainingSuccess.empty(("sweep", "soccer")).with_task(
+            BEFORE, "sweep", successes=9, successes_at_end=3, episodes=10
+        ),
     )
 
 
@@ -67,6 +71,12 @@ def test_the_stable_part_has_the_keys_that_other_programs_read(
     assert data["success_at_end"] == [[0.0, 0.0], [0.8, None], [0.8, 0.6]]
     assert data["episodes"] == [[10, 10], [10, None], [10, 10]]
     assert data["protocol"] == results.protocol
+    assert data["pretraining"] == {
+        "tasks": ["sweep", "soccer"],
+        "success": [[0.9, None], [None, None]],
+        "success_at_end": [[0.3, None], [None, None]],
+        "episodes": [[10, None], [None, None]],
+    }
     assert set(data["metrics"]) == {
         "average_success",
         "forgetting",
@@ -129,6 +139,7 @@ def test_the_stable_part_alone_is_enough_and_more_keys_do_no_harm(
         lambda data: data["cost"].__setitem__("replay_bytes", 0),
         lambda data: data.__setitem__("seed", 4),
         lambda data: data.pop("versions"),
+        lambda data: data["pretraining"]["success"][0].__setitem__(0, 1.0),
         lambda data: data.__setitem__("sha256", "0" * 64),
     ],
 )
@@ -148,6 +159,11 @@ def test_results_that_were_edited_by_hand_are_refused(
 def replaced(**values: Any) -> Change:
     """Return a change of the file's content: other values for top-level keys."""
     return lambda data: data.update(values)
+
+
+def replaced_in(section: str, **values: Any) -> Change:
+    """Return a change of the file's content: other values for keys of a section."""
+    return lambda data: data[section].update(values)
 
 
 def removed(*keys: str) -> Change:
@@ -196,6 +212,11 @@ def removed(*keys: str) -> Change:
         (replaced(videos=["push.mp4"]), "an entry of videos is .* it must be an object"),
         (replaced(references=[3]), "references is .3.; it must be an object"),
         (replaced(references={"joint": 0.9}), "references.joint is 0.9; it must be an object"),
+        (replaced(pretraining=3), "pretraining is 3; it must be an object"),
+        (replaced(pretraining={"tasks": [1]}), "an entry of pretraining.tasks is 1"),
+        (removed("pretraining", "success"), "pretraining.success is missing"),
+        (replaced_in("pretraining", success=[["a"]]), "pretraining.success is no table"),
+        (replaced_in("pretraining", success=[[0.9, None]]), "pretraining.success has shape"),
         (replaced(seed=NAN), "it holds NaN; cells without a value must be null"),
     ],
 )

@@ -259,7 +259,7 @@ def test_only_replayed_frames_have_outputs_in_a_batch(make_lab: MakeLab) -> None
     targets.clear()
     lab.train(1)
     for labels, target in targets:
-        assert torch.equal(target.has_outputs, labels == 0)
+        assert torch.equal(target.has_outputs, labels == 0) and not target.is_before.any()
         assert bool((target.outputs[labels == 0] != 0).any())
         part = target[::2]
         assert torch.equal(part.outputs, target.outputs[::2]) and len(part.has_outputs) == 6

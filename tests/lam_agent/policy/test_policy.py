@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lam_agent.config import PolicyConfig
-from lam_agent.continual.batches import Frames, join
+from lam_agent.continual.batches import BEFORE_STREAM, Frames, join
 from lam_agent.continual.loss import CloningLoss
 from lam_agent.errors import ObservationError, TrainingError
 from lam_agent.policy.instruction import bag_of_words
@@ -249,4 +249,7 @@ def test_replayed_frames_are_pulled_to_what_the_policy_once_did(
     torch.testing.assert_close(loss(0.0, 0.0), error[:2].sum() / 6)
     drift = loss(2.0, 0.0) - loss(0.0, 0.0)  # Smooth: half of beta less than the distance.
     torch.testing.assert_close(drift, torch.tensor(2.0 * (0.25 - 0.025) * 4 / 6))
+    _, target, _ = join([(new, 1), (old, BEFORE_STREAM)])  # Of these, only what it did counts.
+    torch.testing.assert_close(loss(2.0, 0.5), error[:2].sum() / 6 + drift)
+    _, target, _ = join([(new, 1), (old, 0)])
     loss(1.0, 0.0).backward()

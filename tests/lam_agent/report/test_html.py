@@ -11,8 +11,10 @@ import pytest
 
 from lam_agent.errors import ResultsError
 from lam_agent.intervals import wilson_interval
+from lam_agent.pretraining_success import AFTER, BEFORE, PretrainingSuccess
 from lam_agent.report.events import CurvePoint, Events
 from lam_agent.report.html import render_html
+from lam_agent.report.markdown import render_markdown
 from lam_agent.report.words import METRIC_WORDS, protocol_words
 from lam_agent.results import Results
 
@@ -57,6 +59,31 @@ def test_every_metric_stands_with_its_interval_formula_and_source(
     assert page.row("robust retention")[0] == "0.811"
     assert "succeeds in 89.3 % [84.1, 93.6] of the test episodes on average over 3" in page.text
     assert "5.3 percentage points less" in page.text
+
+
+def test_tasks_of_pretraining_have_a_section_where_they_were_measured(
+    results: Results, take_apart: TakeApart
+) -> None:
+    assert "pretraining" not in render_html(results)
+    measured = PretrainingSuccess.empty(("sweep", "soccer"))
+    for row, counts in ((BEFORE, (45, 10)), (AFTER, (5, 10))):
+        for task, count in zip(measured.tasks, counts, strict=True):
+            measured = measured.with_task(
+                row, task, successes=count, successes_at_end=0, episodes=50
+            )
+    metrics = {**results.metrics, **measured.metrics()}
+    with_it = dataclasses.replace(results, pretraining=measured, metrics=metrics)
+    page = take_apart(render_html(with_it))
+    low, high = (100 * bound for bound in wilson_interval(45, 50))
+    assert page.row("sweep") == [
+        f"90.0 % 45/50 [{low:.1f}, {high:.1f}]",
+        "10.0 % 5/50 [4.3, 21.4]",
+    ]
+    assert page.row("mean") == ["55.0 %", "15.0 %"]
+    assert page.row("forgetting of pretraining")[0] == "0.400"
+    text = render_markdown(with_it)
+    assert "| soccer | 20.0 % 10/50 [11.2, 33.0] | 20.0 % 10/50 [11.2, 33.0] |" in text
+    assert "## Pretraining" in text and "## Pretraining" not in render_markdown(results)
 
 
 def test_protocol_cost_tasks_versions_and_seed_are_all_there(
