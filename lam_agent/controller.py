@@ -208,12 +208,12 @@ def _choose(
     """
     if instruction is None:
         task = _DEFAULT_TASK if task is None else task
-        if task not in contract.tasks:
+        if task not in contract.known:
             raise ConfigError(
-                f"the checkpoint has no task {task!r}{nearest(task, contract.tasks)}; its tasks "
-                f"are {', '.join(contract.tasks)}; name one, or give instruction='…' in its place."
+                f"the checkpoint has no task {task!r}{nearest(task, contract.known)}; its tasks "
+                f"are {', '.join(contract.known)}; name one, or give instruction='…' in its place."
             )
-        return task, contract.tasks[task]
+        return task, contract.known[task]
     if task is not None:
         raise ConfigError(
             f"task is {task!r} and instruction is {instruction!r}; give one of the two."

@@ -113,7 +113,7 @@ def export_onnx(
     elif policy.packs is not None and len(contract.tasks) > 1:
         raise ConfigError(
             "the policy's tasks have weights of their own (--strategy packnet), and a file holds "
-            f"those of one; name it by --task, one of {', '.join(contract.tasks)}."
+            f"those of one; name it by --task, one of {', '.join(contract.known)}."
         )
     runtime = _load_libraries()
     policy = policy.on_task(bag_of_words(next(iter(contract.tasks.values()))))
@@ -130,13 +130,13 @@ def _of_task(contract: Contract, task: str) -> Contract:
     Raises:
         ConfigError: The policy did not learn it.
     """
-    if task not in contract.tasks:
+    if task not in contract.known:
         raise ConfigError(
-            f"the checkpoint has no task {task!r}{nearest(task, contract.tasks)}; its tasks are "
+            f"the checkpoint has no task {task!r}{nearest(task, contract.known)}; its tasks are "
             f"{', '.join(contract.tasks)}."
         )
     parity = replace(contract.parity, task=task)
-    return replace(contract, tasks={task: contract.tasks[task]}, parity=parity)
+    return replace(contract, tasks={task: contract.known[task]}, parity=parity)
 
 
 def _load_libraries() -> Any:

@@ -260,6 +260,7 @@ def save_policy(
     record: RunRecord,
     position: int,
     memory: Memory | None = None,
+    remembered: Mapping[str, str] | None = None,
 ) -> None:
     """Write the folder that a controller loads, after an experience."""
     config = record.config
@@ -274,6 +275,7 @@ def save_policy(
         parity_observations=_observations(learned[-1], config),
         parity_task=learned[-1],
         memory=memory,
+        remembered=remembered,
     )
 
 

@@ -10,7 +10,13 @@ import torch
 from rich.console import Console
 
 from lam_agent.adaptation import Adaptation
-from lam_agent.checkpoint import Memory, initial_tasks, load_memory, resolve_checkpoint
+from lam_agent.checkpoint import (
+    Memory,
+    initial_tasks,
+    load_memory,
+    remembered_instructions,
+    resolve_checkpoint,
+)
 from lam_agent.config import RunConfig
 from lam_agent.continual.batches import Frames
 from lam_agent.continual.remembered import from_memory
@@ -246,7 +252,14 @@ class Runner:
         learned, self._unsaved = self._unsaved, None
         if learned is not None:
             checkpoint = self.folder.checkpoint(learned.position, self.tasks[learned.position])
-            save_policy(checkpoint, learned.policy, self.record, learned.position, learned.memory)
+            save_policy(
+                checkpoint,
+                learned.policy,
+                self.record,
+                learned.position,
+                learned.memory,
+                remembered_instructions(self.config),
+            )
             self.folder.point_last_at(checkpoint)
             self.record.experiences_done = learned.position + 1
             self.record.replay_bytes = learned.replay_bytes

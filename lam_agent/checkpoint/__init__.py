@@ -2,7 +2,11 @@
 
 from lam_agent.checkpoint.contract import Contract
 from lam_agent.checkpoint.initial import fitted_sizes
-from lam_agent.checkpoint.initial_tasks import fitted_pretraining, initial_tasks
+from lam_agent.checkpoint.initial_tasks import (
+    fitted_pretraining,
+    initial_tasks,
+    remembered_instructions,
+)
 from lam_agent.checkpoint.instructions import InstructionMatch, match_instruction
 from lam_agent.checkpoint.memory import Memory, has_memory, load_memory
 from lam_agent.checkpoint.pretrained import (
@@ -24,6 +28,7 @@ __all__ = [
     "load_memory",
     "load_pretrained",
     "match_instruction",
+    "remembered_instructions",
     "resolve_checkpoint",
     "save_pretrained",
 ]

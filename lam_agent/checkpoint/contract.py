@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -75,6 +75,8 @@ class Contract:
         protocol: How it was measured.
         seeds: Seeds by purpose.
         parity: Sample that the loaded policy must reproduce.
+        remembered: Task -> instruction, of those whose frames are in its memory: tasks that were
+            learned, in the stream or before it, and kept.
     """
 
     format_version: int
@@ -92,6 +94,7 @@ class Contract:
     protocol: Mapping[str, Any]
     seeds: Mapping[str, Any]
     parity: Parity
+    remembered: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         layout = {key: (entry.shape, entry.dtype) for key, entry in self.observation.items()}
@@ -110,6 +113,14 @@ class Contract:
         _require(set(needed) <= set(files), "sha256", files, f"that of {', '.join(needed)}")
         for name in files:
             _require(name == Path(name).name, "sha256", name, "the name of a file in the folder")
+        remembers = sorted(self.remembered)
+        is_there = MEMORY_FILE in self.sha256
+        _require(bool(remembers) == is_there, "remembered", remembers, f"those of {MEMORY_FILE}")
+
+    @property
+    def known(self) -> dict[str, str]:
+        """Task -> instruction, for all that the policy can do: learned last or remembered."""
+        return {**self.tasks, **self.remembered}
 
     def to_text(self) -> str:
         """Return the content of `config.json`, with the SHA-256 of its own content."""

@@ -9,9 +9,9 @@ from pathlib import Path
 from lam_agent.checkpoint.contract import read_contract
 from lam_agent.checkpoint.memory import has_memory
 from lam_agent.checkpoint.verification import resolve_checkpoint
-from lam_agent.config import PolicyConfig, PretrainingConfig
+from lam_agent.config import PolicyConfig, PretrainingConfig, RunConfig
 from lam_agent.errors import ConfigError
-from lam_envs.tasks.registry import nearest, task_names
+from lam_envs.tasks.registry import make_task, nearest, task_names
 
 
 def initial_tasks(asked: PretrainingConfig, policy: PolicyConfig) -> tuple[str, ...]:
@@ -32,7 +32,7 @@ def initial_tasks(asked: PretrainingConfig, policy: PolicyConfig) -> tuple[str, 
     if not (asked.measured or asked.demonstrations):
         return ()
     folder = resolve_checkpoint(Path(policy.init))
-    learned = asked.tasks or tuple(read_contract(folder).tasks)
+    learned = asked.tasks or tuple(read_contract(folder).known)
     for name in asked.measured:
         if name not in learned:
             raise ConfigError(
@@ -52,6 +52,20 @@ def fitted_pretraining(asked: PretrainingConfig, policy: PolicyConfig) -> Pretra
         return asked
     is_there = has_memory(resolve_checkpoint(Path(policy.init)))
     return asked if is_there else replace(asked, demonstrations=0)
+
+
+def remembered_instructions(config: RunConfig) -> dict[str, str]:
+    """Return task -> instruction, for the tasks from before the stream whose frames are replayed.
+
+    Args:
+        config: The run's configuration.
+    """
+    if not config.keeps_pretraining:
+        return {}
+    if config.pretraining.demonstrations is None:
+        return dict(read_contract(resolve_checkpoint(Path(config.policy.init))).remembered)
+    tasks = initial_tasks(config.pretraining, config.policy)
+    return {task: make_task(task).instruction for task in tasks}
 
 
 def _check_known(learned: Sequence[str], source: str) -> None:

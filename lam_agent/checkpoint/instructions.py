@@ -103,12 +103,12 @@ def match_instruction(
         instruction: Any instruction.
     """
     words = sorted(words_of(instruction))
-    for task, text in contract.tasks.items():
+    for task, text in contract.known.items():
         if sorted(words_of(text)) == words:  # The policy reads a bag of words: both are one to it.
             return InstructionMatch(True, task, text, 1.0)
-    learned = instruction_vectors(policy, contract.tasks)
+    learned = instruction_vectors(policy, contract.known)
     (asked,) = instruction_vectors(policy, {"": instruction}).values()
     near = torch.cosine_similarity(torch.stack(list(learned.values())), asked[None])  # (N,)
     place = int(near.argmax())
     task = list(learned)[place]
-    return InstructionMatch(False, task, contract.tasks[task], float(near[place]))
+    return InstructionMatch(False, task, contract.known[task], float(near[place]))

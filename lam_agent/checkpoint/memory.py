@@ -60,6 +60,12 @@ def load_memory(folder: Path) -> dict[str, dict[str, torch.Tensor]]:
     for key, tensor in sorted(read_tensors(path).items()):
         task, _, name = key.rpartition(".")
         memory.setdefault(task, {})[name] = tensor
+    if set(memory) != set(contract.remembered):
+        raise CheckpointError(
+            f"{path} has frames of {', '.join(memory) or 'no task'}; it must have those of "
+            f"{', '.join(sorted(contract.remembered))}; make the memory anew by `lam-agent "
+            "remember`."
+        )
     for task, tensors in memory.items():
         _check(task, tensors, contract.chunk_length, path)
     return memory

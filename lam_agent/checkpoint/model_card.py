@@ -83,9 +83,9 @@ _PACKS = """ Tasks have weights of their own (`--strategy packnet`):
   `bags`)."""
 
 
-_MEMORY = f"""
-- `{MEMORY_FILE}`: some frames of each task that it can do, as its camera encoders see them, by
-  which `--strategy replay` keeps these tasks when the policy learns others."""
+_MEMORY = """
+- `{file}`: frames, as its camera encoders see them, of tasks that it can do, by which `--strategy
+  replay` keeps these when the policy learns others: {tasks}."""
 
 _STORY_ENDS = "## Use\n"
 
@@ -125,12 +125,19 @@ def render_card(contract: Contract, story: str = "") -> str:
         packs=_PACKS if contract.policy.packed != "none" else "",
         parity=PARITY_FILE,
         instructions=INSTRUCTIONS_FILE,
-        memory=_MEMORY if MEMORY_FILE in contract.sha256 else "",
+        memory=_memory_words(contract),
         order="all at once" if story else "one after the other",
         story=f"{story}\n" if story else "",
         cpu=contract.parity.tolerance_cpu,
         cuda=contract.parity.tolerance_cuda,
     )
+
+
+def _memory_words(contract: Contract) -> str:
+    """Return what the memory holds; nothing where there is none."""
+    if not contract.remembered:
+        return ""
+    return _MEMORY.format(file=MEMORY_FILE, tasks=", ".join(contract.remembered))
 
 
 def _success_table(row: SuccessRow) -> str:

@@ -73,6 +73,7 @@ def save_pretrained(
     parity_task: str,
     story: str = "",
     memory: Memory | None = None,
+    remembered: Mapping[str, str] | None = None,
 ) -> None:
     """Write a checkpoint; the folder is whole or, if that fails, as it was.
 
@@ -89,6 +90,7 @@ def save_pretrained(
         parity_task: Task of these observations.
         story: How the weights were made, for the model card, as Markdown.
         memory: Frames of tasks that the policy can do, by which it keeps them when it learns on.
+        remembered: Task -> instruction, for the tasks of the memory that are not among `tasks`.
 
     Raises:
         CheckpointError: The policy holds NaN, an argument does not fit, the folder holds other
@@ -99,7 +101,12 @@ def save_pretrained(
     copy = policy_from_tensors(policy.config, weights, "the policy")
     contract = _describe(policy.config, tasks, success_row, protocol, seeds, parity_task)
     if memory:
-        contract = replace(contract, sha256={**contract.sha256, MEMORY_FILE: ""})
+        known = {**(remembered or {}), **tasks}
+        contract = replace(
+            contract,
+            sha256={**contract.sha256, MEMORY_FILE: ""},
+            remembered={task: known[task] for task in sorted(memory)},
+        )
     observations = {
         key: parity_observations[key].detach().cpu().contiguous()
         for key in contract.observation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,7 +17,12 @@ _PREFIX = "observation."
 
 
 def save_with_memory(
-    source: Path, output: Path, policy: VisualActionPolicy, contract: Contract, memory: Memory
+    source: Path,
+    output: Path,
+    policy: VisualActionPolicy,
+    contract: Contract,
+    memory: Memory,
+    instructions: Mapping[str, str],
 ) -> None:
     """Write a checkpoint with a memory; the folder is whole or, if that fails, as it was.
 
@@ -26,6 +32,7 @@ def save_with_memory(
         policy: Its policy.
         contract: Its contract.
         memory: Frames of tasks that the policy can do.
+        instructions: Instructions of these tasks.
 
     Raises:
         CheckpointError: It cannot be written.
@@ -46,4 +53,5 @@ def save_with_memory(
         parity_task=contract.parity.task,
         story=card_story((source / CARD_FILE).read_text(encoding="utf-8")),
         memory=memory,
+        remembered=instructions,
     )

@@ -71,6 +71,7 @@ def command(arguments: Sequence[str]) -> None:
     from lam_agent.progress import RunProgress
     from lam_agent.remembering import make_memory
     from lam_agent.system import resolve_device
+    from lam_envs.tasks.registry import make_task
 
     folder = resolve_checkpoint(asked.checkpoint)
     check_replaceable(asked.output)
@@ -81,7 +82,7 @@ def command(arguments: Sequence[str]) -> None:
             "packnet), which replay cannot train on; give a memory to another one."
         )
     settings = RunConfig(
-        task_stream=asked.tasks or tuple(contract.tasks),
+        task_stream=asked.tasks or tuple(contract.known),
         allow_repeats=True,
         seed=asked.seed,
         device=asked.device,
@@ -99,7 +100,8 @@ def command(arguments: Sequence[str]) -> None:
     tasks = tuple(dict.fromkeys(settings.task_stream))
     with progress.phase("collecting what the policy can do") as update:
         memory = make_memory(policy, tasks, settings, update)
-    save_with_memory(folder, asked.output, policy, contract, memory)
+    instructions = {task: make_task(task).instruction for task in tasks}
+    save_with_memory(folder, asked.output, policy, contract, memory, instructions)
     size = (asked.output / MEMORY_FILE).stat().st_size / 1e6
     progress.say(
         f"Wrote {asked.output} with frames of {len(memory)} tasks, {asked.memory.frames} of each "

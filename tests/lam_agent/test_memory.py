@@ -17,6 +17,7 @@ from lam_agent.checkpoint.contract import CARD_FILE, MEMORY_FILE
 from lam_agent.checkpoint.model_card import card_story
 from lam_agent.continual.batches import Frames
 from lam_agent.continual.remembered import to_memory
+from lam_agent.controller import Controller
 from lam_agent.errors import CheckpointError
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.results import read_results
@@ -42,8 +43,11 @@ def remembering(
 ) -> Path:
     """A checkpoint with this memory."""
     folder = tmp_path / "pretrained_model"
-    save_checkpoint(folder, make_policy(), memory=memory, story=STORY)
+    save_checkpoint(folder, make_policy(), memory=memory, remembered=TEXTS, story=STORY)
     return folder
+
+
+TEXTS = {"my.task": "do mine", "sweep": "sweep the cube"}
 
 
 # A checkpoint's --------------------------------------------------------------------------------
@@ -57,6 +61,14 @@ def test_a_memory_comes_back_as_it_was(remembering: Path, memory: Memory) -> Non
         assert found[task].keys() == tensors.keys()
         assert all(torch.equal(found[task][name], tensor) for name, tensor in tensors.items())
     assert MEMORY_FILE in (remembering / CARD_FILE).read_text(encoding="utf-8")
+
+
+def test_what_it_remembers_is_known(remembering: Path) -> None:
+    controller = Controller.load(remembering, task="sweep")
+    assert controller.instruction == "sweep the cube" and controller.is_instruction_seen
+    assert Controller.load(remembering, instruction="Do mine!").task == "my.task"
+    assert list(controller.contract.tasks) == ["reach", "push"]
+    assert "my.task, sweep." in (remembering / CARD_FILE).read_text(encoding="utf-8")
 
 
 def test_a_checkpoint_without_one_has_none(saved_checkpoint: Path) -> None:
@@ -104,7 +116,7 @@ def test_a_memory_that_cannot_be_is_refused(
         for task, tensors in memory.items()
     }
     change(broken)
-    save_checkpoint(tmp_path / "broken", make_policy(), memory=broken)
+    save_checkpoint(tmp_path / "broken", make_policy(), memory=broken, remembered=TEXTS)
     with pytest.raises(CheckpointError, match=part) as raised:
         load_memory(tmp_path / "broken")
     assert "sweep" in check_sentence(raised.value)
@@ -156,6 +168,7 @@ def test_the_command_changes_nothing_but_the_memory(
         ours, theirs = (load_file(folder / name) for folder in (first, before))
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs | ours)
     old, new = (json.loads((folder / "config.json").read_text()) for folder in (before, first))
+    assert new.pop("remembered") == {"reach": new["tasks"]["reach"]} and old.pop("remembered") == {}
     for data in (old, new):
         del data["sha256"], data["config_sha256"]
     assert new == old
