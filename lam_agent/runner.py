@@ -222,9 +222,10 @@ class Runner:
             memory = load_memory(resolve_checkpoint(name))
             for task, tensors in memory.items():
                 self.adaptation.remember(task, from_memory(tensors))
-            self.progress.say(
-                f"Keeping {len(memory)} tasks that {name} can do by the frames that it carries."
-            )
+            if memory:
+                self.progress.say(
+                    f"Keeping {len(memory)} tasks that {name} can do by the frames that it carries."
+                )
             return
         tasks = initial_tasks(asked, config.policy)
         phase = self.progress.phase("collecting what the policy can do")
