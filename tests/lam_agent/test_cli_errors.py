@@ -105,7 +105,7 @@ def test_flags_are_checked_with_the_config_that_they_change(
         (
             "rnu",
             "no command 'rnu' (did you mean 'run'?); the commands are run, benchmark, pretrain, "
-            "collect",
+            "remember, collect",
         ),
         ("--task-stream reach", "no command '--task-stream'"),
         ("eval no/such/folder", "no/such/folder is no folder"),
