@@ -19,6 +19,7 @@ from lam_agent.config import (
     MasConfig,
     PackNetConfig,
     PolicyConfig,
+    PretrainingConfig,
     ReplayConfig,
     RunConfig,
     TrainConfig,
@@ -263,12 +264,17 @@ def test_to_plain_holds_every_setting_as_json_can() -> None:
 
 def test_defaults_of_training_follow_what_is_trained() -> None:
     trunk, full = RunConfig(strategy="replay"), RunConfig(strategy="replay", adapt="full")
-    assert (trunk.batch_size, full.batch_size, RunConfig(strategy="ewc").batch_size) == (
-        96,
-        128,
-        64,
-    )
-    assert trunk.batch_size * (1 - trunk.replayed_fraction) == pytest.approx(64)
+    nothing = PretrainingConfig(demonstrations=0)
+    alone = RunConfig(strategy="replay", pretraining=nothing)
+    configs = (trunk, alone, full, RunConfig(strategy="ewc"))
+    assert [c.keeps_pretraining for c in configs] == [True, False, False, False]
+    assert [c.batch_size for c in configs] == [128, 96, 128, 64]
+    shares = [c.replayed_fraction + c.pretraining.fraction * c.keeps_pretraining for c in configs]
+    new = [c.batch_size * (1 - share) for c, share in zip(configs, shares, strict=True)]
+    assert new[:3] == pytest.approx([64, 64, 64])
+    asked = PretrainingConfig(demonstrations=2)
+    assert RunConfig(strategy="agem", adapt="full", pretraining=asked).keeps_pretraining
+    assert not RunConfig(strategy="naive", pretraining=asked).keeps_pretraining
     assert full.replayed_fraction == 0.5
     weights = [(c.outputs_weight, c.demonstrations_weight) for c in (trunk, full)]
     assert weights == [(1.0, 0.5), (0.0, 1.0)]
