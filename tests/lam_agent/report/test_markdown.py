@@ -8,6 +8,7 @@ import pytest
 
 from lam_agent.intervals import wilson_interval
 from lam_agent.metrics import compute_metrics
+from lam_agent.pretraining_success import PretrainingSuccess
 from lam_agent.report.markdown import render_markdown
 from lam_agent.report.words import METRIC_WORDS, column_labels, row_labels
 from lam_agent.results import Results
@@ -88,7 +89,11 @@ def test_any_task_name_stays_in_its_cell(results: Results, name: str) -> None:
 
 
 def test_every_metric_that_is_computed_has_words() -> None:
-    assert set(METRIC_WORDS) == set(compute_metrics(SuccessMatrix.empty(2)))
+    computed = {
+        **compute_metrics(SuccessMatrix.empty(2)),
+        **PretrainingSuccess.empty("a").metrics(),
+    }
+    assert set(METRIC_WORDS) == set(computed)
 
 
 def test_labels_tell_visits_apart_only_where_a_task_comes_again() -> None:
