@@ -3,7 +3,7 @@
     python -m benchmarks.continual [--runs replay:0,replay:1,replay:2,naive:0,ewc:0,cumulative:0]
     python -m benchmarks.continual --task-stream cw10 --runs replay:0,ewc:0 --references
     python -m benchmarks.continual --init none --demonstrations 300
-    python -m benchmarks.continual --runs replay:0 --label forgetful --pretraining.demonstrations 0
+    python -m benchmarks.continual --runs replay:0 --label bare --pretraining.demonstrations 0
 
 Each run is a process of its own with the README's command. The first run of a seed collects its
 demonstrations; later runs with the same seed find them in the cache, and `collected` says which.

@@ -113,7 +113,7 @@ def export_onnx(
     elif policy.packs is not None and len(contract.tasks) > 1:
         raise ConfigError(
             "the policy's tasks have weights of their own (--strategy packnet), and a file holds "
-            f"those of one; name it by --task, one of {', '.join(contract.known)}."
+            f"those of one; name it by --task, one of {', '.join(contract.tasks)}."
         )
     runtime = _load_libraries()
     policy = policy.on_task(bag_of_words(next(iter(contract.tasks.values()))))
@@ -133,7 +133,7 @@ def _of_task(contract: Contract, task: str) -> Contract:
     if task not in contract.known:
         raise ConfigError(
             f"the checkpoint has no task {task!r}{nearest(task, contract.known)}; its tasks are "
-            f"{', '.join(contract.tasks)}."
+            f"{', '.join(contract.known)}."
         )
     parity = replace(contract.parity, task=task)
     return replace(contract, tasks={task: contract.known[task]}, parity=parity)

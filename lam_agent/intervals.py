@@ -15,6 +15,7 @@ import numpy as np
 
 from lam_agent.errors import ResultsError
 from lam_agent.metrics import MATRIX_METRICS, Metric, compute_metrics
+from lam_agent.pretraining_success import PretrainingSuccess
 from lam_agent.success_matrix import FloatArray, SuccessMatrix
 
 Interval = tuple[float, float]
@@ -87,6 +88,30 @@ def bootstrap_intervals(
     measured = {name: metric for name, metric in metrics.items() if metric(matrix) is not None}
     values = _bootstrap(matrix, measured, np.random.default_rng(seed), samples, tasks)
     return {name: _percentiles(values[name]) if name in values else None for name in metrics}
+
+
+def pretraining_intervals(
+    measured: PretrainingSuccess, seed: int = 0, samples: int = 2000
+) -> dict[str, Interval | None]:
+    """Return percentile intervals of what became of pretraining, by the same bootstrap.
+
+    Args:
+        measured: Success on tasks that the initial weights learned.
+        seed: Seed of the bootstrap.
+        samples: Draws.
+    """
+    values = measured.metrics()
+    if not values:
+        return {}
+    episodes = np.nan_to_num(measured.episodes).astype(np.int64)
+    rate = np.nan_to_num(measured.success)
+    counts = np.random.default_rng(seed).binomial(episodes, rate, size=(samples, *rate.shape))
+    before, after = (counts / np.maximum(episodes, 1)).mean(axis=2).T  # (samples,) each
+    drawn = (before, after, before - after)
+    return {
+        name: None if value is None else _percentiles(found)
+        for (name, value), found in zip(values.items(), drawn, strict=True)
+    }
 
 
 @dataclass(frozen=True)

@@ -127,32 +127,3 @@ class PretrainingSuccess:
             "pretraining_forgetting": before - after,
         }
         return {name: None if math.isnan(value) else value for name, value in values.items()}
-
-    def intervals(
-        self, confidence: float, seed: int = 0, samples: int = 2000
-    ) -> dict[str, tuple[float, float] | None]:
-        """Return percentile intervals of the metrics by parametric bootstrap over episodes.
-
-        Args:
-            confidence: Their coverage.
-            seed: Seed of the bootstrap.
-            samples: Draws.
-        """
-        values = self.metrics()
-        if not values:
-            return {}
-        known = np.nan_to_num(self.episodes).astype(np.int64)
-        random = np.random.default_rng(seed)
-        counts = random.binomial(known, np.nan_to_num(self.success), size=(samples, *known.shape))
-        rates = (counts / np.maximum(known, 1)).mean(axis=2)  # (samples, 2)
-        drawn = {
-            "pretraining_before": rates[:, BEFORE],
-            "pretraining_after": rates[:, AFTER],
-            "pretraining_forgetting": rates[:, BEFORE] - rates[:, AFTER],
-        }
-        tail = (1.0 - confidence) / 2.0
-        intervals: dict[str, tuple[float, float] | None] = {}
-        for name, value in values.items():
-            low, high = np.quantile(drawn[name], (tail, 1.0 - tail))
-            intervals[name] = None if value is None else (float(low), float(high))
-        return intervals

@@ -17,7 +17,7 @@ from lam_agent.config import PolicyConfig, RunConfig
 from lam_agent.demonstration_folder import demonstration_source
 from lam_agent.errors import ResultsError
 from lam_agent.evaluate import Evaluation
-from lam_agent.intervals import CONFIDENCE, compute_intervals
+from lam_agent.intervals import compute_intervals, pretraining_intervals
 from lam_agent.metrics import compute_metrics, learning_area
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.pretraining_success import PretrainingSuccess
@@ -175,7 +175,7 @@ class RunRecord:
             },
             intervals={
                 **compute_intervals(self.matrix, tasks=self.config.tasks),
-                **self.pretraining.intervals(CONFIDENCE),
+                **pretraining_intervals(self.pretraining),
             },
             pretraining=self.pretraining,
             cost=Cost(

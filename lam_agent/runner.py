@@ -96,6 +96,8 @@ class Runner:
         self.rows = RowEvaluator(
             config, folder, self.record, self.logger, self.progress, self.device
         )
+        #: Of the tasks from before the stream whose frames are replayed.
+        self.instructions_before = remembered_instructions(config)
         self._unsaved: _Learned | None = None
         self.point = ResumePoint()
         if resume:
@@ -259,7 +261,7 @@ class Runner:
                 self.record,
                 learned.position,
                 learned.memory,
-                remembered_instructions(self.config),
+                self.instructions_before,
             )
             self.folder.point_last_at(checkpoint)
             self.record.experiences_done = learned.position + 1

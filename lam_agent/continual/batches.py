@@ -73,6 +73,11 @@ class Frames:
             **{name: rows[index] for name, rows in self._optional().items()},
         )
 
+    def sample(self, count: int, generator: torch.Generator) -> Frames:
+        """Return copies of random frames, `count` at most, in their order."""
+        order = torch.randperm(len(self), generator=generator)[:count]
+        return self.select(order.sort().values)
+
     def without_images(self) -> Frames:
         """Return the same frames with features alone; the tensors are not copied."""
         return replace(self, images={})

@@ -25,8 +25,7 @@ def to_memory(
         count: How many are drawn, at most.
         generator: Source of the draw.
     """
-    order = torch.randperm(len(frames), generator=generator)[:count].sort().values
-    drawn = frames.select(order)
+    drawn = frames.sample(count, generator)
     features = encode_frames(policy, drawn) if drawn.features is None else drawn.features
     features = features.half()
     drawn = replace(drawn, images={}, features=features)

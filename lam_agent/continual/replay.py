@@ -65,7 +65,7 @@ class ReplayBuffer:
                 f"replay.memory-mb is {self.max_bytes / 1e6:g}; {len(tasks)} tasks need at least "
                 f"{sum(each) / 1e6:.2g}."
             )
-        kept = [_sample(old, n, generator) for old, n in zip(tasks, counts, strict=True)]
+        kept = [old.sample(n, generator) for old, n in zip(tasks, counts, strict=True)]
         self.before = dict(zip(names, kept, strict=False))
         self.tasks = kept[len(names) :]
 
@@ -85,12 +85,6 @@ def even_share(sizes: Sequence[int], budget: int) -> int:
             return left // waiting
         left, waiting = left - size, waiting - 1
     return max(sizes)
-
-
-def _sample(frames: Frames, count: int, generator: torch.Generator) -> Frames:
-    """Return copies of random frames, in their order."""
-    order = torch.randperm(len(frames), generator=generator)[:count]
-    return frames.select(order.sort().values)
 
 
 class ReplayPlugin(StrategyPlugin):

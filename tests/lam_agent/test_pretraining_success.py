@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lam_agent.errors import ResultsError
+from lam_agent.intervals import pretraining_intervals
 from lam_agent.pretraining_success import AFTER, BEFORE, PretrainingSuccess
 
 NAMES = ("pretraining_before", "pretraining_after", "pretraining_forgetting")
@@ -35,14 +36,14 @@ def test_the_metrics_are_means_and_their_difference(measured: PretrainingSuccess
 
 def test_without_tasks_there_are_no_metrics_and_no_intervals() -> None:
     nothing = PretrainingSuccess.empty([])
-    assert nothing.metrics() == {} == nothing.intervals(0.95)
+    assert nothing.metrics() == {} == pretraining_intervals(nothing)
 
 
 def test_before_the_stream_ends_half_is_missing(measured: PretrainingSuccess) -> None:
     half = measured.without_after()
     assert half.missing(BEFORE) == [] and half.missing(AFTER) == ["sweep", "soccer"]
     assert half.metrics() == pytest.approx({NAMES[0]: 0.6, NAMES[1]: None, NAMES[2]: None})
-    assert half.intervals(0.95)[NAMES[1]] is None
+    assert pretraining_intervals(half)[NAMES[1]] is None
     assert (
         half
         != measured
@@ -55,7 +56,7 @@ def test_before_the_stream_ends_half_is_missing(measured: PretrainingSuccess) ->
 def test_the_intervals_are_those_of_the_binomial_distribution(
     measured: PretrainingSuccess,
 ) -> None:
-    intervals = measured.intervals(0.95)
+    intervals = pretraining_intervals(measured)
     # Variance of a mean of two shares of 50 episodes each, and of the difference of two such means.
     before = np.sqrt(0.8 * 0.2 / 50 + 0.4 * 0.6 / 50) / 2
     after = np.sqrt(0.2 * 0.8 / 50 + 0.4 * 0.6 / 50) / 2
@@ -66,7 +67,7 @@ def test_the_intervals_are_those_of_the_binomial_distribution(
         assert interval == pytest.approx(
             (mean - 1.96 * deviation, mean + 1.96 * deviation), abs=0.02
         )
-    assert intervals == measured.intervals(0.95)  # The same seed.
+    assert intervals == pretraining_intervals(measured)  # The same seed.
 
 
 @pytest.mark.parametrize(
