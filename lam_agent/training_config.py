@@ -168,7 +168,7 @@ class PretrainingConfig:
 class MemoryConfig:
     """The frames that a checkpoint carries of the tasks that its policy can do."""
 
-    frames: int = 60
+    frames: int = 128
     """Frames of each task; 0: no memory."""
 
     demonstrations: int = 20

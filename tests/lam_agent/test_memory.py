@@ -16,7 +16,7 @@ from lam_agent.checkpoint import has_memory, load_memory, load_pretrained
 from lam_agent.checkpoint.contract import CARD_FILE, MEMORY_FILE
 from lam_agent.checkpoint.model_card import card_story
 from lam_agent.continual.batches import Frames
-from lam_agent.continual.remembered import to_memory
+from lam_agent.continual.remembered import from_memory, to_memory
 from lam_agent.controller import Controller
 from lam_agent.errors import CheckpointError
 from lam_agent.policy.policy import VisualActionPolicy
@@ -97,9 +97,9 @@ def test_a_damaged_memory_is_refused(
     ("change", "part"),
     [
         (lambda m: m["sweep"].pop("outputs"), "of the shapes"),
-        (lambda m: m["sweep"].update(actions=m["sweep"]["actions"][:, :2]), "of the shapes"),
+        (lambda m: m["sweep"].update(outputs=m["sweep"]["outputs"][:, :2]), "of the shapes"),
         (lambda m: m["sweep"].update(features=m["sweep"]["features"][:0]), "one frame or more"),
-        (lambda m: m["sweep"]["features"].fill_(torch.nan), "NaN or infinity"),
+        (lambda m: m["sweep"]["low"].fill_(torch.nan), "NaN or infinity"),
     ],
 )
 def test_a_memory_that_cannot_be_is_refused(
@@ -177,11 +177,13 @@ def test_the_command_changes_nothing_but_the_memory(
 @pytest.mark.slow
 def test_a_run_keeps_what_its_weights_remember_and_hands_it_on(first: Path, second: Path) -> None:
     state = load_file(second / "checkpoints/000_window-close/training_state/snapshot.safetensors")
-    kept, memory = state["replay.before.outputs/reach"], load_memory(first)["reach"]
-    assert torch.equal(kept, memory["outputs"])  # What it did then, not what it does now.
+    kept, memory = state["replay.before.outputs/reach"], from_memory(load_memory(first)["reach"])
+    assert memory.outputs is not None
+    assert torch.equal(kept, memory.outputs)  # What it did then, not what it does now.
     handed = load_memory(second / "checkpoints/last/pretrained_model")
     assert list(handed) == ["reach", "window-close"]
-    assert all(torch.equal(handed["reach"][name], memory[name]) for name in memory)
+    for name, tensor in from_memory(handed["reach"]).tensors().items():
+        assert torch.equal(tensor, memory.tensors()[name]), name
     assert 1 <= len(handed["window-close"]["features"]) <= 60
 
 

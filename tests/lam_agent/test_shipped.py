@@ -54,7 +54,8 @@ def test_lam_tiny_remembers_all_that_it_can_do() -> None:
         assert torch.equal(frames.bag, instruction_bag(task))
         acts = outputs_on(policy, frames)
         assert frames.outputs is not None
-        torch.testing.assert_close(acts, frames.outputs.float(), rtol=0, atol=0.02)
+        error = (acts - frames.outputs.float()).abs()  # Of rounding to bytes.
+        assert float(error.mean()) < 0.006 and float(error.max()) < 0.05, task
 
 
 def test_a_folder_of_that_name_comes_first(
