@@ -1,6 +1,6 @@
-"""From demonstrations of tasks that a policy can do to what it remembers of them.
+"""What a policy can do, as frames: demonstrated by the teacher, or by the policy itself.
 
-task --demonstrations--> frames --its encoders and its actions--> memory of a checkpoint
+task --its episodes--> frames --its encoders and its actions--> memory of a checkpoint
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from lam_agent.checkpoint import Memory
+from lam_agent.collect import collect_episodes
 from lam_agent.config import RunConfig
 from lam_agent.continual.batches import Frames
 from lam_agent.continual.remembered import to_memory
 from lam_agent.demonstrations import load_demonstrations
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.seeding import torch_generator
+from lam_agent.system import resolve_device, simulation_on
+from lam_agent.teachers.learned import LearnedTeacher
 from lam_agent.types import Progress, no_progress
 from lam_envs.tasks.registry import make_task
 
@@ -46,15 +49,44 @@ def make_memory(
 ) -> Memory:
     """Return the memory of a policy: frames of its tasks, with what it does on them.
 
+    Half of them are of episodes of its own, since it comes to other places than a teacher does; the
+    rest show the whole of a task that it does not finish.
+
     Args:
         policy: The policy, on any device.
         tasks: Names of the tasks.
-        config: How demonstrations are collected, and how many; how many frames are kept.
+        config: How episodes are collected, and how many of each kind; how many frames are kept.
         progress: Told how many tasks are done.
+
+    Raises:
+        UnstableSimulationError: The physics of an episode broke, or with `drop` that of all.
     """
-    asked = config.memory
-    memory = {}
-    for task, frames in demonstrated_frames(tasks, config, asked.demonstrations, progress):
+    asked, memory = config.memory, {}
+    for task, taught in demonstrated_frames(tasks, config, asked.episodes, progress):
         generator = torch_generator(config.seed, "memory", task)
+        own = _own_frames(policy, task, config).sample(-(-asked.frames // 2), generator)
+        rest = taught.sample(asked.frames - len(own), generator)
+        frames = Frames.concatenate([own, rest]) if len(rest) else own
         memory[task] = to_memory(policy, frames, asked.frames, generator)
     return memory
+
+
+def _own_frames(policy: VisualActionPolicy, task: str, config: RunConfig) -> Frames:
+    """Return frames of episodes that a policy runs itself, from starts of demonstrations."""
+    look_every = policy.config.execute_length
+    engine, device = simulation_on(config.sim.engine, resolve_device(config.device))
+    episodes = collect_episodes(
+        task,
+        LearnedTeacher(policy, task),
+        episodes=config.memory.episodes,
+        seed=config.seed,
+        config=replace(config.collect, keep_failures=True, look_every=look_every),
+        image_size=config.policy.image_size,
+        horizon=max(1, config.eval.horizon // look_every) * look_every,
+        threads=config.threads,
+        on_unstable=config.sim.on_unstable,
+        engine=engine,
+        device=device,
+    )
+    instruction = make_task(task).instruction
+    return Frames.from_episodes(episodes, instruction, policy.config.chunk_length)

@@ -171,12 +171,13 @@ class MemoryConfig:
     frames: int = 128
     """Frames of each task; 0: no memory."""
 
-    demonstrations: int = 20
-    """Demonstrations of a task that are collected where there are none, to draw frames from."""
+    episodes: int = 20
+    """Episodes of a task that the policy runs, and demonstrations, from which frames are drawn
+    where no buffer has some."""
 
     def __post_init__(self) -> None:
         require_at_least(0, self, "memory.", "frames")
-        require_at_least(1, self, "memory.", "demonstrations")
+        require_at_least(1, self, "memory.", "episodes")
 
 
 @dataclass(frozen=True)

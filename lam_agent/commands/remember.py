@@ -35,7 +35,7 @@ class RememberArguments:
     """Tasks or named streams that the policy can do; none: those that the checkpoint names."""
 
     seed: int = 0
-    """Seed of the demonstrations and of the draw."""
+    """Seed of the episodes and of the draw."""
 
     device: DeviceName = "auto"
     """Device of the policy."""
@@ -52,7 +52,7 @@ class RememberArguments:
 
 
 def command(arguments: Sequence[str]) -> None:
-    """Collect demonstrations, and write the checkpoint with frames of them.
+    """Let the policy run its tasks, and write the checkpoint with frames of that.
 
     Raises:
         ConfigError: A setting is wrong, or the checkpoint can have no memory.
@@ -98,7 +98,7 @@ def command(arguments: Sequence[str]) -> None:
         torch.set_num_threads(asked.threads)
     progress = RunProgress(Console())
     tasks = tuple(dict.fromkeys(settings.task_stream))
-    with progress.phase("collecting what the policy can do") as update:
+    with progress.phase("running what the policy can do") as update:
         memory = make_memory(policy, tasks, settings, update)
     instructions = {task: make_task(task).instruction for task in tasks}
     save_with_memory(folder, asked.output, policy, contract, memory, instructions)

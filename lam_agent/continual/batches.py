@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -77,6 +77,13 @@ class Frames:
         """Return copies of random frames, `count` at most, in their order."""
         order = torch.randperm(len(self), generator=generator)[:count]
         return self.select(order.sort().values)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Frames]) -> Frames:
+        """Return copies of all frames, with the instruction of the first; all have equal fields."""
+        named = [frames.tensors() for frames in parts]
+        joined = {name: torch.cat([tensors[name] for tensors in named]) for name in named[0]}
+        return cls.from_tensors({**joined, "bag": parts[0].bag})
 
     def without_images(self) -> Frames:
         """Return the same frames with features alone; the tensors are not copied."""

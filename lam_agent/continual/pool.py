@@ -18,10 +18,8 @@ class FramePool:
     """
 
     def __init__(self, tasks: Sequence[Frames]) -> None:
-        parts = [frames.tensors() for frames in tasks]
-        merged = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         self._bags = torch.stack([frames.bag for frames in tasks])  # (tasks, words)
-        self._frames = Frames.from_tensors({**merged, "bag": self._bags[0]})
+        self._frames = Frames.concatenate(tasks)
         self._counts = torch.tensor([len(frames) for frames in tasks])
         self._first = self._counts.cumsum(0) - self._counts
 

@@ -213,8 +213,8 @@ class PretrainConfig:
             eval=EvalConfig(),
         )
 
-    def remembered_demonstrations(self) -> RunConfig:
-        """Return what the demonstrations go by of which the weights carry frames."""
+    def remembered_episodes(self) -> RunConfig:
+        """Return what the policy's own episodes go by of which the weights carry frames."""
         return replace(
             self.demonstrations(),
             memory=self.memory,

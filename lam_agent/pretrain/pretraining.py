@@ -200,10 +200,8 @@ class Pretraining:
         config = self.config
         if not (config.cloning.steps and config.memory.frames):
             return {}
-        with self.progress.phase("collecting what the policy can do") as update:
-            return make_memory(
-                self.policy, config.tasks, config.remembered_demonstrations(), update
-            )
+        with self.progress.phase("running what the policy can do") as update:
+            return make_memory(self.policy, config.tasks, config.remembered_episodes(), update)
 
     @torch.no_grad()
     def _worst_task(

@@ -131,7 +131,7 @@ def first(tiny_run: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) 
     folder = tmp_path_factory.mktemp("first") / "remembering"
     threads = torch.get_num_threads()
     command = ["remember", str(tiny_run[0]), "--output", str(folder), "--threads", "1"]
-    command += ["--memory.demonstrations", "2", "--memory.frames", "6", "--tasks", "reach"]
+    command += ["--memory.episodes", "2", "--memory.frames", "6", "--tasks", "reach"]
     assert main([*command, "--collect.keep-failures"]) == 0
     torch.set_num_threads(threads)
     return folder
