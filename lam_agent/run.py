@@ -131,15 +131,7 @@ def execute(arguments: RunArguments) -> None:
 
         check_stream_fit(arguments.settings.tasks)
         if arguments.resume is None:
-            from lam_agent.checkpoint import fitted_pretraining, fitted_sizes, initial_tasks
-
-            settings = arguments.settings
-            settings = replace(settings, policy=fitted_sizes(settings.policy))
-            pretraining = fitted_pretraining(settings.pretraining, settings.policy)
-            settings = replace(settings, pretraining=pretraining)
-            arguments = replace(arguments, settings=settings)
-            before = initial_tasks(settings.pretraining, settings.policy)
-            check_stream_fit([*settings.tasks, *before])
+            arguments = replace(arguments, settings=_fitted(arguments.settings))
         from lam_agent.references import keep_as_reference, with_references
         from lam_agent.runner import Runner
 
@@ -168,6 +160,24 @@ def execute(arguments: RunArguments) -> None:
         except Interrupted as stop:
             stop.add_note(f"lam-agent run --resume {folder.path}")
             raise
+
+
+def _fitted(settings: RunConfig) -> RunConfig:
+    """Return the settings with what the initial weights decide, and refuse what they cannot do."""
+    from lam_agent.checkpoint import (
+        check_measured,
+        collected_tasks,
+        fitted_pretraining,
+        fitted_sizes,
+    )
+    from lam_envs.stream_fit import check_stream_fit
+
+    policy = fitted_sizes(settings.policy)
+    pretraining = fitted_pretraining(settings.pretraining, policy)
+    check_measured(pretraining, policy)
+    before = [*pretraining.measured, *collected_tasks(pretraining, policy)]
+    check_stream_fit([*settings.tasks, *before])
+    return replace(settings, policy=policy, pretraining=pretraining)
 
 
 def _make_references(config: RunConfig, console: Console, interrupts: Interrupts) -> None:

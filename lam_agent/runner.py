@@ -12,7 +12,7 @@ from rich.console import Console
 from lam_agent.adaptation import Adaptation
 from lam_agent.checkpoint import (
     Memory,
-    initial_tasks,
+    collected_tasks,
     load_memory,
     remembered_instructions,
     resolve_checkpoint,
@@ -229,7 +229,7 @@ class Runner:
                     f"Keeping {len(memory)} tasks that {name} can do by the frames that it carries."
                 )
             return
-        tasks = initial_tasks(asked, config.policy)
+        tasks = collected_tasks(asked, config.policy)
         phase = self.progress.phase("collecting what the policy can do")
         with self.record.timed("collect"), phase as update:
             found = demonstrated_frames(tasks, config, asked.demonstrations, update)

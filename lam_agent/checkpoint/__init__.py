@@ -3,8 +3,9 @@
 from lam_agent.checkpoint.contract import Contract
 from lam_agent.checkpoint.initial import fitted_sizes
 from lam_agent.checkpoint.initial_tasks import (
+    check_measured,
+    collected_tasks,
     fitted_pretraining,
-    initial_tasks,
     remembered_instructions,
 )
 from lam_agent.checkpoint.instructions import InstructionMatch, match_instruction
@@ -20,10 +21,11 @@ __all__ = [
     "Contract",
     "InstructionMatch",
     "Memory",
+    "check_measured",
+    "collected_tasks",
     "fitted_pretraining",
     "fitted_sizes",
     "has_memory",
-    "initial_tasks",
     "load_initial_weights",
     "load_memory",
     "load_pretrained",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,25 +13,20 @@ from lam_agent.errors import ConfigError
 from lam_envs.tasks.registry import make_task, nearest, task_names
 
 
-def initial_tasks(asked: PretrainingConfig, policy: PolicyConfig) -> tuple[str, ...]:
-    """Return the tasks that are to be kept or measured.
+def check_measured(asked: PretrainingConfig, policy: PolicyConfig) -> None:
+    """Refuse to measure tasks that the initial weights did not learn.
 
     Args:
         asked: What the run does for what its initial weights learned.
         policy: Names the initial weights.
 
-    Returns:
-        Those whose frames are replayed, or else those that are measured; none where neither is
-        asked for.
-
     Raises:
-        ConfigError: One that is measured was not learned, or one that was learned is no task here.
+        ConfigError: One of them was not learned.
         CheckpointError: There is no such checkpoint.
     """
-    if not (asked.measured or asked.demonstrations):
-        return ()
-    folder = resolve_checkpoint(Path(policy.init))
-    learned = asked.tasks or tuple(read_contract(folder).known)
+    if not asked.measured:
+        return
+    learned = _learned_tasks(asked, policy)
     for name in asked.measured:
         if name not in learned:
             raise ConfigError(
@@ -40,9 +34,28 @@ def initial_tasks(asked: PretrainingConfig, policy: PolicyConfig) -> tuple[str, 
                 f"{nearest(name, learned)}; it learned {', '.join(learned)}; others can be named "
                 "by --pretraining.tasks."
             )
+
+
+def collected_tasks(asked: PretrainingConfig, policy: PolicyConfig) -> tuple[str, ...]:
+    """Return the tasks of which demonstrations are collected to keep them; none by default.
+
+    Args:
+        asked: What the run does for what its initial weights learned.
+        policy: Names the initial weights.
+
+    Raises:
+        ConfigError: One that was learned is no task here.
+        CheckpointError: There is no such checkpoint.
+    """
     if not asked.demonstrations:
-        return asked.measured
-    _check_known(learned, policy.init)
+        return ()
+    learned, known = _learned_tasks(asked, policy), task_names()
+    for name in learned:
+        if name not in known:
+            raise ConfigError(
+                f"{policy.init} learned {name!r}, which is no task here and cannot be collected; "
+                "register it by --import, or name the tasks to keep by --pretraining.tasks."
+            )
     return learned
 
 
@@ -64,16 +77,10 @@ def remembered_instructions(config: RunConfig) -> dict[str, str]:
         return {}
     if config.pretraining.demonstrations is None:
         return dict(read_contract(resolve_checkpoint(Path(config.policy.init))).remembered)
-    tasks = initial_tasks(config.pretraining, config.policy)
+    tasks = collected_tasks(config.pretraining, config.policy)
     return {task: make_task(task).instruction for task in tasks}
 
 
-def _check_known(learned: Sequence[str], source: str) -> None:
-    """Refuse a task that cannot be collected."""
-    known = task_names()
-    for name in learned:
-        if name not in known:
-            raise ConfigError(
-                f"{source} learned {name!r}, which is no task here and cannot be collected; "
-                "register it by --import, or name the tasks to keep by --pretraining.tasks."
-            )
+def _learned_tasks(asked: PretrainingConfig, policy: PolicyConfig) -> tuple[str, ...]:
+    """Return the tasks that the initial weights learned, as the run or their checkpoint says."""
+    return asked.tasks or tuple(read_contract(resolve_checkpoint(Path(policy.init))).known)
