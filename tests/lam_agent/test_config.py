@@ -106,7 +106,7 @@ OUT_OF_RANGE: list[tuple[str, str, Any]] = [
     ("pretraining.", "fraction", 0.0),
     ("pretraining.", "fraction", 1.0),
     ("memory.", "frames", -1),
-    ("memory.", "demonstrations", 0),
+    ("memory.", "episodes", 0),
     ("ewc.", "strength", -1.0),
     ("ewc.", "fisher_samples", 0),
     ("mas.", "strength", -1.0),

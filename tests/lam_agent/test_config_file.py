@@ -54,7 +54,7 @@ CHANGED = RunConfig(
     policy=PolicyConfig(init="runs/a: b #c", image_size=48, execute_length=3, width=96),
     train=TrainConfig(max_steps=10, learning_rate=1e-5, clip_norm=1e16),
     pretraining=PretrainingConfig(("sweep", "soccer"), ("soccer",), 3, 0.125),
-    memory=MemoryConfig(frames=7, demonstrations=2),
+    memory=MemoryConfig(frames=7, episodes=2),
     replay=ReplayConfig(memory_mb=0.5, batch_fraction=0.25),
     ewc=EwcConfig(strength=1e-7, fisher_samples=3),
     mas=MasConfig(strength=0.25, samples=3),

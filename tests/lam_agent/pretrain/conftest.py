@@ -41,7 +41,7 @@ def pretrain_config(
             look_every=8,
         ),
         policy=PolicyConfig(init="none", **small_sizes),
-        memory=MemoryConfig(frames=5, demonstrations=2),
+        memory=MemoryConfig(frames=5, episodes=2),
     )
 
 
