@@ -17,7 +17,7 @@ from lam_agent.errors import EpisodeError
 from lam_agent.files import file_digest, write_text_atomically
 from lam_agent.system import package_versions, resolve_device, simulation_on
 from lam_agent.teachers.scripted import scripted_teacher
-from lam_agent.types import Progress, no_progress
+from lam_agent.types import Progress, Teacher, no_progress
 from lam_envs.scene import model_digest
 from lam_envs.sim.making import Engine
 from lam_envs.tasks.loading import source_files
@@ -132,10 +132,27 @@ def load_demonstrations(
                 return kept, True
         except EpisodeError as error:
             _LOG.warning("%s The demonstrations of %s are collected anew.", error, task)
+    episodes = collect_configured(task, scripted_teacher, config, progress)
+    episodes.save(path)
+    write_text_atomically(seal, file_digest(path))
+    return episodes, False
+
+
+def collect_configured(
+    task: str, teacher: Teacher, config: RunConfig, progress: Progress = no_progress
+) -> EpisodeSet:
+    """Collect episodes as a run's configuration says; nothing is cached.
+
+    Args:
+        task: Name of the task.
+        teacher: Who demonstrates.
+        config: The configuration; demonstrations of one's own are left alone.
+        progress: Called after each look.
+    """
     engine, device = _simulation(config)
-    episodes = collect_episodes(
+    return collect_episodes(
         task,
-        scripted_teacher,
+        teacher,
         episodes=config.num_demonstrations,
         seed=config.seed,
         config=config.collect,
@@ -148,6 +165,3 @@ def load_demonstrations(
         device=device,
         progress=progress,
     )
-    episodes.save(path)
-    write_text_atomically(seal, file_digest(path))
-    return episodes, False

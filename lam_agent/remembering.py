@@ -9,14 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from lam_agent.checkpoint import Memory
-from lam_agent.collect import collect_episodes
 from lam_agent.config import RunConfig
 from lam_agent.continual.batches import Frames
 from lam_agent.continual.remembered import to_memory
-from lam_agent.demonstrations import load_demonstrations
+from lam_agent.demonstrations import collect_configured, load_demonstrations
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.seeding import torch_generator
-from lam_agent.system import resolve_device, simulation_on
 from lam_agent.teachers.learned import LearnedTeacher
 from lam_agent.types import Progress, no_progress
 from lam_envs.tasks.registry import make_task
@@ -66,7 +64,7 @@ def make_memory(
         generator = torch_generator(config.seed, "memory", task)
         own = _own_frames(policy, task, config).sample(-(-asked.frames // 2), generator)
         rest = taught.sample(asked.frames - len(own), generator)
-        frames = Frames.concatenate([own, rest]) if len(rest) else own
+        frames = Frames.concatenate([own, rest])
         memory[task] = to_memory(policy, frames, asked.frames, generator)
     return memory
 
@@ -74,19 +72,13 @@ def make_memory(
 def _own_frames(policy: VisualActionPolicy, task: str, config: RunConfig) -> Frames:
     """Return frames of episodes that a policy runs itself, from starts of demonstrations."""
     look_every = policy.config.execute_length
-    engine, device = simulation_on(config.sim.engine, resolve_device(config.device))
-    episodes = collect_episodes(
-        task,
-        LearnedTeacher(policy, task),
-        episodes=config.memory.episodes,
-        seed=config.seed,
-        config=replace(config.collect, keep_failures=True, look_every=look_every),
-        image_size=config.policy.image_size,
-        horizon=max(1, config.eval.horizon // look_every) * look_every,
-        threads=config.threads,
-        on_unstable=config.sim.on_unstable,
-        engine=engine,
-        device=device,
+    own = replace(
+        config,
+        demonstrations=config.memory.episodes,
+        demonstrations_path=None,
+        collect=replace(config.collect, keep_failures=True, look_every=look_every),
+        eval=replace(config.eval, horizon=max(1, config.eval.horizon // look_every) * look_every),
     )
+    episodes = collect_configured(task, LearnedTeacher(policy, task), own)
     instruction = make_task(task).instruction
     return Frames.from_episodes(episodes, instruction, policy.config.chunk_length)

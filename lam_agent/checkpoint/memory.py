@@ -75,11 +75,11 @@ def _check(task: str, tensors: Mapping[str, torch.Tensor], length: int, path: Pa
     """Refuse frames of another layout, without features, or with NaN."""
     features = tensors.get("features", torch.empty(0))
     count = len(features)
-    size = features.shape[1:2]
+    size = tuple(features.shape[1:2])
     rows: dict[str, tuple[int, ...]] = {
         "features": (count, *size),
-        "low": tuple(size),
-        "step": tuple(size),
+        "low": size,
+        "step": size,
         "proprioception": (count, len(PROPRIOCEPTION_NAMES)),
         "tracked": (count, len(TRACKED_NAMES)),
         "outputs": (count, length, len(ACTION_NAMES)),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from lam_agent.policy.instruction import bag_of_words
+from lam_agent.evaluate import instruction_bag
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_envs.batched import BatchedEnv
-from lam_envs.tasks.registry import make_task
 
 
 class LearnedTeacher:
@@ -19,7 +18,7 @@ class LearnedTeacher:
     """
 
     def __init__(self, policy: VisualActionPolicy, task: str) -> None:
-        self._bag = bag_of_words(make_task(task).instruction)
+        self._bag = instruction_bag(task)
         self._policy = policy.on_task(self._bag)
         self._chunk = torch.empty(0)
         self._step = 0
