@@ -11,6 +11,8 @@ import torch
 import warp as wp
 
 wp.config.log_level = 30  # Warnings and errors only.
+# Else a driver that is newer than Warp's toolkit makes PTX of its own, beside kernels made ahead.
+wp.config.cuda_output = "cubin"
 
 import mujoco_warp  # noqa: E402 (Warp must be configured before it is initialised)
 

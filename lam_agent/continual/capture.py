@@ -93,11 +93,19 @@ def restore_optimizer(
 ) -> None:
     """Undo `capture_optimizer`."""
     weights = dict(module.named_parameters())
+    counts_there = {
+        id(weight)
+        for group in optimizer.param_groups
+        if group.get("fused") or group.get("capturable")
+        for weight in group["params"]
+    }
     for entry, value in tensors.items():
         key, name = entry.split(".", 1)
-        # AdamW counts its steps on the CPU.
-        placed = value if value.ndim == 0 else value.to(weights[name].device)
-        optimizer.state[weights[name]][key] = placed.clone()
+        weight = weights[name]
+        # AdamW counts its steps on the CPU, but for the fused one, whose kernel reads them.
+        is_there = value.ndim > 0 or id(weight) in counts_there
+        placed = value.to(weight.device) if is_there else value
+        optimizer.state[weight][key] = placed.clone()
 
 
 def part(tensors: Mapping[str, torch.Tensor], prefix: str) -> Tensors:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -75,7 +76,8 @@ def joined_processes(device: str) -> Iterator[Processes]:
             "--device cuda."
         )
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))
-    settings: dict[str, Any] = {}
+    # The others wait while the first one collects, validates or writes: NCCL's 10 minutes are short.
+    settings: dict[str, Any] = {"timeout": timedelta(hours=12)}
     if device == "cuda":
         torch.cuda.set_device(local_rank)
         settings["device_id"] = torch.device("cuda", local_rank)

@@ -15,9 +15,18 @@ from lam_envs.rays import placing, tracing_pixels
 from lam_envs.scene import load_model
 from lam_envs.sim import kernels
 from lam_envs.sim.gpu import _size as size
-from lam_envs.sim.gpu import bytes_per_world, check_driver, check_memory, driver_versions
+from lam_envs.sim.buffers import room_of
+from lam_envs.sim.gpu import (
+    SCRATCH_PER_CONTACT,
+    bytes_per_world,
+    check_driver,
+    check_memory,
+    driver_versions,
+)
+from lam_envs.sim.warp import WarpSim
 from lam_envs.sim.warp import _physics_model as physics_model
 from lam_envs.tasks.registry import make_task
+from lam_envs.warp_runtime import working_on
 
 GIB = 2**30
 
@@ -53,11 +62,41 @@ def test_the_memory_of_a_world_is_what_warp_sets_aside(task: str) -> None:
     with wp.ScopedDevice("cpu"):
         one, many = (size(mujoco_warp.make_data(physics, nworld=n, **room)) for n in (32, 96))
     each = bytes_per_world(physics, **room)
-    assert each > 10_000
-    assert abs((many - one) / 64 - each) < 0.02 * each
+    kept = each - 50 * SCRATCH_PER_CONTACT
+    assert kept > 10_000
+    assert abs((many - one) / 64 - kept) < 0.02 * kept
     assert bytes_per_world(physics, nconmax=100, njmax=400) > 1.3 * each
     copied = bytes_per_world(physics, ("geom_xmat", "time"), **room)
     assert copied == each + 4 * (9 * physics.ngeom + 1)
+
+
+@pytest.mark.slow
+def test_a_step_takes_as_much_scratch_as_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    allocator = wp._src.context.CpuDefaultAllocator
+    take, give_back = allocator.allocate, allocator.deallocate
+    held = [0]
+
+    def counted(self: object, size: int) -> int:
+        held.append(held[-1] + size)
+        return take(self, size)
+
+    def uncounted(self: object, address: int, size: int) -> None:
+        held.append(held[-1] - size)
+        give_back(self, address, size)
+
+    monkeypatch.setattr(allocator, "allocate", counted)
+    monkeypatch.setattr(allocator, "deallocate", uncounted)
+    most = []
+    for num_worlds in (4, 12):
+        env = BatchedEnv("push", num_worlds, engine="warp", cameras=())
+        env.reset(seeds=range(num_worlds))
+        assert isinstance(env.sim, WarpSim)
+        with working_on(env.device):
+            held[:] = [0]
+            mujoco_warp.step(env.sim._model, env.sim._data)
+        most.append(max(held))
+    counted_on = SCRATCH_PER_CONTACT * room_of("push").contacts
+    assert 0.9 < (most[1] - most[0]) / 8 / counted_on <= 1.0
 
 
 def test_too_many_worlds_are_refused_with_the_number_that_fits() -> None:

@@ -14,6 +14,7 @@ from lam_envs.sim.buffers import Room, room_of
 from lam_envs.sim.protocol import DERIVED_FIELDS, STATE_FIELDS
 from lam_envs.sim.warp import WarpSim
 from lam_envs.tasks.registry import task_names
+from lam_envs.warp_runtime import working_on
 
 NEAR_STEPS = {"reach": 60, "push": 25, "hammer": 9, "door-open": 15, "drawer-open": 60}
 """Task -> control steps before the first contact, in which both engines are in the same state."""
@@ -105,8 +106,9 @@ def test_the_captured_graph_steps_as_mujoco_warp_does(task: str) -> None:
         sim.step(num_substeps=5, refresh=False)
 
     def eager() -> None:
-        for _ in range(5):
-            mujoco_warp.step(sim._model, sim._data)
+        with working_on(sim.device):
+            for _ in range(5):
+                mujoco_warp.step(sim._model, sim._data)
 
     found = []
     for run in (captured, captured, eager):  # Scratch of the steps before leaves some rounding.

@@ -234,6 +234,7 @@ def tiny_arguments(cache_dir: Path) -> list[str]:
         "policy.width": "32",
         "replay.memory-mb": "0.5",
         "threads": "1",
+        "device": "cpu",
         "collect.cache-dir": str(cache_dir),
     }
     words = [word for name, value in sizes.items() for word in (f"--{name}", value)]

@@ -14,6 +14,10 @@ from lam_envs.warp_runtime import mujoco_warp, wp
 _DRIVERS = {11: "R470", 12: "R525", 13: "R580"}
 """Major version of CUDA -> the oldest branch of NVIDIA's driver that has it."""
 
+SCRATCH_PER_CONTACT = 9_100
+"""Bytes that mujoco_warp's step sets aside for each contact that a world has room for, beside its
+data: mostly for convex collisions (8,932 to 9,020 in seven tasks)."""
+
 _KEPT_FREE = 0.1
 """Share of the free memory that physics leaves for pictures, policy and graphs."""
 
@@ -46,22 +50,26 @@ def check_driver(found: tuple[int, int] | None, needed: tuple[int, int]) -> None
     )
 
 
-def bytes_per_world(physics: mujoco.MjModel, copied: Sequence[str] = (), **room: int) -> int:
+def bytes_per_world(
+    physics: mujoco.MjModel, copied: Sequence[str] = (), *, nconmax: int, njmax: int
+) -> int:
     """Return how much memory the physics of each world more needs.
 
     Args:
         physics: The compiled model.
         copied: Fields of mujoco_warp's data that are kept twice.
-        room: What a world has room for, as `mujoco_warp.make_data` takes it.
+        nconmax: Contacts that a world has room for.
+        njmax: Constraint rows that it has room for.
     """
 
     def size(num_worlds: int) -> int:
-        data = mujoco_warp.make_data(physics, nworld=num_worlds, **room)
+        data = mujoco_warp.make_data(physics, nworld=num_worlds, nconmax=nconmax, njmax=njmax)
         return _size(data) + sum(_size(getattr(data, name)) for name in copied)
 
     few, more = 8, 16
     with wp.ScopedDevice("cpu"):
-        return (size(more) - size(few)) // (more - few)
+        kept = (size(more) - size(few)) // (more - few)
+    return kept + SCRATCH_PER_CONTACT * nconmax
 
 
 def check_memory(num_worlds: int, each: int, free: int) -> None:
