@@ -8,8 +8,9 @@ from lam_envs.batched import BatchedEnv
 from lam_envs.graphs import Graphs
 from lam_envs.looks import VISIBLE_GROUPS
 from lam_envs.sim.warp import WarpSim
+from lam_envs.sim.warp_physics import mujoco_warp
 from lam_envs.tasks.sawyer import NUM_SUBSTEPS
-from lam_envs.warp_runtime import mujoco_warp, working_on, wp
+from lam_envs.warp_runtime import working_on, wp
 
 
 def bare_loop(env: BatchedEnv, cameras: Sequence[str] = ()) -> Callable[[], None]:

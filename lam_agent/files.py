@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     import torch
 
 
+_TEMPORARY = re.compile(r"\..+\.part|\.tmp\w{6}")
+"""What a killed process may leave: names of ours, and of safetensors."""
+
+
+def is_temporary(path: Path) -> bool:
+    """Say whether a file or folder is one that was being written."""
+    return _TEMPORARY.fullmatch(path.name) is not None
+
+
 def _sync(path: Path) -> None:
     """Force a file or a folder to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -34,7 +43,7 @@ def replace_atomically(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # Made by touch, not by mkstemp, so that others may read it as far as the umask allows.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     temporary.touch(exist_ok=False)
     try:
         yield temporary
@@ -52,7 +61,7 @@ def folder_atomically(path: Path) -> Iterator[Path]:
     An existing folder is replaced. If the block raises, it stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
     try:
         yield temporary
         for file in temporary.rglob("*"):
@@ -60,7 +69,7 @@ def folder_atomically(path: Path) -> Iterator[Path]:
         _sync(temporary)
         temporary.chmod(0o755)
         if path.exists():
-            old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old."))
+            old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
             path.replace(old)
             temporary.replace(path)
             shutil.rmtree(old)
@@ -92,7 +101,7 @@ def file_digest(path: Path) -> str:
 def save_tensors(
     path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Write tensors as safetensors.
+    """Write tensors as safetensors, readable for others as far as the umask allows.
 
     Raises:
         OSError: The disk is full or the like; safetensors has an exception of its own for it.
@@ -100,8 +109,11 @@ def save_tensors(
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
+    path.touch()
+    mode = path.stat().st_mode
     try:
         save_file(dict(tensors), path, dict(metadata) if metadata else None)
+        path.chmod(mode)  # safetensors leaves it to the owner alone.
     except SafetensorError as error:
         number = re.search(r"os error (\d+)", str(error))
         if number is None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from lam_agent.checkpoint import Memory, save_pretrained
+from lam_agent.checkpoint import Memory, save_pretrained, weights_digest
 from lam_agent.config import PolicyConfig, RunConfig
 from lam_agent.demonstration_folder import demonstration_source
 from lam_agent.errors import ResultsError
@@ -54,6 +54,7 @@ class RunRecord:
         self.config = config
         self.policy = policy
         self.source = demonstration_source(config)
+        self._init_digest = weights_digest(config.policy.init)
         self.matrix = SuccessMatrix.empty(len(config.tasks))
         self.pretraining = PretrainingSuccess.empty(config.pretraining.measured)
         self.learning: dict[int, list[dict[str, float]]] = {}
@@ -142,6 +143,7 @@ class RunRecord:
             "full_matrix": config.eval.full_matrix,
             "image_size": config.policy.image_size,
             "policy_init": _init_words(config.policy),
+            "policy_init_sha256": self._init_digest,
             "unstable_episodes": {
                 "rule": _ON_UNSTABLE[config.sim.on_unstable],
                 "demonstrations": sum(self.unstable_demonstrations.values())
@@ -270,7 +272,12 @@ def save_policy(
         policy,
         tasks={task: make_task(task).instruction for task in learned},
         success_row=record.success_row(position + 1),
-        protocol={**record.protocol, "threads": torch.get_num_threads()},
+        # Workers have a thread each, and cells that the run measures in their place, too.
+        protocol={
+            **record.protocol,
+            "strategy": config.strategy,
+            "threads": 1 if config.workers else torch.get_num_threads(),
+        },
         seeds={"seed": config.seed, "split": "test"},
         parity_observations=_observations(learned[-1], config),
         parity_task=learned[-1],

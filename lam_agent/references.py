@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lam_agent import __version__
-from lam_agent.checkpoint import resolve_checkpoint
+from lam_agent.checkpoint import weights_digest
 from lam_agent.config import (
     EwcConfig,
     L2Config,
@@ -37,6 +38,9 @@ from lam_agent.run_folder import RunFolder
 
 RunStream = Callable[[RunConfig, RunFolder, bool], Results]
 """Runs a configuration in a folder, new or to go on with, and returns its results."""
+
+_WAIT_S = 1.0
+"""Seconds between two looks whether another process is still making a reference run."""
 
 
 def reference_configs(config: RunConfig) -> dict[str, RunConfig]:
@@ -98,11 +102,14 @@ def reference_folder(config: RunConfig) -> RunFolder:
     tasks = dict.fromkeys(config.tasks)
     content = {
         "config": plain,
-        "init": _weights_digest(config.policy.init),
+        "init": weights_digest(config.policy.init),
         "demonstrations": [content_key(task, config) for task in tasks],
         "source": demonstration_source(config),
         "version": __version__,
     }
+    encoder_weights = Path(config.policy.encoder_weights)
+    if encoder_weights.is_file():
+        plain["policy"]["encoder_weights"] = file_digest(encoder_weights)
     text = json.dumps(content, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:24]
     cache = config.collect.cache_dir
@@ -115,19 +122,29 @@ def make_references(config: RunConfig, run: RunStream, say: Callable[[str], None
 
     Args:
         config: The run's configuration.
-        run: Runs a stream in a folder.
+        run: Runs a stream in a folder, which is locked meanwhile.
         say: Told what is being made.
     """
     for name, reference in reference_configs(config).items():
-        folder = reference_folder(reference)
+        folder, words = reference_folder(reference), name.replace(":", " ")
         if _finished(folder) is not None:
             continue
-        is_new = not folder.config.is_file()
-        say(f"Reference run {name.replace(':', ' ')}: {folder.path}")
-        if is_new:
-            folder.path.mkdir(parents=True, exist_ok=True)
-            folder.write_config(reference)
-        run(reference, folder, not is_new)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        told = iter([f"Reference run {words}: another process is making it in {folder.path}."])
+
+        def wait(told: Iterator[str] = told) -> None:
+            for sentence in told:
+                say(sentence)
+            time.sleep(_WAIT_S)
+
+        with folder.locked(wait):
+            if _finished(folder) is not None:  # By the process that was waited for.
+                continue
+            say(f"Reference run {words}: {folder.path}")
+            is_new = not folder.config.is_file()
+            if is_new:
+                folder.write_config(reference)
+            run(reference, folder, not is_new)
 
 
 def keep_as_reference(results: Results, config: RunConfig) -> None:
@@ -198,10 +215,3 @@ def _finished(folder: RunFolder) -> Results | None:
     except ResultsError:
         return None
     return results if results.finished else None
-
-
-def _weights_digest(init: str) -> str:
-    """Return what tells initial weights apart."""
-    if init == "none":
-        return init
-    return file_digest(resolve_checkpoint(Path(init)) / "model.safetensors")

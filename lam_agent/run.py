@@ -186,8 +186,7 @@ def _make_references(config: RunConfig, console: Console, interrupts: Interrupts
     from lam_agent.runner import Runner
 
     def run(reference: RunConfig, folder: RunFolder, is_resumed: bool) -> Results:
-        with folder.locked():
-            return Runner(reference, folder, console, interrupts, resume=is_resumed).run()
+        return Runner(reference, folder, console, interrupts, resume=is_resumed).run()
 
     make_references(config, run, lambda words: console.print(words, soft_wrap=True))
 

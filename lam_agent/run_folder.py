@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ import yaml
 
 from lam_agent.config import RunConfig, to_plain
 from lam_agent.errors import RunFolderError
-from lam_agent.files import write_text_atomically
+from lam_agent.files import is_temporary, write_text_atomically
 
 
 class RunFolder:
@@ -54,8 +54,7 @@ class RunFolder:
         Raises:
             RunFolderError: The folder exists already, or cannot be made.
         """
-        name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{config.strategy}_{'-'.join(config.tasks)}"
-        path = config.output_dir or Path("runs") / name[:120]
+        path = config.output_dir or _new_name(config)
         made = [parent for parent in (path, *path.parents) if not parent.exists()]
         try:
             path.mkdir(parents=True)
@@ -96,27 +95,31 @@ class RunFolder:
         return value if isinstance(value, int) and value >= at_least else None
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, wait: Callable[[], None] | None = None) -> Iterator[None]:
         """Keep other processes from writing into the folder while the block runs.
+
+        Args:
+            wait: Called again and again while another process does; None to raise an error.
 
         Raises:
             RunFolderError: Another process does.
         """
         folder = os.open(self.path, os.O_RDONLY)
         try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            while not _lock(folder):
+                if wait is None:
+                    raise RunFolderError(
+                        f"another process is working on {self.path}; wait until it ends or stop it."
+                    )
+                wait()
             yield
-        except BlockingIOError as error:
-            raise RunFolderError(
-                f"another process is working on {self.path}; wait until it ends or stop it."
-            ) from error
         finally:
             os.close(folder)
 
     def clean(self) -> None:
         """Remove temporary files and folders that a killed process left behind."""
         for path in [*self.path.glob(".*"), *self.checkpoints.rglob(".*")]:
-            if not os.path.lexists(path):
+            if not (is_temporary(path) and os.path.lexists(path)):
                 continue
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
@@ -129,10 +132,29 @@ class RunFolder:
 
     def point_last_at(self, checkpoint: Path) -> None:
         """Let `checkpoints/last` point at a checkpoint."""
-        temporary = self.checkpoints / ".last"
+        temporary = self.checkpoints / ".last.part"
         temporary.unlink(missing_ok=True)
         temporary.symlink_to(checkpoint.name, target_is_directory=True)
         os.replace(temporary, self.checkpoints / "last")  # noqa: PTH105 (a symlink, not its target)
+
+
+def _new_name(config: RunConfig) -> Path:
+    """Return a folder that is not there yet, named after the date, the strategy and the tasks."""
+    name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{config.strategy}_{'-'.join(config.tasks)}"[:120]
+    path, number = Path("runs") / name, 1
+    while path.exists():  # Another run began in the same second.
+        number += 1
+        path = Path("runs") / f"{name}_{number}"
+    return path
+
+
+def _lock(folder: int) -> bool:
+    """Lock an open folder; return False where another process has done so."""
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _exists_already(path: Path) -> RunFolderError:

@@ -39,7 +39,7 @@ from lam_agent.resume import ResumePoint, find_resume_point
 from lam_agent.rows import RowEvaluator, initial_policy, needed_columns
 from lam_agent.run_folder import RunFolder
 from lam_agent.seeding import child_seed
-from lam_agent.system import describe_system, keep_freed_memory, resolve_device
+from lam_agent.system import default_threads, describe_system, keep_freed_memory, resolve_device
 from lam_agent.video import encode_png, write_videos
 from lam_agent.workers import evaluation_workers, share_cores
 from lam_envs.tasks.registry import make_task
@@ -84,8 +84,8 @@ class Runner:
         self.console = console
         self.progress = RunProgress(console)
         self.logger = MetricLogger(folder.metrics)
-        if config.threads is not None:
-            torch.set_num_threads(config.threads)
+        usual_threads = default_threads()
+        torch.set_num_threads(config.threads or usual_threads)
         self.policy = initial_policy(config, self.device)
         factor_seed = child_seed(config.seed, "factors")
         freeze(self.policy, config.adapt, rank=config.adaptation.rank, seed=factor_seed)
@@ -329,11 +329,12 @@ def _with_shared_cores(config: RunConfig, device: str, resumed: RunFolder | None
 
     Rounding depends on the threads, and on whether workers measure: a resumed run keeps both.
     """
-    if resumed is not None:
-        threads, workers = (resumed.recorded(*item) for item in (("threads", 1), ("workers", 0)))
-        return replace(config, threads=threads, workers=workers or 0)
+    threads = resumed.recorded("threads", 1) if resumed else None
+    if resumed is not None and threads is not None:  # Else it was stopped before it began.
+        workers = resumed.recorded("workers", 0) or 0
+        return replace(config, threads=threads, workers=workers)
     rows = range(len(config.tasks) + 1)
     tasks = [{config.tasks[column] for column in needed_columns(config, row)} for row in rows]
     num_cells = sum(map(len, tasks)) + 2 * len(config.pretraining.measured)
-    workers, threads = share_cores(config, device, num_cells)
-    return replace(config, threads=threads, workers=workers)
+    workers, own_threads = share_cores(config, device, num_cells)
+    return replace(config, threads=own_threads, workers=workers)

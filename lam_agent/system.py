@@ -7,6 +7,7 @@ import os
 import platform
 import resource
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,14 @@ def package_versions() -> dict[str, str]:
 def available_cores() -> int:
     """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def default_threads() -> int:
+    """Return the CPU threads that torch takes by itself: the first call is before any are set."""
+    import torch
+
+    return torch.get_num_threads()
 
 
 def peak_memory_mb() -> float:

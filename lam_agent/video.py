@@ -18,6 +18,7 @@ from lam_agent.evaluate import Evaluation
 from lam_agent.policy.instruction import bag_of_words
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.seeding import start_seeds
+from lam_agent.system import simulation_on
 from lam_agent.types import Progress, no_progress
 from lam_envs.batched import BatchedEnv
 from lam_envs.tasks.registry import make_task
@@ -80,6 +81,7 @@ def record_episode(
     Returns:
         RGB, shape (frames, 256, 512, 3), uint8.
     """
+    engine, device = simulation_on(config.sim.engine, str(policy.device))
     env = BatchedEnv(
         task,
         1,
@@ -87,6 +89,8 @@ def record_episode(
         horizon=config.eval.horizon,
         num_threads=config.threads,
         on_unstable=config.sim.on_unstable,
+        engine=engine,
+        device=device,
     )
     bag = bag_of_words(env.task.instruction)
     env.reset(seeds=start_seeds(task, "test", episode + 1)[episode:])
@@ -96,10 +100,10 @@ def record_episode(
         offset = step % policy.config.execute_length
         if offset == 0:
             observation = {**env.images(), "proprioception": env.proprioception()}
-            chunk = policy.act(observation, bag).cpu()
+            chunk = policy.act(observation, bag)
         if step % _FRAME_EVERY == 0:
             views = env.images(image_size=_VIDEO_SIZE)
-            frames.append(torch.cat([views[camera][0] for camera in env.cameras], 1).numpy())
+            frames.append(torch.cat([views[camera][0] for camera in env.cameras], 1).cpu().numpy())
         if bool(env.step(chunk[:, offset]).is_unstable):
             break  # There is nothing more to see.
     return np.stack(frames)

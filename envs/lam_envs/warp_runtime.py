@@ -1,4 +1,4 @@
-"""Warp and mujoco_warp, imported quietly in one place."""
+"""Warp, configured and started quietly in one place."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ wp.config.log_level = 30  # Warnings and errors only.
 # Else a driver that is newer than Warp's toolkit makes PTX of its own, beside kernels made ahead.
 wp.config.cuda_output = "cubin"
 
-import mujoco_warp  # noqa: E402 (Warp must be configured before it is initialised)
-
-__all__ = ["FAST_OPTIONS", "mujoco_warp", "working_on", "wp"]
+__all__ = ["FAST_OPTIONS", "working_on", "wp"]
 
 FAST_OPTIONS = {
     "enable_backward": False,

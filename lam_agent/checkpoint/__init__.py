@@ -15,7 +15,7 @@ from lam_agent.checkpoint.pretrained import (
     load_pretrained,
     save_pretrained,
 )
-from lam_agent.checkpoint.verification import resolve_checkpoint
+from lam_agent.checkpoint.verification import resolve_checkpoint, weights_digest
 
 __all__ = [
     "Contract",
@@ -33,4 +33,5 @@ __all__ = [
     "remembered_instructions",
     "resolve_checkpoint",
     "save_pretrained",
+    "weights_digest",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from lam_agent.checkpoint.contract import (
     CONFIG_FILE,
@@ -31,7 +32,7 @@ tags:
 
 A policy that looks through {cameras} at {size}x{size} pixels, feels its gripper, reads which
 task it is on, and outputs chunks of {chunk} actions, of which {execute} are executed before it
-looks again. It learned these tasks {order} with lam_agent {version}, from scripted
+looks again. It learned these tasks {order} with lam_agent {version}, from {source}
 demonstrations in Meta-World v3's simulated Sawyer scenes.
 
 ## Tasks
@@ -104,6 +105,9 @@ def render_card(contract: Contract, story: str = "") -> str:
         for key, entry in contract.observation.items()
     )
     cameras = [key for key, entry in contract.observation.items() if entry.camera]
+    is_joint = contract.protocol.get("strategy") == "joint"
+    source = contract.protocol.get("demonstration_source")
+    is_own = isinstance(source, Mapping) and source.get("source") == "own"
     return _TEMPLATE.format(
         names=", ".join(contract.tasks),
         cameras=f"{len(cameras)} cameras ({', '.join(cameras)})",
@@ -126,7 +130,8 @@ def render_card(contract: Contract, story: str = "") -> str:
         parity=PARITY_FILE,
         instructions=INSTRUCTIONS_FILE,
         memory=_memory_words(contract),
-        order="all at once" if story else "one after the other",
+        order="all at once" if story or is_joint else "one after the other",
+        source="its maker's own" if is_own else "scripted",
         story=f"{story}\n" if story else "",
         cpu=contract.parity.tolerance_cpu,
         cuda=contract.parity.tolerance_cuda,

@@ -12,10 +12,19 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from lam_agent.checkpoint.contract import CONFIG_FILE, MODEL_FILE
+from lam_agent.checkpoint.contract import (
+    CARD_FILE,
+    CONFIG_FILE,
+    INSTRUCTIONS_FILE,
+    MEMORY_FILE,
+    MODEL_FILE,
+    PARITY_FILE,
+)
 from lam_agent.checkpoint.shipped import shipped_weights
 from lam_agent.errors import CheckpointError
 from lam_envs.tasks.registry import nearest
+
+_FILES = (CONFIG_FILE, MODEL_FILE, PARITY_FILE, INSTRUCTIONS_FILE, MEMORY_FILE, CARD_FILE)
 
 
 def resolve_checkpoint(path: Path | str) -> Path:
@@ -55,14 +64,27 @@ def check_replaceable(folder: Path) -> None:
     """Refuse to replace what is neither a checkpoint nor empty, because replacing deletes it.
 
     Raises:
-        CheckpointError: The path is taken by something else.
+        CheckpointError: The path is taken by something else, or something else lies there, too.
     """
-    is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
-    if not is_free and not _is_checkpoint(folder):
+    if not folder.exists():
+        return
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    if not folder.is_dir() or (names and MODEL_FILE not in names):
         raise CheckpointError(
             f"{folder} exists and holds no checkpoint; name another folder, because saving would "
             "replace it."
         )
+    others = [name for name in names if name not in _FILES]
+    if others:
+        raise CheckpointError(
+            f"{folder} holds {others[0]!r} beside a checkpoint; move it or name another folder, "
+            "because saving would replace the folder."
+        )
+
+
+def weights_digest(init: str) -> str:
+    """Return what tells initial weights apart: the SHA-256 of their file, or `none`."""
+    return init if init == "none" else file_sha256(resolve_checkpoint(init) / MODEL_FILE)
 
 
 def file_sha256(path: Path) -> str:

@@ -20,6 +20,7 @@ from lam_agent.config import (
     MemoryConfig,
     PolicyConfig,
     RunConfig,
+    SimConfig,
     TaskStream,
 )
 from lam_agent.errors import ConfigError
@@ -220,4 +221,5 @@ class PretrainConfig:
             memory=self.memory,
             randomise=Randomisation(),
             collect=CollectConfig(cache_dir=self.collect.cache_dir),
+            sim=SimConfig(on_unstable="drop"),  # What was trained is not to be lost.
         )

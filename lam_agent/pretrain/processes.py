@@ -76,7 +76,7 @@ def joined_processes(device: str) -> Iterator[Processes]:
             "--device cuda."
         )
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))
-    # The others wait while the first one collects, validates or writes: NCCL's 10 minutes are short.
+    # The others wait while the first one collects or validates: NCCL's 10 minutes are short.
     settings: dict[str, Any] = {"timeout": timedelta(hours=12)}
     if device == "cuda":
         torch.cuda.set_device(local_rank)

@@ -22,6 +22,9 @@ from lam_agent.success_matrix import FloatArray, SuccessMatrix
 _OF_ONE_RUN = frozenset({"adapt", "demonstration_seed", "unstable_episodes"})
 """Entries of the protocol that may differ: they are compared, or follow from seed or run."""
 
+_LATER = frozenset({"policy_init_sha256"})
+"""Entries that runs of earlier versions do not have."""
+
 _MISSING = object()
 
 Measured = tuple[float | None, Interval | None]
@@ -84,6 +87,8 @@ def _check_alike(one: Run, other: Run) -> None:
     first: dict[str, Any] = {"tasks": list(one.results.tasks), **one.results.protocol}
     second: dict[str, Any] = {"tasks": list(other.results.tasks), **other.results.protocol}
     for key in dict.fromkeys((*first, *second)):
+        if key in _LATER and not (key in first and key in second):
+            continue
         if key in _OF_ONE_RUN or first.get(key, _MISSING) == second.get(key, _MISSING):
             continue
         words = [

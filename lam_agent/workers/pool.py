@@ -54,7 +54,8 @@ class EvaluationWorkers:
 
     def __init__(self, config: RunConfig, num_workers: int) -> None:
         self._workers = [_Worker(config) for _ in range(num_workers)]
-        self._idle: SimpleQueue[_Worker] = SimpleQueue()
+        #: Those that wait for a cell; None once all have ended.
+        self._idle: SimpleQueue[_Worker | None] = SimpleQueue()
         for worker in self._workers:
             self._idle.put(worker)
         self._threads = ThreadPoolExecutor(num_workers, thread_name_prefix="lam-worker")
@@ -86,10 +87,16 @@ class EvaluationWorkers:
 
     def _measure(self, weights: Weights, task: str) -> Evaluation:
         worker = self._idle.get()
+        if worker is None:
+            self._idle.put(None)
+            raise WorkerError(f"no process is left that could measure {task}.")
         try:
             return worker.measure(weights, task)
         finally:
-            self._idle.put(worker)
+            if not worker.has_ended:
+                self._idle.put(worker)
+            elif all(worker.has_ended for worker in self._workers):
+                self._idle.put(None)
 
 
 @contextmanager
@@ -110,6 +117,7 @@ class _Worker:
 
     def __init__(self, config: RunConfig) -> None:
         self.peak_memory_mb = 0.0
+        self.has_ended = False
         self._config = config
         self._has: int | None = None
         # Its packages lie where ours do, and tasks of one's own may lie beside the command.
@@ -151,6 +159,7 @@ class _Worker:
 
     def stop(self) -> None:
         """End the process."""
+        self.has_ended = True
         self._process.terminate()
 
     def forget(self) -> None:

@@ -14,7 +14,6 @@ from lam_envs.randomisation.ranges import MODERATE, Randomisation
 from lam_envs.rays import placing, tracing_pixels
 from lam_envs.scene import load_model
 from lam_envs.sim import kernels
-from lam_envs.sim.gpu import _size as size
 from lam_envs.sim.buffers import room_of
 from lam_envs.sim.gpu import (
     SCRATCH_PER_CONTACT,
@@ -23,6 +22,7 @@ from lam_envs.sim.gpu import (
     check_memory,
     driver_versions,
 )
+from lam_envs.sim.gpu import _size as size
 from lam_envs.sim.warp import WarpSim
 from lam_envs.sim.warp import _physics_model as physics_model
 from lam_envs.tasks.registry import make_task

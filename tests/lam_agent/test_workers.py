@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import signal
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from lam_agent.policy.modes import freeze
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.rows import RowEvaluator
 from lam_agent.run import parse
+from lam_agent.run_folder import RunFolder
+from lam_agent.runner import _with_shared_cores
 from lam_agent.system import available_cores
 from lam_agent.workers import Weights, evaluation_workers, share_cores, single_thread
 from lam_agent.workers.messages import (
@@ -71,6 +74,9 @@ def test_a_run_with_a_worker_measures_what_one_without_does(
     tiny_run: TinyRun, worker_run: Path, assert_same_run: AssertSameRun
 ) -> None:
     assert_same_run(worker_run, tiny_run[0], in_order=False)
+    for checkpoint in (worker_run / "checkpoints").glob("0*"):
+        content = json.loads((checkpoint / "pretrained_model" / "config.json").read_text())
+        assert content["protocol"]["threads"] == 1
 
 
 @pytest.mark.parametrize("mode", ["trunk", "lora"])
@@ -174,6 +180,22 @@ def test_a_run_whose_workers_cannot_start_measures_itself(
     assert "Warning: the process that measured" in capsys.readouterr().out
 
 
+def test_a_worker_that_is_killed_costs_one_cell_and_the_last_one_all_others(
+    make_policy: Callable[..., VisualActionPolicy], small_sizes: dict[str, int]
+) -> None:
+    sizes = PolicyConfig(init="none", **small_sizes)  # type: ignore[arg-type]
+    config = RunConfig(policy=sizes, eval=EvalConfig(episodes=2, horizon=4), workers=2)
+    weights = Weights.of(make_policy())
+    with evaluation_workers(config) as workers:
+        assert workers is not None
+        for killed, failed in ((0, 1), (1, 4)):
+            workers._workers[killed]._process.kill()
+            cells = [workers.submit(weights, "reach") for _ in range(4)]
+            errors = [cell.exception() for cell in cells]
+            assert sum(isinstance(error, WorkerError) for error in errors) == failed
+        assert "no process is left that could measure reach" in str(errors[-1])
+
+
 def test_an_error_in_a_worker_is_told_and_it_goes_on(
     make_policy: Callable[..., VisualActionPolicy], small_sizes: dict[str, int]
 ) -> None:
@@ -247,6 +269,17 @@ def test_by_itself_a_long_run_has_workers_on_half_of_the_cores() -> None:
     workers, threads = share_cores(RunConfig(), "cpu", LONG)
     cores = available_cores()
     assert (workers, threads) == (cores // 2, cores - cores // 2 if cores > 1 else None)
+
+
+def test_a_run_that_was_killed_before_it_began_shares_the_cores_like_a_new_one(
+    tmp_path: Path,
+) -> None:
+    config = RunConfig(task_stream=("cw10",), threads=8)
+    folder = RunFolder(tmp_path)
+    assert _with_shared_cores(config, "cpu", folder) == _with_shared_cores(config, "cpu", None)
+    folder.environment.write_text('{"threads": 3, "workers": 0}')
+    going_on = _with_shared_cores(config, "cpu", folder)
+    assert (going_on.threads, going_on.workers) == (3, 0)
 
 
 def test_a_gpu_needs_no_workers(check_sentence: Callable[[object], str]) -> None:

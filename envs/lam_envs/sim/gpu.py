@@ -9,7 +9,8 @@ from typing import Any
 import mujoco
 
 from lam_envs.errors import DeviceMemoryError, InvalidSettingError
-from lam_envs.warp_runtime import mujoco_warp, wp
+from lam_envs.sim.warp_physics import mujoco_warp
+from lam_envs.warp_runtime import wp
 
 _DRIVERS = {11: "R470", 12: "R525", 13: "R580"}
 """Major version of CUDA -> the oldest branch of NVIDIA's driver that has it."""

@@ -8,7 +8,8 @@ import torch
 
 from lam_envs.sim import kernels
 from lam_envs.sim.masked import EXPONENT, as_bits
-from lam_envs.warp_runtime import mujoco_warp, wp
+from lam_envs.sim.warp_physics import mujoco_warp
+from lam_envs.warp_runtime import wp
 
 _OVERFLOWS = mujoco_warp.OverflowType
 # A full solver iteration count is no lost contact: MuJoCo's C engine does not complain either.

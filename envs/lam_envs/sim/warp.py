@@ -29,7 +29,8 @@ from lam_envs.sim.protocol import (
     varying_field,
 )
 from lam_envs.sim.static_geoms import StaticGeoms
-from lam_envs.warp_runtime import mujoco_warp, working_on, wp
+from lam_envs.sim.warp_physics import mujoco_warp
+from lam_envs.warp_runtime import working_on, wp
 
 _MOST_SUBSTEPS = 5
 """Physics steps in one graph, which are those of a control step; more are several launches."""
