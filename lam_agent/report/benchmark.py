@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from lam_agent.files import write_text_atomically
 from lam_agent.report.comparison import Measured, Run, Series, load_runs, make_series
 from lam_agent.report.comparison_html import render_comparison
+from lam_agent.report.reference_rows import reference_rows
 from lam_agent.report.words import (
     METRIC_WORDS,
     NOT_EVALUATED,
@@ -25,6 +27,11 @@ FORMAT_VERSION = 1
 
 _MAIN = ("average_success", "forgetting", "normalised_forgetting", "nbt", "auc")
 """Metrics of the table that are always there; the others follow where a run has them."""
+
+_INTERVALS = (
+    "In brackets: 95 % intervals, over seeds and episodes where several seeds stand together, else "
+    "over the episodes of one run. What is 0 or 1 in every run does not vary in a bootstrap."
+)
 
 
 def write_benchmark(results: Sequence[Path], page: Path, table: Path, data: Path) -> None:
@@ -62,6 +69,11 @@ def _table(runs: Sequence[Run], series: Sequence[Series]) -> str:
     for item in series:
         cells = [_words(*_value(item, name)) for name in names]
         lines.append(f"| {item.title} ({item.note}) | " + " | ".join(cells) + " |")
+    for bound in reference_rows(runs):
+        known = {"average_success": number_words(bound.average_success)}
+        cells = [known.get(name, NOT_EVALUATED) for name in names]
+        lines.append(f"| {bound.title} ({bound.note}) | " + " | ".join(cells) + " |")
+    lines += ["", _INTERVALS]
     return "\n".join(lines) + "\n"
 
 
@@ -82,6 +94,15 @@ def _data(runs: Sequence[Run], series: Sequence[Series], folder: Path) -> dict[s
                 "success_at_the_end": [value for value, _ in item.finals],
             }
             for item in series
+        ],
+        "bounds": [
+            {
+                "bound": bound.title,
+                "note": bound.note,
+                "average_success": bound.average_success,
+                "success": [None if math.isnan(rate) else rate for rate in bound.success],
+            }
+            for bound in reference_rows(runs)
         ],
         "runs": [
             {

@@ -38,8 +38,8 @@ def bounds(results: Results) -> Bounds:
         ResultsError: They are not as this project writes them.
     """
     matrix, count = results.matrix, len(results.tasks)
-    single = _rates(results.references, "single_task", count)
-    joint = _rates(results.references, "joint", count)
+    single = bound_rates(results.references, "single_task", count)
+    joint = bound_rates(results.references, "joint", count)
     own = (list(map(float, matrix.success[-1])), [float(value) for value in matrix.episodes[-1]])
     columns = {
         "this run, after the last experience": own,
@@ -68,8 +68,12 @@ _Column = tuple[Sequence[float], Sequence[float]] | None
 """Success rate (NaN where there is none) and episodes (NaN where not known) of each task."""
 
 
-def _rates(references: Mapping[str, Any], name: str, num_tasks: int) -> _Column:
-    """Return one bound; None where it was not measured."""
+def bound_rates(references: Mapping[str, Any], name: str, num_tasks: int) -> _Column:
+    """Return one bound: success and episodes of each task; None where it was not measured.
+
+    Raises:
+        ResultsError: It is not as this project writes it.
+    """
     bound = references.get(name)
     if bound is None:
         return None

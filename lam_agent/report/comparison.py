@@ -182,11 +182,22 @@ def _of_seeds(runs: Sequence[Run], title: str) -> Series:
                 for name in others
             },
         },
-        [measured[name] for name in finals],
+        [_pooled_where_still(measured[f"final {i}"], matrices, i) for i in range(num_tasks)],
         {str(row): measured[f"seen {row}"] for row in range(1, num_tasks + 1)},
         np.mean([matrix.success for matrix in matrices], axis=0),
         None,
     )
+
+
+def _pooled_where_still(
+    measured: Measured, matrices: Sequence[SuccessMatrix], column: int
+) -> Measured:
+    """Return Wilson's interval over all episodes where no run varies, as no bootstrap does."""
+    rate, interval = measured
+    if rate is None or interval is None or interval[0] < interval[1]:
+        return measured
+    count = round(sum(float(matrix.episodes[-1, column]) for matrix in matrices))
+    return rate, wilson_interval(round(rate * count), count)
 
 
 def _final(column: int, matrix: SuccessMatrix) -> float | None:

@@ -11,6 +11,7 @@ from lam_agent.report.curves import seen_line, seen_plot
 from lam_agent.report.heat import HeatTable, matrix_table, mean_cell, mean_table
 from lam_agent.report.page import render_page
 from lam_agent.report.plot import MARKERS
+from lam_agent.report.reference_rows import ReferenceRow, reference_rows
 from lam_agent.report.words import (
     METRIC_WORDS,
     NOT_EVALUATED,
@@ -48,7 +49,7 @@ def render_comparison(runs: Sequence[Run], series: Sequence[Series]) -> str:
         runs: The runs.
         series: What `make_series` makes of them.
     """
-    results = runs[0].results
+    results, references = runs[0].results, reference_rows(runs)
     tasks = results.tasks
     labels = column_labels(tasks)
     return render_page(
@@ -62,7 +63,8 @@ def render_comparison(runs: Sequence[Run], series: Sequence[Series]) -> str:
             (words.title, words.formula, words.source)
             for words in map(metric_words, _metric_names(series))
         ],
-        finals=_finals(series, labels),
+        finals=_finals(series, references, labels),
+        references=references,
         seen=seen_plot(
             [
                 seen_line(
@@ -115,8 +117,10 @@ def _metrics(series: Sequence[Series]) -> list[tuple[str, str, list[tuple[str, s
     return rows
 
 
-def _finals(series: Sequence[Series], labels: Sequence[str]) -> HeatTable:
-    """Return the success on each task after the last experience, a row for each series."""
+def _finals(
+    series: Sequence[Series], references: Sequence[ReferenceRow], labels: Sequence[str]
+) -> HeatTable:
+    """Return the success on each task after the last experience: each series, then the bounds."""
     rows = []
     for item in series:
         cells = []
@@ -124,6 +128,9 @@ def _finals(series: Sequence[Series], labels: Sequence[str]) -> HeatTable:
             interval = f"[{100 * bounds[0]:.1f}, {100 * bounds[1]:.1f}]" if bounds else ""
             cells.append(mean_cell(float("nan") if rate is None else rate, interval=interval))
         rows.append((f"{item.title} ({item.note})", cells))
+    for bound in references:
+        cells = [mean_cell(rate) for rate in bound.success]
+        rows.append((f"{bound.title} ({bound.note})", cells))
     return HeatTable(labels, rows)
 
 

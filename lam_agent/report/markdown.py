@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from lam_agent.report.bounds import bounds
 from lam_agent.report.words import (
     INTERVAL,
     NOT_EVALUATED,
@@ -34,6 +35,7 @@ def render_markdown(results: Results) -> str:
         + _matrix(results, results.matrix.success),
         "### Success at the last step\n\n" + _matrix(results, results.matrix.success_at_end),
         "## Metrics\n\n" + _metrics(results) + "\n\n" + interval_sentence(results),
+        *_bounds(results),
         *_pretraining(results),
         "## Protocol\n\n" + protocol_words(results) + "\n\n" + _protocol(results),
         "## Cost\n\n" + _table(("what", "amount"), cost_rows(results)),
@@ -88,6 +90,23 @@ def _metrics(results: Results) -> str:
             )
         )
     return _table(("metric", "value", INTERVAL, "formula", "source"), rows)
+
+
+def _bounds(results: Results) -> list[str]:
+    """Return what can be reached and what must be beaten, where it is measured."""
+    found = bounds(results)
+    if not found.is_measured:
+        return []
+    rows = [
+        (
+            label,
+            *(" ".join(filter(None, (cell.rate, cell.counts, cell.interval))) for cell in cells),
+        )
+        for label, cells in found.table.rows
+    ]
+    table = _table(("task", *found.table.columns), rows)
+    naive = _table(("metric", "naive strategy", "this run"), found.naive)
+    return [f"## Bounds\n\n{table}\n\n{naive}"]
 
 
 def _pretraining(results: Results) -> list[str]:

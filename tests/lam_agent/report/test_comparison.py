@@ -1,5 +1,6 @@
 """Comparisons: which runs may stand beside each other, and how seeds are put together."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,12 @@ import numpy as np
 import pytest
 
 from lam_agent.errors import ResultsError
-from lam_agent.intervals import aggregate_over_seeds
+from lam_agent.intervals import aggregate_over_seeds, wilson_interval
 from lam_agent.report import comparison, curves
+from lam_agent.report.benchmark import write_benchmark
 from lam_agent.report.comparison import Run, load_runs, make_series
 from lam_agent.report.comparison_html import render_comparison
+from lam_agent.report.reference_rows import reference_rows
 from lam_agent.results import Results, write_results
 
 MakeResults = Callable[..., Results]
@@ -153,3 +156,46 @@ def test_more_runs_than_colours_still_have_lines_of_their_own(save: Save) -> Non
     runs = load_runs([save(f"run{index}", 0, f"strategy{index}") for index in range(8)])
     text = page_of(runs)
     assert "series-6" in text and "series-0 dashed" in text
+
+
+def test_bounds_stand_below_the_strategies_as_means_over_the_seeds(
+    save: Save, take_apart: Any
+) -> None:
+    def references(*alone: float) -> dict[str, Any]:
+        return {"single_task": {"success": list(alone), "episodes": 50}}
+
+    paths = [
+        save("a", 0, references=references(1.0, 0.4)),
+        save("b", 1, "naive", references=references(0.5, 0.6)),
+        save("c", 0, "naive", references=references(1.0, 0.4)),
+        save("d", 2, "naive"),
+    ]
+    runs = load_runs(paths)
+    (alone,) = reference_rows(runs)
+    assert (alone.title, alone.note) == ("each task alone", "seeds 0, 1")
+    assert alone.success == pytest.approx([0.75, 0.5])
+    assert alone.average_success == pytest.approx(0.625)
+    page = take_apart(page_of(runs))
+    row = next(row for row in page.rows if row[0].startswith("each task alone (seeds 0, 1)"))
+    assert row[1:] == ["75.0 %", "50.0 %"]
+    table, data = paths[0].with_name("benchmark.md"), paths[0].with_name("benchmark.json")
+    write_benchmark(paths, paths[0].with_name("page.html"), table, data)
+    assert "| each task alone (seeds 0, 1) | 0.625 | – |" in table.read_text()
+    assert json.loads(data.read_text())["bounds"][0]["success"] == pytest.approx([0.75, 0.5])
+
+
+def test_what_succeeds_in_every_run_has_the_interval_of_all_its_episodes(
+    save: Save, make_results: MakeResults
+) -> None:
+    paths = []
+    for seed in range(3):
+        matrix = make_results(TASKS, seed).matrix
+        for column, successes in enumerate((50, 25 + seed)):
+            matrix = matrix.with_cell(
+                2, column, successes=successes, successes_at_end=0, episodes=50
+            )
+        paths.append(save(f"run{seed}", seed, matrix=matrix))
+    (row,) = make_series(load_runs(paths))
+    assert row.finals[0] == (1.0, wilson_interval(150, 150))
+    rate, interval = row.finals[1]
+    assert rate == pytest.approx(0.52) and interval is not None and 0.3 < interval[0] < 0.52

@@ -104,3 +104,18 @@ def test_labels_tell_visits_apart_only_where_a_task_comes_again() -> None:
         "after reach",
         "after push (visit 2)",
     ]
+
+
+def test_bounds_stand_as_they_do_on_the_page(results: Results) -> None:
+    assert "## Bounds" not in render_markdown(dataclasses.replace(results, references={}))
+    rates = [1.0, 0.5, 1.0]
+    references = {
+        "single_task": {"success": rates, "episodes": 20},
+        "joint": None,
+        "naive": {"average_success": 0.25, "forgetting": 0.5},
+    }
+    report = render_markdown(dataclasses.replace(results, references=references))
+    section = report.partition("## Bounds")[2].partition("\n## ")[0]
+    assert row_of(section, "push")[1:] == ["not measured", "50.0 % 10/20 [29.9, 70.1]"]
+    assert row_of(section, "mean")[2] == "83.3 %"
+    assert row_of(section, "forgetting") == ["0.500", "0.053"]
