@@ -26,6 +26,8 @@ class MetricLogger:
     def __init__(self, path: Path, also: FanOut | None = None) -> None:
         self._path = path
         self.also = also or FanOut()
+        #: Kind and names of keys -> the keys that are written; read from the file when first asked.
+        self._written: dict[tuple[str, tuple[str, ...]], set[tuple[Value, ...]]] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
 
     def write(self, kind: str, **values: Value) -> None:
@@ -37,14 +39,23 @@ class MetricLogger:
         """
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"kind": kind, **values}) + "\n")
+        for (of_kind, names), keys in self._written.items():
+            if of_kind == kind and values.keys() >= set(names):
+                keys.add(tuple(values[name] for name in names))
         png = values.get("png")
         picture = {"png": base64.b64decode(png)} if isinstance(png, str) else {}
         self.also.write(kind, **{**values, **picture})
 
     def write_once(self, kind: str, keys: dict[str, Value], **values: Value) -> None:
         """Append a row unless there is one of that kind with the same keys."""
-        wanted = {"kind": kind, **keys}
-        if not any(wanted.items() <= row.items() for row in self.rows()):
+        names = tuple(keys)
+        if (kind, names) not in self._written:
+            self._written[kind, names] = {
+                tuple(row[name] for name in names)
+                for row in self.rows()
+                if row.get("kind") == kind and row.keys() >= set(names)
+            }
+        if tuple(keys.values()) not in self._written[kind, names]:
             self.write(kind, **keys, **values)
 
     def rows(self) -> Iterator[dict[str, Any]]:
@@ -77,3 +88,4 @@ class MetricLogger:
             )
         if self._path.exists():
             os.truncate(self._path, num_bytes)
+        self._written.clear()
