@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
+import numpy.typing as npt
 
 from lam_agent.errors import ResultsError
 from lam_agent.metrics import MATRIX_METRICS, Metric, compute_metrics
@@ -19,6 +21,7 @@ from lam_agent.pretraining_success import PretrainingSuccess
 from lam_agent.success_matrix import FloatArray, SuccessMatrix
 
 Interval = tuple[float, float]
+Counts = npt.NDArray[np.int64]
 
 CONFIDENCE = 0.95
 """Coverage of every interval."""
@@ -27,6 +30,7 @@ MIN_SEEDS = 3
 """Seeds from which an interval over seeds means anything."""
 
 
+@lru_cache(maxsize=4096)
 def wilson_interval(successes: int, episodes: int) -> Interval:
     """Return the Wilson score interval of a success rate (Wilson 1927).
 
@@ -86,7 +90,11 @@ def bootstrap_intervals(
         tasks: Names of the columns; visits of one task share their episodes.
     """
     measured = {name: metric for name, metric in metrics.items() if metric(matrix) is not None}
-    values = _bootstrap(matrix, measured, np.random.default_rng(seed), samples, tasks)
+    shared = _shared(matrix, tasks)
+    if not measured:
+        return dict.fromkeys(metrics)
+    successes = _draw(matrix, np.random.default_rng(seed), samples)
+    values = _values(matrix, measured, successes, *shared)
     return {name: _percentiles(values[name]) if name in values else None for name in metrics}
 
 
@@ -151,7 +159,9 @@ def aggregate_over_seeds(
     drawn = {name: np.empty(choices.shape) for name in measured}
     for index, matrix in enumerate(matrices):
         chosen = choices == index
-        values = _bootstrap(matrix, measured, random, int(chosen.sum()), tasks)
+        successes = _draw(matrix, random, int(chosen.sum()))
+        values = _values(matrix, measured, successes, *_shared(matrix, tasks))
+        _draw_at_end(matrix, random, successes)
         for name in measured:
             drawn[name][chosen] = values[name]
     aggregates: dict[str, Aggregate | None] = dict.fromkeys(metrics)
@@ -161,40 +171,51 @@ def aggregate_over_seeds(
     return aggregates
 
 
-def _bootstrap(
-    matrix: SuccessMatrix,
-    metrics: Mapping[str, Metric],
-    random: np.random.Generator,
-    samples: int,
-    tasks: Sequence[str] | None,
-) -> dict[str, FloatArray]:
-    """Return each metric of resampled matrices, shape (samples,), NaN where it is undefined."""
+def _draw(matrix: SuccessMatrix, random: np.random.Generator, samples: int) -> Counts:
+    """Return successes of resampled matrices, shape (samples, T+1, T)."""
+    episodes = np.nan_to_num(matrix.episodes).astype(np.int64)
+    rate = np.nan_to_num(matrix.success)
+    return random.binomial(episodes, rate, size=(samples, *rate.shape))
+
+
+def _draw_at_end(matrix: SuccessMatrix, random: np.random.Generator, successes: Counts) -> None:
+    """Draw the successes at the last step out of the others.
+
+    No metric needs them, but what the next matrix draws, and so the intervals of published
+    comparisons, would change without.
+    """
+    rate = np.nan_to_num(matrix.success)
+    share = np.divide(
+        np.nan_to_num(matrix.success_at_end), rate, out=np.zeros_like(rate), where=rate > 0
+    )
+    random.binomial(successes, np.minimum(share, 1.0))
+
+
+def _shared(
+    matrix: SuccessMatrix, tasks: Sequence[str] | None
+) -> tuple[list[int], npt.NDArray[np.bool_]]:
+    """Return the first visit of each column's task, and which cells are evaluated with it."""
     names = [str(column) for column in range(matrix.num_tasks)] if tasks is None else list(tasks)
     if len(names) != matrix.num_tasks:
         raise ResultsError(f"there are {len(names)} task names; {matrix.num_tasks} are needed.")
     first_visit = [names.index(name) for name in names]
-    episodes = np.nan_to_num(matrix.episodes).astype(np.int64)
-    rate = np.nan_to_num(matrix.success)
-    # An episode ends in success only if it is one: draw the second count out of the first.
-    end_share = np.divide(
-        np.nan_to_num(matrix.success_at_end), rate, out=np.zeros_like(rate), where=rate > 0
-    )
-    successes = random.binomial(episodes, rate, size=(samples, *rate.shape))
-    at_end = random.binomial(successes, np.minimum(end_share, 1.0))
+    is_shared = matrix.success[:, first_visit] == matrix.success
+    is_shared &= matrix.episodes[:, first_visit] == matrix.episodes
+    return first_visit, is_shared
+
+
+def _values(
+    matrix: SuccessMatrix,
+    metrics: Mapping[str, Metric],
+    successes: Counts,
+    first_visit: list[int],
+    is_shared: npt.NDArray[np.bool_],
+) -> dict[str, FloatArray]:
+    """Return each metric of resampled matrices, shape (samples,), NaN where it is undefined."""
     # Visits of one task are one evaluation, so they vary together.
-    shared = matrix.success[:, first_visit] == matrix.success
-    shared &= matrix.episodes[:, first_visit] == matrix.episodes
-    successes = np.where(shared, successes[:, :, first_visit], successes)
-    at_end = np.where(shared, at_end[:, :, first_visit], at_end)
-    values = {name: np.full(samples, np.nan) for name in metrics}
-    for sample in range(samples):
-        rates = (successes[sample] / matrix.episodes, at_end[sample] / matrix.episodes)
-        drawn = SuccessMatrix(*rates, matrix.episodes)
-        for name, metric in metrics.items():
-            value = metric(drawn)
-            if value is not None:
-                values[name][sample] = value
-    return values
+    together = np.where(is_shared, successes[:, :, first_visit], successes)
+    rates = together / matrix.episodes
+    return {name: metric.formula(rates) for name, metric in metrics.items()}
 
 
 def _percentiles(values: FloatArray) -> Interval | None:

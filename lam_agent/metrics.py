@@ -9,46 +9,71 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import update_wrapper
 
 import numpy as np
+import numpy.typing as npt
 
 from lam_agent.errors import ResultsError
 from lam_agent.success_matrix import FloatArray, SuccessMatrix
 
-Metric = Callable[[SuccessMatrix], float | None]
+Formula = Callable[[FloatArray], FloatArray]
+"""From success, shape (..., T+1, T), to values, shape (...), NaN where one is undefined."""
 
 
-def average_success(matrix: SuccessMatrix) -> float | None:
+class Metric:
+    """A formula over a success matrix; None where it is undefined.
+
+    Args:
+        formula: The formula, which takes many matrices at once as well.
+    """
+
+    def __init__(self, formula: Formula) -> None:
+        self.formula = formula
+        update_wrapper(self, formula)
+
+    def __call__(self, matrix: SuccessMatrix) -> float | None:
+        """Return the value for one matrix."""
+        value = float(self.formula(matrix.success))
+        return None if math.isnan(value) else value
+
+
+@Metric
+def average_success(success: FloatArray) -> FloatArray:
     """Return mean_j success[T, j].
 
     "ACC", Lopez-Paz & Ranzato 2017, Eq. 2; the final "average performance" of Wolczyk et al. 2021.
     """
-    return _mean(_last(matrix))
+    return _means(_last(success))
 
 
-def forgetting(matrix: SuccessMatrix) -> float | None:
+@Metric
+def forgetting(success: FloatArray) -> FloatArray:
     """Return mean_j (success[j, j] - success[T, j]) over all T tasks; positive is worse.
 
     Wolczyk et al. 2021 (Continual World), "forgetting". The last task contributes 0.
     """
-    return _mean(_learned(matrix) - _last(matrix)) if matrix.num_tasks > 1 else None
+    lost = _means(_learned(success) - _last(success))
+    return lost if success.shape[-1] > 1 else np.full_like(lost, np.nan)
 
 
-def backward_transfer(matrix: SuccessMatrix) -> float | None:
+@Metric
+def backward_transfer(success: FloatArray) -> FloatArray:
     """Return mean_{j<T} (success[T, j] - success[j, j]); negative is forgetting.
 
     "BWT", Lopez-Paz & Ranzato 2017, Eq. 3.
     """
-    return _mean((_last(matrix) - _learned(matrix))[:-1])
+    return _means((_last(success) - _learned(success))[..., :-1])
 
 
-def forward_transfer(matrix: SuccessMatrix) -> float | None:
+@Metric
+def forward_transfer(success: FloatArray) -> FloatArray:
     """Return mean_{j>1} (success[j-1, j] - success[0, j]), zero-shot.
 
     "FWT", Lopez-Paz & Ranzato 2017, Eq. 4, with the policy before the stream as the baseline.
     """
-    just_before = np.diagonal(matrix.success[1:, 1:])
-    return _mean(just_before - matrix.success[0, 1:])
+    just_before = np.diagonal(success[..., 1:, 1:], axis1=-2, axis2=-1)
+    return _means(just_before - success[..., 0, 1:])
 
 
 def learning_speed_transfer(
@@ -75,15 +100,19 @@ def learning_speed_transfer(
     return _mean((areas[is_defined] - alone[is_defined]) / (1.0 - alone[is_defined]))
 
 
-def nbt(matrix: SuccessMatrix) -> float | None:
+@Metric
+def nbt(success: FloatArray) -> FloatArray:
     """Return mean_{k<T} mean_{t>k} (success[k, k] - success[t, k]); positive is worse.
 
     "Negative backward transfer", Liu et al. 2023 (LIBERO), Eq. 3, averaged over the T-1 tasks for
     which it is defined.
     """
-    learned, after = _learned(matrix), matrix.success[1:]
-    losses = [np.mean(learned[k] - after[k + 1 :, k]) for k in range(matrix.num_tasks - 1)]
-    return _mean(np.array(losses))
+    learned, after = _learned(success), success[..., 1:, :]
+    losses = [
+        np.mean(learned[..., k, None] - after[..., k + 1 :, k], axis=-1)
+        for k in range(success.shape[-1] - 1)
+    ]
+    return _means(np.stack(losses, axis=-1) if losses else learned[..., :0])
 
 
 def auc(matrix: SuccessMatrix, learning_areas: Sequence[float] | None) -> float | None:
@@ -123,25 +152,26 @@ def learning_area(
     return float(np.trapezoid(heights, ends) / ends[-1])
 
 
-def normalised_forgetting(matrix: SuccessMatrix) -> float | None:
+@Metric
+def normalised_forgetting(success: FloatArray) -> FloatArray:
     """Return forgetting / mean_j success[j, j], so that better policies are not punished.
 
     This project, after Wolczyk et al. 2021. Undefined, so None, where nothing was learned.
     """
-    lost, learned = forgetting(matrix), _mean(_learned(matrix))
-    return None if lost is None or not learned else lost / learned
+    return _ratios(forgetting.formula(success), _means(_learned(success)))
 
 
-def retention(matrix: SuccessMatrix) -> float | None:
+@Metric
+def retention(success: FloatArray) -> FloatArray:
     """Return mean_j min(1, success[T, j] / success[j, j]) over tasks with success[j, j] > 0.
 
     This project. Undefined, so None, where nothing was learned.
     """
-    learned, last = _learned(matrix), _last(matrix)
-    if matrix.num_tasks < 2 or np.isnan(learned).any():
-        return None
-    ever = learned > 0
-    return _mean(np.minimum(1.0, last[ever] / learned[ever]))
+    learned = _learned(success)
+    is_known = ~np.isnan(learned).any(axis=-1) & (learned.shape[-1] > 1)
+    was_learned = learned > 0
+    left = np.where(was_learned, np.minimum(1.0, _ratios(_last(success), learned)), 0.0)
+    return np.where(is_known, _ratios(left.sum(axis=-1), was_learned.sum(axis=-1)), np.nan)
 
 
 MATRIX_METRICS: Mapping[str, Metric] = {
@@ -176,21 +206,33 @@ def compute_metrics(
     return metrics
 
 
-def _last(matrix: SuccessMatrix) -> FloatArray:
-    """Return success[T, j] for each task j, shape (T,)."""
-    last: FloatArray = matrix.success[-1]
-    return last
+def _last(success: FloatArray) -> FloatArray:
+    """Return success[T, j] for each task j, shape (..., T)."""
+    return success[..., -1, :]
 
 
-def _learned(matrix: SuccessMatrix) -> FloatArray:
-    """Return success[j, j] for each task j: right after it was learned, shape (T,)."""
-    learned: FloatArray = matrix.success[1:].diagonal()
-    return learned
+def _learned(success: FloatArray) -> FloatArray:
+    """Return success[j, j] for each task j: right after it was learned, shape (..., T)."""
+    return np.diagonal(success[..., 1:, :], axis1=-2, axis2=-1)
+
+
+def _means(values: FloatArray) -> FloatArray:
+    """Return means over the last axis, NaN where there is no value or one was not evaluated."""
+    count = values.shape[-1]
+    means: FloatArray = values.mean(axis=-1) if count else np.full(values.shape[:-1], np.nan)
+    return means
+
+
+def _ratios(above: FloatArray, below: FloatArray | npt.NDArray[np.int64]) -> FloatArray:
+    """Return ratios, NaN where they are undefined."""
+    nothing = np.full(np.shape(above), np.nan)
+    ratios: FloatArray = np.divide(above, below, out=nothing, where=below != 0)
+    return ratios
 
 
 def _mean(values: FloatArray) -> float | None:
     """Return the mean, or None where there is no value or one of them was not evaluated."""
-    mean = float(values.mean()) if values.size else float("nan")
+    mean = float(_means(values))
     return None if math.isnan(mean) else mean
 
 

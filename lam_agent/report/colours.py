@@ -7,6 +7,7 @@ vision.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 Rgb = tuple[int, int, int]
 
@@ -21,6 +22,7 @@ _DARK: Sequence[Rgb] = ((27, 35, 44), (27, 59, 92), (38, 103, 158), (96, 165, 22
 _INKS: Sequence[Rgb] = ((0, 0, 0), (255, 255, 255))
 
 
+@lru_cache(maxsize=4096)
 def heat_style(rate: float) -> str:
     """Return the four colours of a success rate as CSS variables.
 

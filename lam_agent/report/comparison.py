@@ -160,7 +160,7 @@ def _of_seeds(runs: Sequence[Run], title: str) -> Series:
     tasks = runs[0].results.tasks
     num_tasks = len(tasks)
     finals: dict[str, Metric] = {
-        f"final {column}": partial(_final, column) for column in range(num_tasks)
+        f"final {column}": Metric(partial(_final, column)) for column in range(num_tasks)
     }
     seen = {f"seen {row}": metric for row, metric in seen_metrics(num_tasks).items()}
     matrices = [run.results.matrix for run in runs]
@@ -200,10 +200,9 @@ def _pooled_where_still(
     return rate, wilson_interval(round(rate * count), count)
 
 
-def _final(column: int, matrix: SuccessMatrix) -> float | None:
+def _final(column: int, success: FloatArray) -> FloatArray:
     """Return the success on one task after the last experience."""
-    rate = float(matrix.success[-1, column])
-    return None if math.isnan(rate) else rate
+    return success[..., -1, column]
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

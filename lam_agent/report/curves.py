@@ -23,7 +23,7 @@ from lam_agent.report.plot import (
 )
 from lam_agent.report.words import cell_words, column_labels, rate_words, row_labels
 from lam_agent.results import Results
-from lam_agent.success_matrix import SuccessMatrix
+from lam_agent.success_matrix import FloatArray
 
 SAMPLES = 1000
 """Draws of a bootstrap that only a report needs: enough for two digits, and a page in seconds."""
@@ -73,13 +73,13 @@ def task_plots(results: Results) -> Iterator[tuple[str, Plot]]:
 
 def seen_metrics(num_tasks: int) -> dict[str, Metric]:
     """Return, for the row after each experience, the mean success over the tasks seen so far."""
-    return {str(row): partial(_seen, row) for row in range(1, num_tasks + 1)}
+    return {str(row): Metric(partial(_seen, row)) for row in range(1, num_tasks + 1)}
 
 
-def _seen(row: int, matrix: SuccessMatrix) -> float | None:
-    """Return mean_{j<=row} success[row, j], or None where one of them was not evaluated."""
-    mean = float(matrix.success[row, :row].sum()) / row
-    return None if math.isnan(mean) else mean
+def _seen(row: int, success: FloatArray) -> FloatArray:
+    """Return mean_{j<=row} success[row, j], or NaN where one of them was not evaluated."""
+    sums: FloatArray = success[..., row, :row].sum(axis=-1)
+    return sums / row
 
 
 def seen_values(results: Results) -> dict[str, tuple[float | None, Interval | None]]:

@@ -151,6 +151,15 @@ def matrices(draw: st.DrawFn, num_tasks: int | None = None) -> SuccessMatrix:
 
 
 @NO_DEADLINE
+@given(st.lists(matrices(3), min_size=1, max_size=6))
+def test_many_matrices_at_once_give_what_each_gives(many: list[SuccessMatrix]) -> None:
+    success = np.stack([matrix.success for matrix in many])
+    for name, metric in MATRIX_METRICS.items():
+        each = np.array([metric(matrix) for matrix in many], dtype=np.float64)
+        np.testing.assert_array_equal(metric.formula(success), each, err_msg=name)
+
+
+@NO_DEADLINE
 @given(matrices())
 def test_bounds(matrix: SuccessMatrix) -> None:
     metrics = compute_metrics(matrix)
@@ -249,6 +258,15 @@ def test_the_bootstrap_has_the_spread_of_the_binomial() -> None:
     low, high = compute_intervals(matrix)["average_success"]
     assert (low, high) == pytest.approx((0.4307, 0.5693), abs=0.008)
     assert compute_intervals(matrix) == compute_intervals(matrix)
+
+
+def test_intervals_of_a_seed_stay_what_they_were() -> None:
+    intervals = compute_intervals(THREE)
+    assert intervals["average_success"] == pytest.approx((0.5, 0.8))
+    assert intervals["retention"] == pytest.approx((0.5777777778, 0.9190476190))
+    assert intervals["nbt"] == pytest.approx((0.075, 0.525))
+    of_seeds = aggregate_over_seeds([THREE] * 3, samples=200)
+    assert of_seeds["nbt"].interval == pytest.approx((0.1745833333, 0.4252083333))
 
 
 def test_two_visits_of_a_task_are_one_evaluation() -> None:
