@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,15 +60,8 @@ def read_demonstrations(task: str, config: RunConfig) -> EpisodeSet:
     path = episode_file(_folder(config), task)
     episodes = EpisodeSet.load(path)
     _check_fit(path, episodes, task, config)
-    wanted = config.demonstrations
-    if wanted is None:
-        return episodes
-    if episodes.num_episodes < wanted:
-        raise ConfigError(
-            f"demonstrations is {wanted}, but {path} has {episodes.num_episodes} episodes; ask for "
-            f"at most {episodes.num_episodes} or leave --demonstrations away."
-        )
-    return episodes.first(wanted)
+    taken = _num_taken(path, episodes.num_episodes, config)
+    return episodes if taken == episodes.num_episodes else episodes.first(taken)
 
 
 def demonstration_source(config: RunConfig) -> dict[str, Any]:
@@ -81,13 +75,47 @@ def demonstration_source(config: RunConfig) -> dict[str, Any]:
     if config.demonstrations_path is None:
         failures = "kept" if config.collect.keep_failures else "replaced"
         return {"source": "scripted teacher", "failures": failures}
-    tasks = tuple(dict.fromkeys(config.task_stream))
+    digests, episodes = {}, {}
+    for task in dict.fromkeys(config.task_stream):
+        path = episode_file(_folder(config), task)
+        digests[task], there = _digest_and_count(path.resolve(), _stamp(path))
+        episodes[task] = _num_taken(path, there, config)
     return {
         "source": "own",
         "folder": config.demonstrations_path.resolve().name,
-        "sha256": {task: file_digest(episode_file(_folder(config), task)) for task in tasks},
-        "episodes": {task: read_demonstrations(task, config).num_episodes for task in tasks},
+        "sha256": digests,
+        "episodes": episodes,
     }
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Return what changes when a file is written anew."""
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+@cache
+def _digest_and_count(path: Path, stamp: tuple[int, ...]) -> tuple[str, int]:
+    """Return the SHA-256 of a file and how many episodes it has; both read all of it.
+
+    Args:
+        path: The file.
+        stamp: Its `_stamp`: a file that was changed is read again.
+    """
+    return file_digest(path), EpisodeSet.load(path).num_episodes
+
+
+def _num_taken(path: Path, there: int, config: RunConfig) -> int:
+    """Return how many of the episodes of a file are taken; refuse more than there are."""
+    wanted = config.demonstrations
+    if wanted is None:
+        return there
+    if there < wanted:
+        raise ConfigError(
+            f"demonstrations is {wanted}, but {path} has {there} episodes; ask for "
+            f"at most {there} or leave --demonstrations away."
+        )
+    return wanted
 
 
 def _folder(config: RunConfig) -> Path:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+from functools import cache
 from pathlib import Path
 
 import lam_envs
@@ -33,8 +34,12 @@ def default_cache_dir() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "lam_agent" / "demonstrations"
 
 
+@cache
 def _source_digest() -> str:
-    """Return a digest of the source files that shape demonstrations: environments and collector."""
+    """Return a digest of the source files that shape demonstrations: environments and collector.
+
+    They are read once, as a process runs what it has loaded.
+    """
     root = Path(lam_envs.__file__).parent
     here = Path(__file__)
     collector = [here.with_name(name) for name in ("collect.py", "recording.py", "tries.py")]

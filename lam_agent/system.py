@@ -40,6 +40,11 @@ _M_TOP_PAD = -2
 
 def package_versions() -> dict[str, str]:
     """Return the version of Python and of each package that results depend on."""
+    return dict(_package_versions())
+
+
+@cache
+def _package_versions() -> dict[str, str]:
     versions = {"lam_agent": __version__, "python": platform.python_version()}
     for package in _PACKAGES:
         try:

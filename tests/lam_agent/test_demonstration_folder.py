@@ -101,6 +101,22 @@ def test_the_source_is_told_with_the_hash_of_each_file(config: RunConfig, folder
         assert demonstration_source(config) == expected
 
 
+def test_a_file_is_read_once_for_its_source_and_again_when_it_changes(
+    config: RunConfig, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = demonstration_source(config)
+    with monkeypatch.context() as patched:
+        patched.delattr(EpisodeSet, "load")
+        patched.delattr("lam_agent.demonstration_folder.file_digest")
+        assert demonstration_source(config) == first
+        fewer = demonstration_source(replace(config, demonstrations=2, strategy="naive"))
+        assert fewer["episodes"] == {"reach": 2, "push": 2}
+    rewrite(folder / "push.safetensors", actions=torch.zeros(16, 4))
+    second = demonstration_source(config)
+    assert second["sha256"]["push"] != first["sha256"]["push"]
+    assert second["sha256"]["reach"] == first["sha256"]["reach"]
+
+
 # Refusals ---------------------------------------------------------------------------------------
 
 Damage = Callable[[Path], object]

@@ -152,6 +152,15 @@ def test_the_key_is_stable_within_a_version(config: RunConfig) -> None:
     assert len(content_key("reach", config)) == 24
 
 
+def test_keys_after_the_first_read_no_sources(
+    config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = content_key("reach", config)
+    monkeypatch.delattr(Path, "read_bytes")
+    monkeypatch.delattr("lam_agent.system.version")
+    assert content_key("reach", config) == key
+
+
 def test_the_default_cache_is_in_the_users_cache_folder(
     config: RunConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
