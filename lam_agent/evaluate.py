@@ -1,11 +1,12 @@
 """One evaluation for training, command line and controller: a policy in many worlds at once.
 
-All episodes of a cell run in one batch of fixed size for a fixed horizon; the cameras look only
+All episodes of a cell run in even batches of one size for a fixed horizon; the cameras look only
 when the policy needs a new chunk of actions. On a GPU nothing leaves it before the end.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -91,6 +92,12 @@ def _worlds(
     )
 
 
+def even_batch(episodes: int, most: int) -> int:
+    """Return the size of the fewest batches that hold all episodes, as even as they can be."""
+    num_batches = math.ceil(episodes / most)
+    return math.ceil(episodes / num_batches)
+
+
 def evaluate(
     policy: VisualActionPolicy,
     task: str,
@@ -124,11 +131,12 @@ def evaluate(
     engine, device = simulation_on(sim.engine, str(policy.device))
     seeds = start_seeds(task, split, episodes)
     most = MAX_BATCH if device == "cpu" else MAX_BATCH_ON_GPU
-    size, num_envs = policy.config.image_size, min(episodes, most)
+    num_envs = even_batch(episodes, most)
+    size = policy.config.image_size
     kind = (size, horizon, threads, sim.on_unstable, randomisation, engine, device)
     parts = []
-    for first in range(0, episodes, most):
-        batch = seeds[first : first + most]
+    for first in range(0, episodes, num_envs):
+        batch = seeds[first : first + num_envs]
         env = _worlds(task, num_envs, *kind)
         filled = batch + batch[:1] * (env.num_envs - len(batch))  # The batch size is fixed.
         share = (first / episodes, len(batch) / episodes)

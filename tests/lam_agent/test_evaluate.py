@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lam_agent.errors import TrainingError
-from lam_agent.evaluate import MAX_BATCH, Evaluation, evaluate, instruction_bag
+from lam_agent.evaluate import MAX_BATCH, Evaluation, evaluate, even_batch, instruction_bag
 from lam_agent.evaluate import _roll_out as roll_out
 from lam_agent.policy.instruction import bag_of_words
 from lam_agent.policy.policy import VisualActionPolicy
@@ -76,6 +76,15 @@ def test_episodes_beyond_one_batch_leave_the_first_ones_exactly_alone(
     assert len(two.is_success) == MAX_BATCH + 3
     assert torch.equal(two.reward[:MAX_BATCH], one.reward)
     assert len(set(two.reward.tolist())) == MAX_BATCH + 3
+
+
+@pytest.mark.parametrize(
+    ("episodes", "size"), [(1, 1), (50, 50), (64, 64), (65, 33), (100, 50), (129, 43), (1000, 63)]
+)
+def test_batches_are_few_and_even(episodes: int, size: int) -> None:
+    assert even_batch(episodes, 64) == size
+    num_batches = -(-episodes // 64)
+    assert (num_batches - 1) * size < episodes <= num_batches * size
 
 
 def test_validation_and_test_measure_other_starts(make_policy: MakePolicy) -> None:
