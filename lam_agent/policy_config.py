@@ -92,10 +92,10 @@ class PolicyConfig:
         require_at_least(1, self, "policy.", *sizes)
         require_at_least(0, self, "policy.", "encoder_depth", "overview", "adapter_size")
         require(
-            self.image_size >= 32 and self.image_size % 4 == 0,
+            32 <= self.image_size <= 1024 and self.image_size % 4 == 0,
             "policy.image-size",
             self.image_size,
-            "a multiple of 4, at least 32",
+            "a multiple of 4 from 32 to 1024",
         )
         require(
             self.execute_length <= self.chunk_length,

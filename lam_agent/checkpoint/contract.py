@@ -28,6 +28,9 @@ INSTRUCTIONS_FILE = "instructions.safetensors"
 MEMORY_FILE = "memory.safetensors"
 CARD_FILE = "README.md"
 
+_COUNTS = ("episodes", "horizon", "threads")
+"""Entries of the protocol that commands compute with."""
+
 _DIGEST = "config_sha256"
 _NOT_KEPT = ("init", "init_part")
 _POLICY_KEYS = {item.name for item in fields(PolicyConfig)}.difference(_NOT_KEPT)
@@ -116,6 +119,10 @@ class Contract:
         remembers = sorted(self.remembered)
         is_there = MEMORY_FILE in self.sha256
         _require(bool(remembers) == is_there, "remembered", remembers, f"those of {MEMORY_FILE}")
+        for name in _COUNTS:
+            value = self.protocol.get(name, 1)
+            is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+            _require(is_count, f"protocol.{name}", value, "a whole number, at least 1")
 
     @property
     def known(self) -> dict[str, str]:
@@ -139,7 +146,7 @@ class Contract:
         """
         try:
             data = json.loads(text, parse_constant=_refuse_constant)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CheckpointError(f"it is no JSON ({error}); copy the checkpoint again.") from error
         _require(isinstance(data, dict), "its content", type(data).__name__, "an object")
         version = data.get("format_version")

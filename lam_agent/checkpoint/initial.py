@@ -6,8 +6,9 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from lam_agent.checkpoint.contract import read_contract
-from lam_agent.checkpoint.verification import resolve_checkpoint
+from lam_agent.checkpoint.contract import MODEL_FILE, read_contract
+from lam_agent.checkpoint.verification import check_files, read_tensors, resolve_checkpoint
+from lam_agent.checkpoint.weights import check_sizes
 from lam_agent.config import PolicyConfig
 from lam_agent.errors import CheckpointError
 
@@ -51,7 +52,10 @@ def fitted_sizes(config: PolicyConfig) -> PolicyConfig:
     if config.init == "none":
         return config
     folder = resolve_checkpoint(Path(config.init))
-    theirs = read_contract(folder).policy
+    contract, file = read_contract(folder), folder / MODEL_FILE
+    check_files(folder, {MODEL_FILE: contract.sha256[MODEL_FILE]})
+    theirs = contract.policy
+    check_sizes(theirs, read_tensors(file), str(file))  # A policy of these sizes is made soon.
     if config.init_part == "all":
         check_packs(config, theirs, folder)
     asked = config.kept()

@@ -35,13 +35,9 @@ def policy_from_tensors(
     Raises:
         CheckpointError: A name, shape or type differs, or a value is NaN or infinite.
     """
+    check_sizes(config, tensors, source)
     with torch.random.fork_rng(devices=[]):  # Random weights must not shift the caller's draws.
         policy = VisualActionPolicy(config)
-    difference = _first_difference(policy.state_dict(), tensors)
-    if difference:
-        raise CheckpointError(
-            f"{source} {difference}; load weights that fit the sizes in its policy configuration."
-        )
     for name, tensor in tensors.items():
         if not bool(torch.isfinite(tensor).all()):
             raise CheckpointError(
@@ -51,6 +47,39 @@ def policy_from_tensors(
     # Channels last, as in training, so that convolutions take the same path.
     policy.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return policy
+
+
+def check_sizes(config: PolicyConfig, tensors: Mapping[str, torch.Tensor], source: str) -> None:
+    """Refuse tensors that are not those of a policy, which takes no memory however large it is.
+
+    Args:
+        config: Sizes of the policy.
+        tensors: Its weights and buffers by name.
+        source: Where they are from, for errors.
+
+    Raises:
+        CheckpointError: A name, shape or type differs.
+    """
+    num_layers = config.depth + config.encoder_depth
+    if num_layers > len(tensors):  # Each has tensors of its own; building them takes time.
+        raise CheckpointError(
+            f"{source} has {len(tensors)} tensors, too few for policy.depth {config.depth} and "
+            f"policy.encoder-depth {config.encoder_depth}; load weights that fit the sizes in its "
+            "policy configuration."
+        )
+    try:
+        with torch.device("meta"):  # Shapes without values.
+            expected = VisualActionPolicy(config).state_dict()
+    except (RuntimeError, TypeError, OverflowError) as error:
+        raise CheckpointError(
+            f"{source} cannot be of a policy with the sizes in its policy configuration, which no "
+            "memory can hold; copy the checkpoint again."
+        ) from error
+    difference = _first_difference(expected, tensors)
+    if difference:
+        raise CheckpointError(
+            f"{source} {difference}; load weights that fit the sizes in its policy configuration."
+        )
 
 
 def _first_difference(

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from lam_agent.config import DeviceName, SimConfig, TaskStream
+from lam_agent.config import DeviceName, EvalConfig, SimConfig, TaskStream
 from lam_agent.errors import ConfigError
 from lam_agent.options import ModuleNames, merge_imports
 from lam_envs.randomisation.ranges import Randomisation
@@ -37,7 +37,8 @@ class EvalArguments:
     """Device of the policy."""
 
     threads: int | None = None
-    """CPU threads; none: as many as when the checkpoint was saved, whose success then repeats."""
+    """CPU threads; none: as many as when the checkpoint was saved, whose success then repeats, but
+    no more than there are cores."""
 
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Print JSON instead of a table."""
@@ -72,7 +73,7 @@ def command(arguments: Sequence[str]) -> None:
     from lam_agent.evaluate import evaluate
     from lam_agent.intervals import wilson_interval
     from lam_agent.progress import RunProgress
-    from lam_agent.system import resolve_device
+    from lam_agent.system import available_cores, resolve_device
 
     progress = RunProgress(Console(stderr=asked.json))
     policy, contract = load_pretrained(
@@ -80,10 +81,12 @@ def command(arguments: Sequence[str]) -> None:
     )
     _check_rate(contract.control_dt, tasks or tuple(contract.tasks))
     protocol = contract.protocol
-    episodes = asked.episodes or int(protocol.get("episodes", 50))
-    horizon = asked.horizon or int(protocol.get("horizon", 200))
-    threads = asked.threads or protocol.get("threads")
-    if threads:
+    episodes = asked.episodes or protocol.get("episodes", EvalConfig().episodes)
+    horizon = asked.horizon or protocol.get("horizon", EvalConfig().horizon)
+    threads = asked.threads
+    if threads is None and "threads" in protocol:
+        threads = min(protocol["threads"], available_cores())
+    if threads is not None:
         torch.set_num_threads(threads)
     recorded = dict(zip(contract.success_row.task, contract.success_row.success, strict=True))
     # What was recorded was measured in the scenes' own looks; pretraining has validation starts.

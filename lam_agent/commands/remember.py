@@ -88,7 +88,7 @@ def command(arguments: Sequence[str]) -> None:
         device=asked.device,
         threads=asked.threads,
         imports=asked.imports,
-        eval=EvalConfig(horizon=int(contract.protocol.get("horizon", EvalConfig().horizon))),
+        eval=EvalConfig(horizon=contract.protocol.get("horizon", EvalConfig().horizon)),
         policy=replace(contract.policy, init=str(folder)),
         memory=asked.memory,
         collect=asked.collect,

@@ -14,11 +14,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lam_agent.checkpoint import (
+    fitted_sizes,
     load_pretrained,
 )
 from lam_agent.checkpoint.contract import FORMAT_VERSION
+from lam_agent.config import PolicyConfig
 from lam_agent.errors import CheckpointError
 from lam_agent.policy.policy import VisualActionPolicy
+from lam_agent.system import peak_memory_mb
 
 MakePolicy = Callable[..., VisualActionPolicy]
 MakeObservations = Callable[..., dict[str, torch.Tensor]]
@@ -107,6 +110,8 @@ def test_a_config_that_was_only_reformatted_loads(checkpoint: Path) -> None:
         (b'{"format_version": NaN}', "no JSON"),
         (b"[1]", "an object"),
         (b"\xff\xfe", "damaged"),
+        (b"[" * 100_000, "no JSON"),
+        (b'{"a":' * 400 + b"1" + b"}" * 400, "format_version is None"),
         (b"{}", "format_version is None"),
         (b'{"format_version": true}', "format_version is True"),
         (b'{"format_version": 0}', "format_version is 0"),
@@ -138,6 +143,13 @@ def test_a_newer_format_says_to_update(checkpoint: Path) -> None:
         ("success_row", "success", [0.5], "success_row"),
         ("success_row", "success", [1.5, 0.5, None], "[0, 1]"),
         ("sha256", "../other", "0", "../other"),
+        ("policy", "image_size", 10**6, "policy.image-size"),
+        ("protocol", "episodes", "many", "protocol.episodes is 'many'; it must be a whole number"),
+        ("protocol", "horizon", 1.5, "protocol.horizon is 1.5"),
+        ("protocol", "horizon", None, "protocol.horizon is None"),
+        ("protocol", "threads", [2], "protocol.threads is [2]"),
+        ("protocol", "threads", 0, "protocol.threads is 0"),
+        ("protocol", "threads", True, "protocol.threads is True"),
         (None, "control_dt", 0, "control_dt"),
         (None, "tasks", {}, "tasks"),
         (None, "actions", [], "actions"),
@@ -169,6 +181,32 @@ def test_weights_of_another_width_are_named(checkpoint: Path, make_policy: MakeP
     assert "shape" in message and "32" in message and "64" in message
     first = next(name for name, t in make_policy().state_dict().items() if 32 in t.shape)
     assert first in message
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "word"),
+    [
+        ("width", 40_000, "shape"),
+        ("width", 10**12, "no memory can hold"),
+        ("depth", 10**7, "too few for policy.depth 10000000"),
+        ("encoder_depth", 10**7, "policy.encoder-depth 10000000"),
+        ("keypoints", 10**8, "shape"),
+        ("channels", 10**6, "shape"),
+        ("overview", 10**8, "lacks the tensor"),
+    ],
+)
+def test_sizes_that_the_weights_do_not_have_take_no_memory(
+    checkpoint: Path, key: str, value: int, word: str
+) -> None:
+    config = read_config(checkpoint)
+    config["policy"][key] = value
+    seal(checkpoint, config)
+    before = peak_memory_mb()
+    message = refusal(checkpoint)
+    assert word in message and "policy configuration" in message
+    with pytest.raises(CheckpointError, match="policy configuration"):
+        fitted_sizes(PolicyConfig(init=str(checkpoint)))
+    assert peak_memory_mb() < before + 300
 
 
 @pytest.mark.parametrize(

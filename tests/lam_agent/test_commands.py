@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from lam_agent import __version__
@@ -16,7 +18,7 @@ from lam_agent.commands.pictures import (
     save_pictures,
     save_randomised_pictures,
 )
-from lam_agent.system import package_versions
+from lam_agent.system import available_cores, package_versions
 from lam_envs.streams import STREAMS
 from lam_envs.tasks.registry import make_task, task_names
 
@@ -145,6 +147,15 @@ def test_eval_measures_what_the_run_measured(tiny_run: TinyRun, capsys: Capture)
             "instruction": make_task(row["task"]).instruction,
             "similarity": 1.0,
         }
+
+
+def test_eval_takes_no_more_threads_than_there_are_cores(
+    save_checkpoint: Callable[..., None], make_policy: Callable[..., object], tmp_path: Path
+) -> None:
+    protocol = {"episodes": 1, "horizon": 4, "threads": 4096}
+    save_checkpoint(tmp_path / "checkpoint", make_policy(), protocol=protocol)
+    assert main(["eval", str(tmp_path / "checkpoint"), "--tasks", "push"]) == 0
+    assert torch.get_num_threads() == available_cores()
 
 
 def test_eval_prints_a_table_of_the_tasks_asked_for(tiny_run: TinyRun, capsys: Capture) -> None:
