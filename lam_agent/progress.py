@@ -18,6 +18,16 @@ from rich.progress import (
 from lam_agent.types import Progress as ProgressCall
 
 
+def plain_console(*, stderr: bool = False, quiet: bool = False) -> Console:
+    """Return a console that prints brackets and colons as they are: paths and names have some.
+
+    Args:
+        stderr: Whether it prints to standard error.
+        quiet: Whether it prints nothing.
+    """
+    return Console(stderr=stderr, quiet=quiet, markup=False, emoji=False)
+
+
 class RunProgress:
     """Shows one bar for each phase that is under way and a line for each that is done.
 
@@ -30,13 +40,13 @@ class RunProgress:
 
     def say(self, words: str) -> None:
         """Print a line."""
-        self.console.print(words, highlight=False, soft_wrap=True)
+        self.console.print(words, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
     @contextmanager
     def phase(self, words: str) -> Iterator[ProgressCall]:
         """Show a bar while the block runs; the block reports the share that is done."""
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TaskProgressColumn(),
             TimeElapsedColumn(),

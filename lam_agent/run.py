@@ -116,13 +116,12 @@ def _without_new_tasks(saved: RunConfig, asked: RunConfig) -> tuple[str, ...]:
 
 def execute(arguments: RunArguments) -> None:
     """Run or resume."""
-    from rich.console import Console
-
+    from lam_agent.progress import plain_console
     from lam_agent.run_folder import RunFolder
 
     if arguments.resume is None:
         RunFolder.check_free(arguments.settings)
-    console = Console()
+    console = plain_console()
     with console.status("Loading torch, MuJoCo and Avalanche …"):
         from lam_agent.demonstration_folder import check_demonstrations
 

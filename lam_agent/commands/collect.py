@@ -73,7 +73,6 @@ def command(arguments: Sequence[str]) -> None:
     )
     if asked.output is not None:
         _check_free(asked.output, config.task_stream)
-    from rich.console import Console
 
     from lam_agent.demonstrations import (
         demonstration_file,
@@ -81,9 +80,9 @@ def command(arguments: Sequence[str]) -> None:
         success_words,
         unstable_words,
     )
-    from lam_agent.progress import RunProgress
+    from lam_agent.progress import RunProgress, plain_console
 
-    progress = RunProgress(Console())
+    progress = RunProgress(plain_console())
     for task in config.task_stream:
         with progress.phase(f"collecting {task}") as update:
             episodes, is_cached = load_demonstrations(task, config, update)

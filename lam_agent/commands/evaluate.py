@@ -60,7 +60,6 @@ def command(arguments: Sequence[str]) -> None:
         if value is not None and value < 1:
             raise ConfigError(f"{name} is {value}; it must be at least 1.")
     import torch
-    from rich.console import Console
     from rich.table import Table
 
     from lam_envs.streams import resolve_stream
@@ -72,10 +71,10 @@ def command(arguments: Sequence[str]) -> None:
     from lam_agent.checkpoint import load_pretrained, match_instruction, resolve_checkpoint
     from lam_agent.evaluate import evaluate
     from lam_agent.intervals import wilson_interval
-    from lam_agent.progress import RunProgress
+    from lam_agent.progress import RunProgress, plain_console
     from lam_agent.system import available_cores, resolve_device
 
-    progress = RunProgress(Console(stderr=asked.json))
+    progress = RunProgress(plain_console(stderr=asked.json))
     policy, contract = load_pretrained(
         resolve_checkpoint(asked.checkpoint), resolve_device(asked.device)
     )

@@ -27,12 +27,11 @@ class ExportArguments:
 def command(arguments: Sequence[str]) -> None:
     """Export a checkpoint and say what is in the file."""
     asked = tyro.cli(ExportArguments, args=list(arguments), prog="lam-agent export")
-    from rich.console import Console
-
     from lam_agent.checkpoint import load_pretrained
     from lam_agent.export import TOLERANCE, export_onnx
+    from lam_agent.progress import plain_console
 
-    console = Console()
+    console = plain_console()
     policy, contract = load_pretrained(asked.checkpoint)
     with console.status("Writing ONNX, and comparing its actions with the policy's …"):
         contract = export_onnx(policy, contract, asked.output, asked.task)

@@ -29,13 +29,12 @@ class ExportArguments:
 def command(arguments: Sequence[str]) -> None:
     """Export demonstrations and say where the datasets are."""
     asked = tyro.cli(ExportArguments, args=list(arguments), prog="lam-agent export-minari")
-    from rich.console import Console
 
     from lam_agent.demonstration_folder import SUFFIX, episode_file
     from lam_agent.episodes import EpisodeSet
     from lam_agent.interchange import export_minari
     from lam_agent.interchange.minari_export import dataset_folder
-    from lam_agent.progress import RunProgress
+    from lam_agent.progress import RunProgress, plain_console
 
     tasks = asked.tasks or tuple(file.stem for file in sorted(asked.folder.glob(f"*{SUFFIX}")))
     if not tasks:
@@ -49,7 +48,7 @@ def command(arguments: Sequence[str]) -> None:
     for task, name in names.items():  # Before the first of them is written.
         episode_file(asked.folder, task)
         dataset_folder(name)
-    progress = RunProgress(Console())
+    progress = RunProgress(plain_console())
     for task, name in names.items():
         episodes = EpisodeSet.load(path := episode_file(asked.folder, task))
         if episodes.task != task:

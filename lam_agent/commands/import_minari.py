@@ -57,15 +57,14 @@ def command(arguments: Sequence[str]) -> None:
     if path.exists():
         raise ConfigError(f"{path} exists already; remove it or choose another --output.")
     cameras = _camera_keys(asked.camera_keys)
-    from rich.console import Console
 
     from lam_agent.interchange import MinariKeys, import_minari
-    from lam_agent.progress import RunProgress
+    from lam_agent.progress import RunProgress, plain_console
 
     keys = MinariKeys(
         cameras, asked.proprioception_key, tracked=asked.tracked_key, success=asked.success_key
     )
-    progress = RunProgress(Console())
+    progress = RunProgress(plain_console())
     with progress.phase(f"reading {asked.dataset_id}") as update:
         episodes = import_minari(
             asked.dataset_id,

@@ -28,12 +28,11 @@ def command(arguments: Sequence[str]) -> None:
         return
     results = asked.path / "results.json"
     if results.is_file():
-        from rich.console import Console
-
+        from lam_agent.progress import plain_console
         from lam_agent.report.terminal import print_results
         from lam_agent.results import read_results
 
-        print_results(read_results(results), Console())
+        print_results(read_results(results), plain_console())
         return
     from lam_agent.checkpoint import load_pretrained, resolve_checkpoint
 

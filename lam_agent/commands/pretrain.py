@@ -65,12 +65,12 @@ def command(arguments: Sequence[str]) -> None:
     config = replace(config, policy=fitted_sizes(config.policy))
     folder = PretrainFolder(config)
     import torch
-    from rich.console import Console
 
     from lam_agent.interrupts import Interrupts
     from lam_agent.policy.backbone.weights import check_backbone
     from lam_agent.pretrain.pretraining import Pretraining
     from lam_agent.pretrain.processes import joined_processes
+    from lam_agent.progress import plain_console
     from lam_agent.system import keep_freed_memory, resolve_device
 
     keep_freed_memory()
@@ -90,6 +90,6 @@ def command(arguments: Sequence[str]) -> None:
             folder,
             device=place,
             processes=processes,
-            console=Console(quiet=not processes.is_first),
+            console=plain_console(quiet=not processes.is_first),
             interrupts=interrupts,
         ).run()

@@ -62,13 +62,12 @@ def command(arguments: Sequence[str]) -> None:
     if asked.memory.frames == 0:
         raise ConfigError("memory.frames is 0; it must be at least 1 to remember anything.")
     import torch
-    from rich.console import Console
 
     from lam_agent.checkpoint import load_pretrained, resolve_checkpoint
     from lam_agent.checkpoint.contract import MEMORY_FILE
     from lam_agent.checkpoint.rewriting import save_with_memory
     from lam_agent.checkpoint.verification import check_replaceable
-    from lam_agent.progress import RunProgress
+    from lam_agent.progress import RunProgress, plain_console
     from lam_agent.remembering import make_memory
     from lam_agent.system import resolve_device
     from lam_envs.tasks.registry import make_task
@@ -96,7 +95,7 @@ def command(arguments: Sequence[str]) -> None:
     )
     if asked.threads is not None:
         torch.set_num_threads(asked.threads)
-    progress = RunProgress(Console())
+    progress = RunProgress(plain_console())
     tasks = tuple(dict.fromkeys(settings.task_stream))
     with progress.phase("running what the policy can do") as update:
         memory = make_memory(policy, tasks, settings, update)
