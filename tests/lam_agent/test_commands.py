@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -205,6 +206,20 @@ def test_help_and_version(capsys: Capture) -> None:
             assert f"\n  {command} " in printed
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"lam-agent {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["run", "--help"], ["list-tasks", "--help"]])
+def test_a_terminal_that_has_ascii_alone_is_enough(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="ascii"))
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    print("– and …", flush=True)
+    assert caught.value.code == 0
+    assert b"usage: lam-agent" in written.getvalue()
+    assert written.getvalue().endswith(b"? and ?\n")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
