@@ -14,7 +14,7 @@ from lam_agent.collect import collect_episodes
 from lam_agent.config import RunConfig, to_plain
 from lam_agent.demonstration_folder import read_demonstrations
 from lam_agent.episodes import FORMAT_VERSION, EpisodeSet
-from lam_agent.errors import EpisodeError
+from lam_agent.errors import ConfigError, EpisodeError
 from lam_agent.files import file_digest, write_text_atomically
 from lam_agent.system import package_versions, resolve_device, simulation_on
 from lam_agent.teachers.scripted import scripted_teacher
@@ -113,15 +113,28 @@ def unstable_words(task: str, episodes: EpisodeSet) -> str:
 
 
 def load_demonstrations(
-    task: str, config: RunConfig, progress: Progress = no_progress
+    task: str,
+    config: RunConfig,
+    progress: Progress = no_progress,
+    *,
+    is_cache_needed: bool = False,
 ) -> tuple[EpisodeSet, bool]:
     """Return a task's demonstrations from the cache, or collect and cache them.
 
     A damaged file is detected by its SHA-256 and collected anew. Where the run names a folder of
     demonstrations of one's own, they are read from there.
 
+    Args:
+        task: Name of the task.
+        config: The run's configuration.
+        progress: Called after each look.
+        is_cache_needed: Whether a cache that cannot be written is an error, not a warning.
+
     Returns:
         The episodes, and whether they were there already.
+
+    Raises:
+        ConfigError: The cache is needed and cannot be written.
     """
     if config.demonstrations_path is not None:
         return read_demonstrations(task, config), True
@@ -138,8 +151,19 @@ def load_demonstrations(
         except EpisodeError as error:
             _LOG.warning("%s The demonstrations of %s are collected anew.", error, task)
     episodes = collect_configured(task, scripted_teacher, config, progress)
-    episodes.save(path)
-    write_text_atomically(seal, file_digest(path))
+    try:
+        episodes.save(path)
+        write_text_atomically(seal, file_digest(path))
+    except OSError as error:
+        words = f"cache {path.parent} cannot be written ({error.strerror or error})"
+        if is_cache_needed:
+            raise ConfigError(f"the {words}; choose another by --collect.cache-dir.") from error
+        _LOG.warning(
+            "The %s, so the demonstrations of %s are kept in memory alone; choose another by "
+            "--collect.cache-dir.",
+            words,
+            task,
+        )
     return episodes, False
 
 

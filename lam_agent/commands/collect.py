@@ -85,7 +85,7 @@ def command(arguments: Sequence[str]) -> None:
     progress = RunProgress(plain_console())
     for task in config.task_stream:
         with progress.phase(f"collecting {task}") as update:
-            episodes, is_cached = load_demonstrations(task, config, update)
+            episodes, is_cached = load_demonstrations(task, config, update, is_cache_needed=True)
         path = demonstration_file(task, config)
         if asked.output is not None:
             path = asked.output / f"{task}.safetensors"

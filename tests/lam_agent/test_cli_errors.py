@@ -121,6 +121,17 @@ def test_other_commands_refuse(refused: Refuse, arguments: str, part: str) -> No
     assert part in refused(*arguments.split())
 
 
+def test_collect_refuses_a_cache_that_cannot_be_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], check_sentence: Callable[[object], str]
+) -> None:
+    (tmp_path / "file").touch()
+    sizes = "--demonstrations 1 --image-size 32 --horizon 4 --threads 1 --collect.keep-failures"
+    words = ["collect", "--tasks", "push", *sizes.split(), "--collect.cache-dir"]
+    assert main([*words, str(tmp_path / "file" / "cache")]) == 2
+    error = check_sentence(capsys.readouterr().err.strip())
+    assert "file/cache cannot be written (Not a directory); choose another" in error
+
+
 # Checkpoints -----------------------------------------------------------------------------------
 
 

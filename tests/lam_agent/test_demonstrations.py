@@ -17,6 +17,7 @@ from lam_agent.demonstrations import (
     load_demonstrations,
 )
 from lam_agent.episodes import EpisodeSet
+from lam_agent.errors import ConfigError
 from lam_envs.randomisation.ranges import Randomisation
 
 Damage = Callable[[Path], object]
@@ -51,6 +52,23 @@ def test_the_second_time_comes_from_the_cache_and_is_equal(config: RunConfig) ->
         path.name,
         path.with_suffix(".sha256").name,
     }
+
+
+def test_a_cache_that_cannot_be_written_is_a_warning(
+    config: RunConfig, caplog: pytest.LogCaptureFixture, check_sentence: Callable[[object], str]
+) -> None:
+    cached, _ = load_demonstrations("push", config)
+    nowhere = replace(config, collect=replace(config.collect, cache_dir=Path("/proc/nope")))
+    with caplog.at_level(logging.WARNING):
+        collected, is_cached = load_demonstrations("push", nowhere)
+    assert not is_cached
+    assert_equal(collected, cached)
+    (record,) = caplog.records
+    words = check_sentence(record.getMessage())
+    assert words.startswith("The cache /proc/nope cannot be written (")
+    assert "kept in memory alone" in words and "--collect.cache-dir" in words
+    with pytest.raises(ConfigError, match="cannot be written"):
+        load_demonstrations("push", nowhere, is_cache_needed=True)
 
 
 def test_randomised_demonstrations_look_otherwise_and_have_another_key(config: RunConfig) -> None:
