@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -45,6 +48,14 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
 }
 """Command -> module with its `command(arguments)`, and what it does."""
+
+_REMEDIES = {
+    errno.ENOSPC: "make room on the disk",
+    errno.EDQUOT: "make room in the quota",
+    errno.EACCES: "choose another folder or change its permissions",
+    errno.EROFS: "choose another folder, this one is read-only",
+}
+"""Error of the operating system -> what to do."""
 
 _DESCRIPTION = "Continual learning of visual robot policies."
 
@@ -105,14 +116,24 @@ def _guarded(command: str, arguments: Sequence[str]) -> int:
     except (LamAgentError, LamEnvsError) as error:
         print(f"lam-agent: error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # Such as by `| head`: nobody reads on.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        print(f"lam-agent: error: {error.strerror or error}{where}.", file=sys.stderr)
+        print(f"lam-agent: error: {_os_words(error)}.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("lam-agent: interrupted.", file=sys.stderr)
         return 130
     return 0
+
+
+def _os_words(error: OSError) -> str:
+    """Return what the operating system refused, of which file, and what to do."""
+    where = f" ({error.filename})" if error.filename else ""
+    remedy = _REMEDIES.get(error.errno or 0)
+    hints = [*([remedy] if remedy else []), *getattr(error, "__notes__", ())]
+    return "; ".join([f"{error.strerror or error}{where}", *hints])
 
 
 def _fail_unknown(command: str) -> int:

@@ -183,7 +183,10 @@ class Adaptation:
             ):
                 self.strategy.prepare(self.position, update)
         start = time.monotonic()
-        with self.record.timed("adapt"), self.progress.phase(f"adapting to {task}") as update:
+        with (
+            self.record.timed("adapt"),
+            self.progress.phase(f"adapting to {self._words(task)}") as update,
+        ):
             self._update = update
             with self.interrupts.deferred():
                 self.strategy.train(experience, eval_streams=[])
@@ -193,14 +196,18 @@ class Adaptation:
         self.record.learning[self.position] = curve = self.validation.curve
         steps, success = int(curve[-1]["step"]), max(row["success"] for row in curve)
         self.progress.say(
-            f"Adapted to {task} in {steps} steps ({time.monotonic() - start:.0f} s); "
+            f"Adapted to {self._words(task)} in {steps} steps ({time.monotonic() - start:.0f} s); "
             f"validation success {success:.0%}."
         )
+
+    def _words(self, task: str) -> str:
+        """Return what is learned: the task, or all at once."""
+        return "all tasks jointly" if self.config.strategy == "joint" else task
 
     def _after_step(self, step: int) -> None:
         """Log, save and stop between two gradient steps."""
         train, task = self.config.train, self.tasks[self.position]
-        self._update(step / self.config.max_steps, f"adapting to {task}, step {step}")
+        self._update(step / self.config.max_steps, f"adapting to {self._words(task)}, step {step}")
         if step % train.log_every == 0:
             self.logger.write(
                 "training",

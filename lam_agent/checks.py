@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from lam_agent.errors import ConfigError
@@ -78,6 +78,25 @@ def require_decay(section: object, prefix: str, *names: str) -> None:
     """Refuse values that are not in [0, 1)."""
     words = "at least 0 and less than 1"
     require_each(section, prefix, names, lambda value: 0 <= value < 1, words)
+
+
+_MOST = 1_000_000_000
+"""Largest whole number of a setting, but for seeds: more cannot be counted or held."""
+
+
+def require_countable(section: object, prefix: str = "") -> None:
+    """Refuse whole numbers, in a section or those within it, that are beyond all use."""
+    for item in fields(section):  # type: ignore[arg-type]
+        value, name = getattr(section, item.name), f"{prefix}{item.name.replace('_', '-')}"
+        if is_dataclass(value):
+            require_countable(value, f"{name}.")
+        elif isinstance(value, int) and not name.endswith("seed"):
+            require(value <= _MOST, name, value, f"at most {_MOST}")
+
+
+def require_at_most(high: int, section: object, prefix: str, *names: str) -> None:
+    """Refuse values above a number."""
+    require_each(section, prefix, names, lambda value: value <= high, f"at most {high}")
 
 
 def require_share(section: object, prefix: str, *names: str) -> None:

@@ -16,6 +16,7 @@ from lam_agent.checks import (
     DEVICES,
     require,
     require_at_least,
+    require_countable,
     require_decay,
     require_device,
     require_finite,
@@ -78,6 +79,9 @@ StrategyName = Annotated[str, one_of(BUILT_IN)]
 
 NUM_DEMONSTRATIONS = 50
 """Demonstrations that are collected of a task where no number is asked for."""
+
+MAX_THREADS = 1024
+"""Most CPU threads, and most workers."""
 
 MAX_PACKS = 64
 """Tasks that can have weights of their own (strategy `packnet`)."""
@@ -379,14 +383,16 @@ class RunConfig:
         self._check_adaptation()
         self._check_packnet()
         self._check_pretraining()
+        require_countable(self)
         require(self.seed >= 0, "seed", self.seed, "at least 0")
         if self.demonstrations is not None:
             require(self.demonstrations >= 1, "demonstrations", self.demonstrations, "at least 1")
         elif self.demonstrations_path is None:
             object.__setattr__(self, "demonstrations", NUM_DEMONSTRATIONS)
-        require(self.threads is None or self.threads >= 1, "threads", self.threads, "at least 1")
-        workers_ok = self.workers is None or self.workers >= 0
-        require(workers_ok, "workers", self.workers, "at least 0")
+        threads_ok = self.threads is None or 1 <= self.threads <= MAX_THREADS
+        require(threads_ok, "threads", self.threads, f"between 1 and {MAX_THREADS}")
+        workers_ok = self.workers is None or 0 <= self.workers <= MAX_THREADS
+        require(workers_ok, "workers", self.workers, f"between 0 and {MAX_THREADS}")
         require(self.video >= 0, "video", self.video, "at least 0")
         for name in self.logger:
             if name not in LOGGERS:

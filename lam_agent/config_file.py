@@ -29,7 +29,7 @@ def read_config(path: Path) -> RunConfig:
         raise ConfigError(
             f"the config file {path} cannot be read ({error.strerror}); name a YAML file."
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = str(error).replace("\n", " ")
         raise ConfigError(f"the config file {path} is no YAML ({reason}); mend it.") from error
     return config_from_plain({} if data is None else data, str(path))

@@ -178,6 +178,11 @@ class Controller:
         """Return the observation as tensors with a batch axis, and whether it came with one."""
         entries = self.contract.observation
         needed = list(entries) if with_images else [PROPRIOCEPTION]
+        if not isinstance(observation, Mapping):
+            raise ObservationError(
+                f"the observation is a {type(observation).__name__}; it must be a dict with "
+                f"{', '.join(needed)}."
+            )
         missing = [key for key in needed if key not in observation]
         if missing:
             raise ObservationError(

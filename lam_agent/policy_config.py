@@ -6,13 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from lam_agent.checks import require, require_at_least
+from lam_agent.checks import require, require_at_least, require_at_most
 from lam_agent.errors import ConfigError
 
 ENCODERS = ("points", "vit-small")
 
 BACKBONE_LIBRARIES = ("timm", "torchvision")
 """Libraries of image backbones, `policy.encoder` LIBRARY:NAME."""
+
+_MAX_LAYERS, _MAX_SIZE = 128, 16_384
+"""Largest numbers of layers, and of everything else: far beyond what a machine holds."""
 
 _PICKLED = (".pth", ".pt", ".bin", ".ckpt", ".pkl")
 
@@ -91,6 +94,10 @@ class PolicyConfig:
         )
         require_at_least(1, self, "policy.", *sizes)
         require_at_least(0, self, "policy.", "encoder_depth", "overview", "adapter_size")
+        layers = ("depth", "encoder_depth")
+        require_at_most(_MAX_LAYERS, self, "policy.", *layers)
+        require_at_most(_MAX_SIZE, self, "policy.", *(name for name in sizes if name not in layers))
+        require_at_most(_MAX_SIZE, self, "policy.", "overview", "adapter_size")
         require(
             32 <= self.image_size <= 1024 and self.image_size % 4 == 0,
             "policy.image-size",

@@ -30,6 +30,9 @@ from lam_envs.tasks.registry import make_task
 
 _PARITY_OBSERVATIONS = 4
 
+_MAY_CHANGE = frozenset({"physics_engine", "unstable_episodes", "demonstration_source"})
+"""Entries of the protocol in which a resumed run may differ; sources are compared by themselves."""
+
 _ON_UNSTABLE = {
     "raise": "the run stops",
     "drop": "a test episode fails, a demonstration is left out",
@@ -218,6 +221,7 @@ class RunRecord:
                     f"the demonstrations of {task} were changed since the run began (their SHA-256 "
                     "differs); put the file back or start a new run."
                 )
+        self._check_alike(results)
         self.matrix = results.matrix.grown(len(self.config.tasks))
         if results.pretraining.tasks == self.pretraining.tasks:
             is_whole = len(results.tasks) == len(self.config.tasks)
@@ -240,6 +244,17 @@ class RunRecord:
         self.demonstration_bytes = results.cost.demonstration_bytes
         self.videos = [dict(video) for video in results.videos]
         self._peak_before = results.cost.peak_memory_mb
+
+    def _check_alike(self, results: Results) -> None:
+        """Refuse results that were measured with other settings than the run has now."""
+        then = {"strategy": results.strategy, "seed": results.seed, **results.protocol}
+        now = {"strategy": self.config.strategy, "seed": self.config.seed, **self.protocol}
+        for name, value in then.items():
+            if name not in _MAY_CHANGE and name in now and now[name] != value:
+                raise ResultsError(
+                    f"the run's {name} is {now[name]!r}, but its results are of {value!r}; put "
+                    "its config.yaml and its initial weights back, or start a new run."
+                )
 
     def success_row(self, row: int) -> dict[str, Any]:
         """Return a row of the matrix with the names of its columns, as JSON holds it."""

@@ -195,7 +195,7 @@ def read_results(path: Path) -> Results:
         ) from error
     except ResultsError as error:
         raise ResultsError(f"{path}: {error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ResultsError(
             f"{path} is no JSON ({error}); name the results.json of a run."
         ) from error

@@ -51,7 +51,9 @@ def find_resume_point(folder: RunFolder, tasks: tuple[str, ...], first: int = 0)
             f"{folder.path} learned {','.join(results.tasks)}; it cannot go on with "
             f"{','.join(tasks)}, which must begin with the same tasks."
         )
-    last = load_snapshot(folder.checkpoint(done - 1, tasks[done - 1])) if done else None
+    last = None
+    if done:
+        last = load_snapshot(folder.checkpoint(done - 1, tasks[done - 1]), is_needed=True)
     if done and last is None:
         path = snapshot_file(folder.checkpoint(done - 1, tasks[done - 1]))
         raise RunFolderError(

@@ -160,7 +160,8 @@ class RowEvaluator:
         if begun.columns or begun.before:
             with self.record.timed("evaluate"):
                 measured = self._measure(begun)
-            when = f"after {tasks[row - 1]}" if row else "before the stream"
+            learned = "all tasks" if self.config.strategy == "joint" else tasks[row - 1]
+            when = f"after {learned}" if row else "before the stream"
             rates = ", ".join(f"{task} {item.success_rate:.0%}" for task, item in measured.items())
             self.progress.say(f"Test success {when}: {rates}.")
         for column in begun.columns:

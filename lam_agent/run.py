@@ -159,6 +159,9 @@ def execute(arguments: RunArguments) -> None:
         except Interrupted as stop:
             stop.add_note(f"lam-agent run --resume {folder.path}")
             raise
+        except OSError as error:
+            error.add_note(f"`lam-agent run --resume {folder.path}` goes on then")
+            raise
 
 
 def _fitted(settings: RunConfig) -> RunConfig:

@@ -105,6 +105,26 @@ def own_plugins(config: RunConfig) -> list[Any]:
     return list(plugins)
 
 
+def check_plugins(name: str, plugins: Sequence[Any], kind: type) -> None:
+    """Refuse what is no plugin, or a class in place of one.
+
+    Args:
+        name: Name of the strategy.
+        plugins: What its function gave.
+        kind: What all must be.
+
+    Raises:
+        StrategyLoadError: One is something else.
+    """
+    for plugin in plugins:
+        if not isinstance(plugin, kind):
+            found = f"the class {plugin.__name__}" if isinstance(plugin, type) else repr(plugin)
+            raise StrategyLoadError(
+                f"the strategy {name!r} gives {found}; each entry of its list must be an instance "
+                "of an Avalanche plugin."
+            )
+
+
 def _entry_points() -> dict[str, EntryPoint]:
     """Return the strategies of installed packages by name."""
     return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}

@@ -23,6 +23,7 @@ from lam_envs.sim.buffers import room_of
 from lam_envs.sim.making import Engine, make_sim
 from lam_envs.starts import vectors_of, worlds_to_reset
 from lam_envs.tasks.base import Task
+from lam_envs.tasks.outcome_checks import check_outcome, check_rows
 from lam_envs.tasks.registry import make_task
 from lam_envs.tasks.sawyer import NUM_SUBSTEPS, SawyerWorlds
 from lam_envs.tensors import constant, upload, write
@@ -61,13 +62,17 @@ def available_cores() -> int:
 
 
 def check_counts(**counts: int | None) -> None:
-    """Refuse counts below 1; None stands for a default.
+    """Refuse counts that are no whole numbers or below 1; None stands for a default.
 
     Raises:
         InvalidSettingError: Naming the setting.
     """
     for name, count in counts.items():
-        if count is not None and count < 1:
+        if count is None:
+            continue
+        if not isinstance(count, int | np.integer) or isinstance(count, bool):
+            raise InvalidSettingError(f"{name} is {count!r}; it must be a whole number.")
+        if count < 1:
             raise InvalidSettingError(f"{name} is {count}; it must be at least 1.")
 
 
@@ -283,6 +288,11 @@ class BatchedEnv:
 
         Where checks are deferred, `check` raises these, and worlds that broke are dropped at once.
         """
+        if not isinstance(actions, torch.Tensor):
+            raise InvalidActionError(
+                f"actions are a {type(actions).__name__}; they must be a torch.Tensor of shape "
+                f"({self.num_envs}, {ACTION_SIZE})."
+            )
         if tuple(actions.shape) != (self.num_envs, ACTION_SIZE):
             raise InvalidActionError(
                 f"actions have shape {tuple(actions.shape)}; "
@@ -351,6 +361,7 @@ class BatchedEnv:
         self._steps += 1
         self._leave_out_broken(before)
         outcome = self.task.evaluate(self.worlds, self._state, actions)
+        check_outcome(self.task.name, outcome, self.num_envs)
         dropped = self._is_dropped
         return StepResult(
             state=self._state,
@@ -409,11 +420,16 @@ class BatchedEnv:
 
     def expert_actions(self) -> torch.Tensor:
         """Return the scripted expert's actions in the current state, (num_envs, 4), float32."""
-        return self.task.expert(self._state).to(torch.float32).clamp(-1.0, 1.0)
+        return self._as_actions("expert", self.task.expert(self._state))
 
     def teacher_actions(self) -> torch.Tensor:
         """Return the actions that demonstrations show now, (num_envs, 4), float32."""
-        return self.task.teacher(self._state).to(torch.float32).clamp(-1.0, 1.0)
+        return self._as_actions("teacher", self.task.teacher(self._state))
+
+    def _as_actions(self, name: str, actions: torch.Tensor) -> torch.Tensor:
+        """Return what a task shows as actions in [-1, 1]."""
+        check_rows(self.task.name, name, actions, (self.num_envs, ACTION_SIZE))
+        return actions.to(torch.float32).clamp(-1.0, 1.0)
 
     def tracked_positions(self) -> torch.Tensor:
         """Return object and goal position, shape (num_envs, 6), float32, metres.

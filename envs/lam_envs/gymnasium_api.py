@@ -109,6 +109,10 @@ class LamEnv(gymnasium.Env[Observation, Array]):
     | `render_size` | **int** | `256` | Height and width of `render()`'s front view |
     | `randomisation` | **Randomisation** | `None` | Domain randomisation, drawn by episode |
 
+    ## Attributes
+    `task` is the name of the task and `instruction` what to do in words, as a policy is told it:
+    `env.get_wrapper_attr("instruction")`.
+
     ## Version History
     * v0: Initial version.
     """
@@ -148,6 +152,8 @@ class LamEnv(gymnasium.Env[Observation, Array]):
             num_threads=num_threads,
             randomisation=randomisation,
         )
+        self.task: str = self._batched.task.name
+        self.instruction: str = self._batched.task.instruction
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

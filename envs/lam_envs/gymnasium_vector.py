@@ -92,6 +92,10 @@ class LamVectorEnv(VectorEnv[Observation, Array, Array]):
     | `render_size` | **int** | `256` | Height and width of the frames that `render()` returns |
     | `randomisation` | **Randomisation** | `None` | Domain randomisation, drawn by episode |
 
+    ## Attributes
+    `task` is the name of the task and `instruction` what to do in words, as a policy is told it:
+    `env.get_wrapper_attr("instruction")`.
+
     ## Version History
     * v0: Initial version.
     """
@@ -127,6 +131,8 @@ class LamVectorEnv(VectorEnv[Observation, Array, Array]):
             num_threads=num_threads,
             randomisation=randomisation,
         )
+        self.task: str = self._batched.task.name
+        self.instruction: str = self._batched.task.instruction
         self.num_envs = num_envs
         self.render_mode = render_mode
         self.single_action_space = action_space()

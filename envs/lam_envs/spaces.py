@@ -158,6 +158,8 @@ def check_options(options: Mapping[str, Any] | None, allowed: Sequence[str]) -> 
     Raises:
         InvalidResetError: An unknown option, with the nearest name and the list of all.
     """
+    if not isinstance(options, Mapping | None):
+        raise InvalidResetError(f"options is {options!r}; it must be a dict or None.")
     for name in options or {}:
         if name not in allowed:
             raise InvalidResetError(

@@ -72,8 +72,9 @@ Nothing is pickled. A file that was changed, this one included, is refused on lo
 - Trained and measured in simulation only; no real robot has run it.
 - Cameras, lights, objects and start positions are those of the simulated scenes; nothing is known
   of others.
-- It knows the tasks above. Any other instruction is taken (`Controller.load(…, instruction="…")`),
-  with a warning that names the nearest one above; nothing was measured of it.
+- It knows the tasks that are named above. Any other instruction is taken
+  (`Controller.load(…, instruction="…")`), with a warning that names the nearest of them; nothing
+  was measured of it.
 - It does not know whether it has succeeded, sees no forces and avoids no obstacle: the robot's own
   safety limits must stay on.
 """
@@ -116,7 +117,7 @@ def render_card(contract: Contract, story: str = "") -> str:
         execute=contract.execute_length,
         version=contract.lam_agent_version,
         tasks="\n".join(f"- `{name}`: {_one_line(text)}" for name, text in contract.tasks.items()),
-        success=_success_table(contract.success_row),
+        success=_success_table(contract.success_row, str(contract.protocol.get("split", "test"))),
         protocol=_one_line(json.dumps(contract.protocol)),
         seeds=_one_line(json.dumps(contract.seeds)),
         task=next(iter(contract.tasks)),
@@ -145,8 +146,13 @@ def _memory_words(contract: Contract) -> str:
     return _MEMORY.format(file=MEMORY_FILE, tasks=", ".join(contract.remembered))
 
 
-def _success_table(row: SuccessRow) -> str:
-    """Return the success row as a table with a line for each measured column."""
+def _success_table(row: SuccessRow, split: str) -> str:
+    """Return the success row as a table with a line for each measured column.
+
+    Args:
+        row: The row.
+        split: Which start states it was measured on.
+    """
     lines = []
     for task, rate, at_end, count in zip(
         row.task, row.success, row.success_at_end, row.episodes, strict=True
@@ -160,7 +166,7 @@ def _success_table(row: SuccessRow) -> str:
         return "Not measured."
     header = (
         "| task | success at any step | 95 % interval (Wilson) | success at the last step "
-        "| test episodes |\n|---|---|---|---|---|"
+        f"| {_one_line(split)} episodes |\n|---|---|---|---|---|"
     )
     return "\n".join((header, *lines))
 

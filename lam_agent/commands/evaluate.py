@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from lam_agent.config import DeviceName, EvalConfig, SimConfig, TaskStream
+from lam_agent.config import MAX_THREADS, DeviceName, EvalConfig, SimConfig, TaskStream
 from lam_agent.errors import ConfigError
 from lam_agent.options import ModuleNames, merge_imports
 from lam_envs.randomisation.ranges import Randomisation
@@ -55,12 +55,12 @@ class EvalArguments:
 def command(arguments: Sequence[str]) -> None:
     """Evaluate a checkpoint and print its success."""
     asked = tyro.cli(EvalArguments, args=merge_imports(arguments), prog="lam-agent eval")
-    for name in ("episodes", "horizon", "threads"):
+    for name, most in (("episodes", 10**6), ("horizon", 10**6), ("threads", MAX_THREADS)):
         value = getattr(asked, name)
-        if value is not None and value < 1:
-            raise ConfigError(f"{name} is {value}; it must be at least 1.")
+        if value is not None and not 1 <= value <= most:
+            raise ConfigError(f"{name} is {value}; it must be between 1 and {most}.")
     import torch
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from lam_envs.streams import resolve_stream
     from lam_envs.tasks.importing import import_tasks
@@ -131,8 +131,11 @@ def command(arguments: Sequence[str]) -> None:
     if asked.json:
         print(json.dumps(rows, indent=2))
         return
+    if asked.randomise.is_on:
+        progress.say("The test episodes were randomised.")
     table = Table(
-        "task", "success", "95 % interval", "at the last step", "episodes", "when saved", "learned"
+        Column("task", overflow="fold", min_width=max(len(row["task"]) for row in rows)),
+        *("success", "95 %", "last step", "episodes", "saved", "learned"),
     )
     for row in rows:
         low, high = row["interval"]
@@ -161,11 +164,18 @@ def command(arguments: Sequence[str]) -> None:
 
 
 def _check_rate(control_dt: float, tasks: tuple[str, ...]) -> None:
-    """Refuse a task with another control rate than the policy's."""
+    """Refuse a task that is not there, or has another control rate than the policy's."""
+    from lam_envs.errors import UnknownTaskError
     from lam_envs.tasks.registry import make_task
 
     for task in tasks:
-        other = make_task(task).control_dt
+        try:
+            other = make_task(task).control_dt
+        except UnknownTaskError as error:
+            raise ConfigError(
+                f"there is no task {task!r}, which the checkpoint learned; name the module that "
+                "registers it by --import, or other tasks by --tasks."
+            ) from error
         if not math.isclose(other, control_dt, rel_tol=1e-6):
             raise ConfigError(
                 f"the policy acts every {control_dt} s, but {task} every {other} s; name tasks of "

@@ -22,15 +22,21 @@ class ReportArguments:
     """The page; none: report.html in the run folder, or comparison.html here for several runs."""
 
 
+def _check_output(output: Path) -> None:
+    """Refuse to replace what is no page."""
+    if output.is_dir():
+        raise ConfigError(f"the output {output} is a folder; name a file such as report.html.")
+    if output.suffix != ".html":
+        raise ConfigError(f"the output {output} does not end in .html; name it report.html.")
+
+
 def command(arguments: Sequence[str]) -> None:
     """Draw a report and say where it is."""
     asked = tyro.cli(ReportArguments, args=list(arguments), prog="lam-agent report")
     if not asked.runs:
         raise ConfigError("no run is named; name a run folder or a results.json, or several.")
-    if asked.output is not None and asked.output.is_dir():
-        raise ConfigError(
-            f"the output {asked.output} is a folder; name a file such as report.html."
-        )
+    if asked.output is not None:
+        _check_output(asked.output)
     from lam_agent.report.write import (
         HTML,
         MARKDOWN,

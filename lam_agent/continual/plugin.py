@@ -11,7 +11,9 @@ from lam_agent.continual.batches import Frames
 
 import_avalanche()
 
-from avalanche.core import SupervisedPlugin  # noqa: E402
+from avalanche.core import BasePlugin, SupervisedPlugin  # noqa: E402
+
+__all__ = ["BasePlugin", "StrategyPlugin", "SupervisedPlugin"]
 
 
 class StrategyPlugin(SupervisedPlugin):  # type: ignore[misc]

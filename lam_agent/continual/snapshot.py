@@ -60,8 +60,12 @@ def save_snapshot(checkpoint: Path, snapshot: Snapshot) -> None:
         save_tensors(temporary, tensors, metadata)
 
 
-def load_snapshot(checkpoint: Path) -> Snapshot | None:
+def load_snapshot(checkpoint: Path, *, is_needed: bool = False) -> Snapshot | None:
     """Return the snapshot of an experience; None where there is none.
+
+    Args:
+        checkpoint: The checkpoint folder of the experience.
+        is_needed: Whether the run cannot go on without it.
 
     Raises:
         CheckpointError: The file is damaged or of a newer format.
@@ -83,9 +87,13 @@ def load_snapshot(checkpoint: Path) -> Snapshot | None:
             raise ValueError("its SHA-256 differs")
         return Snapshot(**json.loads(metadata["state"]), tensors=tensors)
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        remedy = (
+            "copy it again, or start the run anew, because the next experience begins there"
+            if is_needed
+            else "remove this file to repeat the experience from its start"
+        )
         raise CheckpointError(
-            f"the training state {path} is damaged ({error}); remove this file to repeat the "
-            "experience from its start."
+            f"the training state {path} is damaged ({error}); {remedy}."
         ) from error
 
 

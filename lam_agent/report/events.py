@@ -61,7 +61,7 @@ def read_events(path: Path) -> Events:
             if not isinstance(row, dict):
                 raise ValueError("it is no JSON object")
             _add(events, row)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             if number in (1, len(lines)):
                 continue
             raise ResultsError(

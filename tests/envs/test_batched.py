@@ -155,6 +155,8 @@ def test_actions_are_clipped(push: BatchedEnv) -> None:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
+        ({"num_envs": 1.5}, "num_envs is 1.5; it must be a whole number"),
+        ({"image_size": "64"}, "image_size is '64'; it must be a whole number"),
         ({"num_envs": 0}, "num_envs is 0; it must be at least 1"),
         ({"image_size": -4}, "image_size is -4; it must be at least 1"),
         ({"horizon": 0}, "horizon is 0; it must be at least 1"),
@@ -189,6 +191,8 @@ def test_missing_scene() -> None:
 @pytest.mark.parametrize(
     ("actions", "message"),
     [
+        (np.zeros((3, 4)), "actions are a ndarray; they must be a torch.Tensor"),
+        (None, "actions are a NoneType"),
         (torch.zeros(2, 4), r"shape \(2, 4\); they must have shape \(3, 4\)"),
         (torch.zeros(3, 3), r"shape \(3, 3\); they must have shape \(3, 4\)"),
         (torch.tensor([[0.0] * 4, [0, torch.nan, 0, 0], [0] * 4]), "world 1 .*must be finite"),
@@ -213,8 +217,18 @@ def test_bad_actions(push: BatchedEnv, actions: torch.Tensor, message: str) -> N
         ({"seeds": None, "reset_vectors": torch.zeros(3, 5)}, r"\(3, 5\); push needs \(3, 6\)"),
         (
             {"seeds": None, "reset_vectors": torch.full((3, 6), torch.nan)},
-            "reset vector 0 is .nan.* it must be finite",
+            "reset vector 0 is .nan.* its numbers must be between -100 and 100",
         ),
+        (
+            {"seeds": None, "reset_vectors": torch.full((3, 6), 1e30)},
+            "reset vector 0 is .1e\\+30.* between -100 and 100",
+        ),
+        ({"seeds": 5}, "seeds is a int; it must be a list"),
+        ({"seeds": [1, None, 2]}, "a seed is None; it must be a whole number"),
+        ({"seeds": [1, 1.5, 2]}, "a seed is 1.5"),
+        ({"seeds": [1, -2, 2]}, "a seed is -2"),
+        ({"mask": [True, True, True]}, "reset mask is a list; it must be a torch.Tensor"),
+        ({"seeds": None, "reset_vectors": [[0.0] * 6] * 3}, "reset_vectors is a list"),
     ],
 )
 def test_bad_resets(push: BatchedEnv, arguments: dict[str, Any], message: str) -> None:

@@ -19,7 +19,7 @@ from lam_envs.errors import (
 from lam_envs.mjcf import scene_path
 from lam_envs.scene import load_model, model_digest
 from lam_envs.stream_fit import check_stream_fit
-from lam_envs.tasks.base import Task
+from lam_envs.tasks.base import Outcome, Task
 from lam_envs.tasks.importing import import_tasks
 from lam_envs.tasks.loading import source_files
 from lam_envs.tasks.push import Push
@@ -298,3 +298,32 @@ def test_a_slower_task_is_driven_at_its_own_rate(write: Write) -> None:
 def assert_sentence(error: LamEnvsError) -> None:
     words = str(error)
     assert words.endswith(".") and "\n" not in words and ".." not in words.replace("../", ""), words
+
+
+@pytest.mark.parametrize(
+    ("method", "gives", "message"),
+    [
+        ("evaluate", None, "evaluate of odd returns a NoneType; it must return an Outcome"),
+        (
+            "evaluate",
+            Outcome(torch.zeros(1), torch.zeros(2, dtype=torch.bool)),
+            r"the reward of evaluate of odd gives \(1,\); it must be a tensor of shape \(2,\)",
+        ),
+        (
+            "evaluate",
+            Outcome(torch.zeros(2), torch.zeros(2)),
+            "is_success of evaluate of odd has type torch.float32; it must be torch.bool",
+        ),
+        ("expert", torch.zeros(2, 3), r"expert of odd gives \(2, 3\)"),
+        ("is_valid_reset", [False], "is_valid_reset of odd refuses 10000 reset vectors in a row"),
+    ],
+)
+def test_what_a_task_gives_back_is_checked(method: str, gives: object, message: str) -> None:
+    class Odd(Reach):
+        name = "odd"
+
+    setattr(Odd, method, lambda self, *arguments: gives)
+    env = BatchedEnv(Odd(), 2, cameras=(), num_threads=1)
+    with pytest.raises(TaskLoadError, match=message):
+        env.reset(seeds=[1, 2])
+        env.step(env.expert_actions())

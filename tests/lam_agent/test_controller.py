@@ -241,6 +241,8 @@ def test_a_damaged_checkpoint_is_not_driven_with(checkpoint: Path) -> None:
 HAND = np.zeros(4, np.float32)
 PICTURE = np.zeros((32, 32, 3), np.uint8)
 
+NO_DICTS = [None, [HAND], "hand"]
+
 BAD = [
     ({"front": None}, "front is a NoneType"),
     ({"front": PICTURE.tolist()}, "front is a list"),
@@ -293,3 +295,9 @@ def test_the_number_of_robots_stays_the_same(
         controller.act(make_observations(3))
     controller.reset()
     assert controller.act(make_observations(3)).shape == (3, 4)
+
+
+@pytest.mark.parametrize("observation", NO_DICTS)
+def test_what_is_no_dict_is_refused(controller: Controller, observation: Any) -> None:
+    with pytest.raises(ObservationError, match="it must be a dict with front, wrist"):
+        controller.act(observation)

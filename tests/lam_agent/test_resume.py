@@ -179,6 +179,42 @@ def test_edited_results_are_refused(
     assert (copy / "results.json").read_bytes() == before
 
 
+def test_results_of_other_settings_are_not_gone_on_with(
+    tiny_run: TinyRun,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    check_sentence: Callable[[object], str],
+) -> None:
+    copy = Path(shutil.copytree(tiny_run[0], tmp_path / "copy", symlinks=True))
+    before = (copy / "results.json").read_bytes()
+    config = (copy / "config.yaml").read_text()
+    for old, new, words in (
+        ("strategy: replay", "strategy: naive", "strategy is 'naive', but its results are of"),
+        ("seed: 0", "seed: 7", "seed is 7, but its results are of 0"),
+        ("episodes: 2", "episodes: 3", "episodes is 3, but its results are of 2"),
+    ):
+        assert old in config
+        (copy / "config.yaml").write_text(config.replace(old, new, 1))
+        assert main(["run", "--resume", str(copy)]) == 2
+        assert words in check_sentence(capsys.readouterr().err.removesuffix("\n"))
+        assert (copy / "results.json").read_bytes() == before
+
+
+def test_a_damaged_snapshot_says_what_helps(
+    tiny_run: TinyRun,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    check_sentence: Callable[[object], str],
+) -> None:
+    copy = Path(shutil.copytree(tiny_run[0], tmp_path / "copy", symlinks=True))
+    snapshot = copy / "checkpoints/001_push/training_state/snapshot.safetensors"
+    snapshot.write_bytes(snapshot.read_bytes()[:-100])
+    grown = ["--task-stream", "reach,push,drawer-open"]
+    assert main(["run", "--resume", str(copy), *grown]) == 2
+    words = check_sentence(capsys.readouterr().err.removesuffix("\n"))
+    assert "start the run anew" in words and "remove" not in words
+
+
 # Growing ---------------------------------------------------------------------------------------
 
 

@@ -293,4 +293,4 @@ def test_a_gpu_needs_no_workers(check_sentence: Callable[[object], str]) -> None
 def test_less_than_no_workers_are_refused(check_sentence: Callable[[object], str]) -> None:
     with pytest.raises(ConfigError) as caught:
         parse(["--workers", "-1"])
-    assert check_sentence(caught.value) == "workers is -1; it must be at least 0."
+    assert check_sentence(caught.value) == "workers is -1; it must be between 0 and 1024."

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 
 from lam_envs.errors import InvalidSettingError
 
-_SHARES = ("colours", "textures", "light", "roaming_marker")
+_MOST = {
+    "colours": 1.0,
+    "textures": 1.0,
+    "light": 1.0,
+    "camera_position_m": 10.0,
+    "camera_angle_deg": 180.0,
+    "friction": 100.0,
+    "mass": 100.0,
+    "table_height_m": 1.0,
+    "roaming_marker": 1.0,
+}
+"""Largest value of each setting."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +59,12 @@ class Randomisation:
     def __post_init__(self) -> None:
         for item in fields(self):
             value = getattr(self, item.name)
-            high = 1.0 if item.name in _SHARES else math.inf
-            if not (0.0 <= value <= high and math.isfinite(value)):
-                allowed = (
-                    "between 0 and 1" if item.name in _SHARES else "a finite number, 0 or more"
-                )
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not (is_number and 0.0 <= value <= _MOST[item.name]):  # NaN is not.
                 name = item.name.replace("_", "-")
-                raise InvalidSettingError(f"randomise.{name} is {value!r}; it must be {allowed}.")
+                raise InvalidSettingError(
+                    f"randomise.{name} is {value!r}; it must be between 0 and {_MOST[item.name]:g}."
+                )
 
     @property
     def changes_physics(self) -> bool:

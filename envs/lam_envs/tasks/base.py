@@ -14,9 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from lam_envs.errors import TaskLoadError
 from lam_envs.tasks.sawyer import SawyerWorlds
 
 Vector3 = tuple[float, float, float]
+
+_MAX_DRAWS = 10_000
+"""Reset vectors that are drawn of a seed before a task is said to accept none."""
 
 
 @dataclass(frozen=True)
@@ -151,9 +155,15 @@ class Task(ABC):
         low, high = np.asarray(self.reset_low), np.asarray(self.reset_high)
         vectors = np.empty((len(generators), len(low)))
         for row, generator in enumerate(generators):
-            vectors[row] = generator.uniform(low, high)
-            while not self.is_valid_reset(vectors[row : row + 1])[0]:
+            for _ in range(_MAX_DRAWS):
                 vectors[row] = generator.uniform(low, high)
+                if self.is_valid_reset(vectors[row : row + 1])[0]:
+                    break
+            else:
+                raise TaskLoadError(
+                    f"is_valid_reset of {self.name} refuses {_MAX_DRAWS} reset vectors in a row; "
+                    "let it accept more of those between reset_low and reset_high."
+                )
         return vectors
 
 
