@@ -220,7 +220,7 @@ class RunConfig:
 
     workers: int | None = None
     """Processes of a CPU thread each that measure test success while the policy is trained; none:
-    half of the threads where a stream's evaluation is long, else 0."""
+    half of the threads where a stream's evaluation is long, at most one a task, else 0."""
 
     video: int = 0
     """Videos of a success and of a failure that are written for each task, at most."""

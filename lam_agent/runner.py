@@ -336,5 +336,7 @@ def _with_shared_cores(config: RunConfig, device: str, resumed: RunFolder | None
     rows = range(len(config.tasks) + 1)
     tasks = [{config.tasks[column] for column in needed_columns(config, row)} for row in rows]
     num_cells = sum(map(len, tasks)) + 2 * len(config.pretraining.measured)
-    workers, own_threads = share_cores(config, device, num_cells)
+    for row in (0, -1):
+        tasks[row].update(config.pretraining.measured)
+    workers, own_threads = share_cores(config, device, num_cells, max(map(len, tasks)))
     return replace(config, threads=own_threads, workers=workers)

@@ -16,16 +16,19 @@ LONG_STREAM = 200_000
 cores. A worker takes seconds to start, and 0.8 GB."""
 
 
-def share_cores(config: RunConfig, device: str, num_cells: int) -> tuple[int, int | None]:
+def share_cores(
+    config: RunConfig, device: str, num_cells: int, most_workers: int
+) -> tuple[int, int | None]:
     """Return the number of workers, and the CPU threads of the run's own process.
 
-    By itself a run has workers on CPU cores where its evaluation is long, on half of the threads.
-    A GPU measures a thousand worlds at once and needs none.
+    By itself a run has workers on CPU cores where its evaluation is long, on half of the threads,
+    but none that would have nothing to do. A GPU measures a thousand worlds at once and needs none.
 
     Args:
         config: The run's configuration.
         device: The policy's device.
         num_cells: Cells of the success matrix that the run measures.
+        most_workers: Tasks that are measured at a time, at most: one worker measures one.
 
     Returns:
         Both numbers; the threads are None for as many as torch takes.
@@ -44,7 +47,7 @@ def share_cores(config: RunConfig, device: str, num_cells: int) -> tuple[int, in
     if workers is None:
         budget = threads or available_cores()
         is_long = num_cells * config.eval.episodes * config.eval.horizon >= LONG_STREAM
-        workers = budget // 2 if is_long else 0
+        workers = min(budget // 2, most_workers) if is_long else 0
         return workers, budget - workers if workers else threads
     if workers and threads is None:
         threads = max(1, available_cores() - workers)

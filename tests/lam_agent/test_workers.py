@@ -242,6 +242,8 @@ def test_a_message_that_breaks_off_is_an_end(kept: int) -> None:
 
 
 LONG, SHORT = 100, 2
+MOST = 11
+"""Tasks of the largest row: more workers would have nothing to do."""
 
 
 @pytest.mark.parametrize(
@@ -256,17 +258,19 @@ LONG, SHORT = 100, 2
         (None, 0, LONG, (0, None)),
         (None, None, SHORT, (0, None)),
         (None, 1000, SHORT, (1000, 1)),
+        (96, None, LONG, (MOST, 96 - MOST)),
+        (96, 20, LONG, (20, 96)),
     ],
 )
 def test_training_and_workers_share_the_threads(
     threads: int | None, workers: int | None, cells: int, expected: tuple[int, int | None]
 ) -> None:
     config = RunConfig(threads=threads, workers=workers)
-    assert share_cores(config, "cpu", cells) == expected
+    assert share_cores(config, "cpu", cells, MOST) == expected
 
 
 def test_by_itself_a_long_run_has_workers_on_half_of_the_cores() -> None:
-    workers, threads = share_cores(RunConfig(), "cpu", LONG)
+    workers, threads = share_cores(RunConfig(), "cpu", LONG, 1000)
     cores = available_cores()
     assert (workers, threads) == (cores // 2, cores - cores // 2 if cores > 1 else None)
 
@@ -284,9 +288,9 @@ def test_a_run_that_was_killed_before_it_began_shares_the_cores_like_a_new_one(
 
 def test_a_gpu_needs_no_workers(check_sentence: Callable[[object], str]) -> None:
     config = RunConfig(threads=3)
-    assert share_cores(config, "cuda:0", LONG) == (0, 3)
+    assert share_cores(config, "cuda:0", LONG, MOST) == (0, 3)
     with pytest.raises(ConfigError) as caught:
-        share_cores(replace(config, workers=2), "cuda:0", SHORT)
+        share_cores(replace(config, workers=2), "cuda:0", SHORT, MOST)
     assert "use --workers 0 or --device cpu" in check_sentence(caught.value)
 
 
