@@ -64,7 +64,8 @@ def parse(arguments: Sequence[str]) -> RunArguments:
     words = merge_imports(arguments, given.settings.imports)
     parsed = tyro.cli(RunArguments, default=given, args=words, prog=prog)
     if resume:
-        _check_unchanged(given.settings, parsed.settings)
+        parsed = replace(parsed, settings=with_absolute_paths(parsed.settings))
+        _check_unchanged(with_absolute_paths(given.settings), parsed.settings)
     return parsed
 
 
@@ -179,7 +180,28 @@ def _fitted(settings: RunConfig) -> RunConfig:
     check_measured(pretraining, policy)
     before = [*pretraining.measured, *collected_tasks(pretraining, policy)]
     check_stream_fit([*settings.tasks, *before])
-    return replace(settings, policy=policy, pretraining=pretraining)
+    return with_absolute_paths(replace(settings, policy=policy, pretraining=pretraining))
+
+
+def with_absolute_paths(settings: RunConfig) -> RunConfig:
+    """Return the settings with paths that mean the same wherever the run goes on.
+
+    What is no path stays: names of weights that ship, and of those that a checkpoint began with.
+    """
+    policy, collect = settings.policy, settings.collect
+    demonstrations = settings.demonstrations_path
+    if policy.init != "none":
+        init = Path(policy.init).expanduser()
+        if init.exists():
+            policy = replace(policy, init=str(init.absolute()))
+    elif policy.encoder_weights not in ("none", "default"):
+        weights = str(Path(policy.encoder_weights).absolute())
+        policy = replace(policy, encoder_weights=weights)
+    if collect.cache_dir is not None:
+        collect = replace(collect, cache_dir=collect.cache_dir.absolute())
+    if demonstrations is not None:
+        demonstrations = demonstrations.absolute()
+    return replace(settings, policy=policy, collect=collect, demonstrations_path=demonstrations)
 
 
 def _make_references(config: RunConfig, console: Console, interrupts: Interrupts) -> None:

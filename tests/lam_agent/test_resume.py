@@ -16,9 +16,11 @@ from pathlib import Path
 import pytest
 
 from lam_agent.__main__ import main
-from lam_agent.config import RunConfig
-from lam_agent.run import parse
-from lam_agent.run_folder import dump_config
+from lam_agent.config import CollectConfig, PolicyConfig, RunConfig
+from lam_agent.config_file import read_config
+from lam_agent.errors import ConfigError
+from lam_agent.run import parse, with_absolute_paths
+from lam_agent.run_folder import RunFolder, dump_config
 from lam_envs.streams import STREAMS
 
 TinyRun = tuple[Path, str]
@@ -258,3 +260,73 @@ def test_a_stream_may_grow_by_tasks_that_come_again(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(config, encoding="utf-8")
     settings = parse(["--resume", str(tmp_path), "--task-stream", "cw20"]).settings
     assert settings.task_stream == STREAMS["cw20"] and settings.allow_repeats
+
+
+# In another folder -----------------------------------------------------------------------------
+
+
+def relative_settings(init: str) -> RunConfig:
+    """A configuration that names all that it needs by relative paths."""
+    return RunConfig(
+        demonstrations_path=Path("demonstrations"),
+        policy=PolicyConfig(init=init),
+        collect=CollectConfig(cache_dir=Path("cache")),
+    )
+
+
+def test_paths_of_a_new_run_mean_the_same_in_every_folder(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = with_absolute_paths(relative_settings(checkpoint.name))
+    assert settings.policy.init == str(checkpoint)
+    assert settings.demonstrations_path == tmp_path / "demonstrations"
+    assert settings.collect.cache_dir == tmp_path / "cache"
+    assert with_absolute_paths(settings) == settings
+    backbone = PolicyConfig(init="none", encoder="vit-small", encoder_weights="a.safetensors")
+    found = with_absolute_paths(RunConfig(policy=backbone)).policy.encoder_weights
+    assert found == str(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        PolicyConfig(),
+        PolicyConfig(init="none"),
+        PolicyConfig(init="none", encoder="torchvision:resnet18", encoder_weights="default"),
+        PolicyConfig(encoder="vit-small", encoder_weights="a.safetensors"),
+    ],
+)
+def test_names_of_weights_are_no_paths(policy: PolicyConfig) -> None:
+    assert with_absolute_paths(RunConfig(policy=policy)).policy == policy
+
+
+def test_a_run_writes_absolute_paths(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = []
+
+    def refuse(config: RunConfig, folder: RunFolder, *_: object, resume: bool) -> None:
+        written.append(read_config(folder.config))
+        raise ConfigError("that is all.")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("lam_agent.runner.Runner", refuse)
+    paths = ["--policy.init", checkpoint.name, "--collect.cache-dir", "cache"]
+    assert main(["run", *paths, "--output-dir", "run"]) == 2
+    assert written[0].policy.init == str(checkpoint)
+    assert written[0].collect.cache_dir == tmp_path / "cache"
+
+
+def test_flags_that_name_the_same_paths_again_change_nothing(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run").mkdir()
+    saved = with_absolute_paths(relative_settings(checkpoint.name))
+    (tmp_path / "run" / "config.yaml").write_text(dump_config(saved), encoding="utf-8")
+    words = ["--demonstrations-path", "demonstrations", "--collect.cache-dir", "cache"]
+    again = parse(["--resume", "run", *words, "--policy.init", checkpoint.name]).settings
+    assert again == saved
+    with pytest.raises(ConfigError, match="cannot change demonstrations-path"):
+        parse(["--resume", "run", "--demonstrations-path", "others"])
