@@ -33,6 +33,7 @@ def command(arguments: Sequence[str]) -> None:
 
     console = plain_console()
     policy, contract = load_pretrained(asked.checkpoint)
+    known = contract.known
     with console.status("Writing ONNX, and comparing its actions with the policy's …"):
         contract = export_onnx(policy, contract, asked.output, asked.task)
     console.print(
@@ -40,3 +41,9 @@ def command(arguments: Sequence[str]) -> None:
         f"{', '.join(contract.tasks)}; ONNX Runtime gives the policy's actions to {TOLERANCE:g}.",
         soft_wrap=True,
     )
+    if others := [task for task in known if task not in contract.known]:
+        console.print(
+            f"{len(others)} more tasks that it remembers are not in it, such as {others[0]}; "
+            f"`--task {others[0]}` writes that one.",
+            soft_wrap=True,
+        )

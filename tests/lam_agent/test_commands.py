@@ -189,8 +189,13 @@ def test_info_tells_of_the_machine_a_run_and_a_checkpoint(
     assert main(["info", str(tiny_run[0])]) == 0
     printed = capsys.readouterr().out
     assert "after push" in printed and "average success" in printed
+    assert main(["info", str(tiny_run[0]), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["tasks"] == ["reach", "push"]
     for folder in (saved_checkpoint, tiny_run[0] / "checkpoints/last"):
         assert main(["info", str(folder)]) == 0
+        printed = capsys.readouterr().out
+        assert "push" in printed and "parameters" in printed and "verified" in printed
+        assert main(["info", str(folder), "--json"]) == 0
         contract = json.loads(capsys.readouterr().out)
         assert contract["format_version"] == 1
         assert contract["tasks"] == {
