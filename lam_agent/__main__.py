@@ -28,6 +28,10 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "collect": ("lam_agent.commands.collect", "collect the demonstrations of tasks into the cache"),
     "eval": ("lam_agent.commands.evaluate", "measure the success of a checkpoint"),
+    "robustness": (
+        "lam_agent.commands.robustness",
+        "measure what a run learned and kept in randomised scenes",
+    ),
     "export": ("lam_agent.commands.export", "write a checkpoint as an ONNX file for a robot"),
     "import-minari": (
         "lam_agent.commands.import_minari",

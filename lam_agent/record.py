@@ -19,6 +19,7 @@ from lam_agent.errors import ResultsError
 from lam_agent.evaluate import Evaluation
 from lam_agent.intervals import compute_intervals, pretraining_intervals
 from lam_agent.metrics import compute_metrics, learning_area
+from lam_agent.perturbed import Perturbed
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.pretraining_success import PretrainingSuccess
 from lam_agent.results import Cost, Results, WallTime, learning_areas
@@ -60,6 +61,8 @@ class RunRecord:
         self._init_digest = weights_digest(config.policy.init)
         self.matrix = SuccessMatrix.empty(len(config.tasks))
         self.pretraining = PretrainingSuccess.empty(config.pretraining.measured)
+        #: Measured by `lam-agent robustness` after the stream.
+        self.perturbed: Perturbed | None = None
         self.learning: dict[int, list[dict[str, float]]] = {}
         self.last_evaluations: dict[str, Evaluation] = {}
         self.unstable_demonstrations: dict[str, int] = {}
@@ -177,12 +180,15 @@ class RunRecord:
             metrics={
                 **compute_metrics(self.matrix, learning_areas(per_task, len(self.config.tasks))),
                 **self.pretraining.metrics(),
+                **(self.perturbed.metrics() if self.perturbed else {}),
             },
             intervals={
                 **compute_intervals(self.matrix, tasks=self.config.tasks),
                 **pretraining_intervals(self.pretraining),
+                **(self.perturbed.intervals(self.config.tasks) if self.perturbed else {}),
             },
             pretraining=self.pretraining,
+            perturbed=self.perturbed,
             cost=Cost(
                 wall_time_s=WallTime(**seconds),
                 peak_memory_mb=max(self._peak_before, peak_memory_mb() + self.workers_memory_mb),
@@ -223,6 +229,8 @@ class RunRecord:
                 )
         self._check_alike(results)
         self.matrix = results.matrix.grown(len(self.config.tasks))
+        is_grown = len(results.tasks) < len(self.config.tasks)
+        self.perturbed = None if is_grown else results.perturbed
         if results.pretraining.tasks == self.pretraining.tasks:
             is_whole = len(results.tasks) == len(self.config.tasks)
             measured = results.pretraining

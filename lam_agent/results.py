@@ -19,6 +19,7 @@ import numpy as np
 from lam_agent.errors import ResultsError
 from lam_agent.files import write_text_atomically
 from lam_agent.intervals import Interval
+from lam_agent.perturbed import Perturbed
 from lam_agent.pretraining_success import PretrainingSuccess
 from lam_agent.success_matrix import FloatArray, SuccessMatrix
 
@@ -44,6 +45,7 @@ _SEALED = (
     "videos",
     "references",
     "pretraining",
+    "perturbed",
 )
 
 
@@ -110,6 +112,7 @@ class Results:
         videos: `task`, `outcome`, `episode` and `path` of each, relative to the run folder.
         references: Bounds by name (`single_task`, `joint`, `naive`); None where not measured.
         pretraining: Success on tasks that the initial weights learned, before and after the stream.
+        perturbed: Success in randomised scenes; None where not measured.
     """
 
     tasks: tuple[str, ...]
@@ -127,6 +130,7 @@ class Results:
     videos: tuple[Mapping[str, Any], ...] = ()
     references: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     pretraining: PretrainingSuccess = field(default_factory=lambda: PretrainingSuccess.empty(()))
+    perturbed: Perturbed | None = None
 
     def __post_init__(self) -> None:
         if len(self.tasks) != self.matrix.num_tasks:
@@ -137,6 +141,11 @@ class Results:
         for key in ("episodes", "horizon"):
             if key not in self.protocol:
                 raise ResultsError(f"protocol.{key} is missing; it must be a whole number.")
+        if self.perturbed and self.perturbed.matrix.num_tasks != len(self.tasks):
+            raise ResultsError(
+                f"perturbed has {self.perturbed.matrix.num_tasks} columns for {len(self.tasks)} "
+                "tasks; there must be one for each."
+            )
         for name, value in self.metrics.items():
             if value is not None and not _is_number(value):
                 raise ResultsError(f"metrics.{name} is {value!r}; it must be a number or null.")
@@ -203,9 +212,6 @@ def read_results(path: Path) -> Results:
 
 def _to_plain(results: Results) -> dict[str, Any]:
     """Return the content of `results.json`."""
-    matrices = {
-        item.name: _rows(getattr(results.matrix, item.name)) for item in fields(SuccessMatrix)
-    }
     times = {item.name: getattr(results.cost.wall_time_s, item.name) for item in fields(WallTime)}
     amounts = {item.name: getattr(results.cost, item.name) for item in fields(Cost)}
     return {
@@ -216,7 +222,7 @@ def _to_plain(results: Results) -> dict[str, Any]:
         "finished": results.finished,
         "experiences_done": results.experiences_done,
         "protocol": dict(results.protocol),
-        **matrices,
+        **_matrix_to_plain(results.matrix),
         "metrics": dict(results.metrics),
         "intervals": dict(results.intervals),
         "cost": {**amounts, "wall_time_s": times},
@@ -225,6 +231,7 @@ def _to_plain(results: Results) -> dict[str, Any]:
         "videos": [dict(video) for video in results.videos],
         "references": {name: bound and dict(bound) for name, bound in results.references.items()},
         **_pretraining_to_plain(results.pretraining),
+        **_perturbed_to_plain(results.perturbed),
     }
 
 
@@ -243,7 +250,7 @@ def _from_plain(data: Mapping[str, Any]) -> Results:
         strategy=_take(data, "strategy", str),
         seed=_take(data, "seed", int),
         protocol=_take(data, "protocol", dict),
-        matrix=SuccessMatrix(*(_take_matrix(data, item.name) for item in fields(SuccessMatrix))),
+        matrix=_matrix_from_plain(data),
         metrics=_take(data, "metrics", dict),
         cost=_cost_from_plain(_take(data, "cost", dict)),
         experiences_done=_expect(data.get("experiences_done", len(tasks)), int, "experiences_done"),
@@ -257,6 +264,7 @@ def _from_plain(data: Mapping[str, Any]) -> Results:
             for name, bound in _expect(data.get("references") or {}, dict, "references").items()
         },
         pretraining=_pretraining_from_plain(_expect(data.get("pretraining", {}), dict, _BEFORE)),
+        perturbed=_perturbed_from_plain(_expect(data.get("perturbed", {}), dict, "perturbed")),
     )
     if _take(data, "sha256", str) != seal(data):
         raise ResultsError(
@@ -281,6 +289,35 @@ def _pretraining_from_plain(data: Mapping[str, Any]) -> PretrainingSuccess:
     names = _take(data, "tasks", list, f"{_BEFORE}.")
     tasks = tuple(_expect(name, str, f"an entry of {_BEFORE}.tasks") for name in names)
     return PretrainingSuccess(tasks, *(_take_matrix(data, name, f"{_BEFORE}.") for name in _RATES))
+
+
+def _perturbed_to_plain(perturbed: Perturbed | None) -> dict[str, Any]:
+    """Return what stands in `results.json` where randomised scenes are measured."""
+    if perturbed is None:
+        return {}
+    rows = _matrix_to_plain(perturbed.matrix)
+    return {"perturbed": {"randomisation": dict(perturbed.randomisation), **rows}}
+
+
+def _perturbed_from_plain(data: Mapping[str, Any]) -> Perturbed | None:
+    """Undo it; results without have none."""
+    if not data:
+        return None
+    prefix = "perturbed."
+    settings = _take(data, "randomisation", dict, prefix)
+    for name, value in settings.items():
+        _expect(value, float, f"{prefix}randomisation.{name}")
+    return Perturbed(settings, _matrix_from_plain(data, prefix))
+
+
+def _matrix_to_plain(matrix: SuccessMatrix) -> dict[str, Any]:
+    """Return a success matrix as three tables."""
+    return {item.name: _rows(getattr(matrix, item.name)) for item in fields(SuccessMatrix)}
+
+
+def _matrix_from_plain(data: Mapping[str, Any], prefix: str = "") -> SuccessMatrix:
+    """Undo it."""
+    return SuccessMatrix(*(_take_matrix(data, item.name, prefix) for item in fields(SuccessMatrix)))
 
 
 def _cost_from_plain(data: Mapping[str, Any]) -> Cost:
@@ -315,7 +352,7 @@ def _take_matrix(data: Mapping[str, Any], key: str, prefix: str = "") -> FloatAr
     rows = [_expect(row, list, f"a row of {name}") for row in _take(data, key, list, prefix)]
     cells = [cell for row in rows for cell in row if cell is not None and not _is_number(cell)]
     if cells or len({len(row) for row in rows}) > 1:
-        shape = "2 rows of one number" if prefix else "T+1 rows of T numbers"
+        shape = "2 rows of one number" if prefix == f"{_BEFORE}." else "T+1 rows of T numbers"
         raise ResultsError(f"{name} is no table; it must be {shape} or nulls.")
     return np.array(rows, dtype=np.float64)
 

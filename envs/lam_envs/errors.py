@@ -35,8 +35,11 @@ class UnstableSimulationError(LamEnvsError, RuntimeError):
     """A world whose state became NaN, infinite or overflowed its contact buffer."""
 
 
-class InvalidSettingError(LamEnvsError, ValueError):
-    """A setting of an environment that is out of its range."""
+class InvalidSettingError(LamEnvsError):
+    """A setting of an environment that is out of its range.
+
+    It is no ValueError, which the command line's parser would take for a mistake in its words.
+    """
 
 
 class DeviceMemoryError(InvalidSettingError):

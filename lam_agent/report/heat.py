@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from lam_agent.perturbed import Perturbed
 from lam_agent.pretraining_success import PretrainingSuccess
 from lam_agent.report.colours import heat_style
 from lam_agent.report.words import NOT_EVALUATED, cell_words, column_labels, row_labels
@@ -72,6 +73,21 @@ def pretraining_table(pretraining: PretrainingSuccess) -> HeatTable:
         rows.append((task, [episode_cell(float(rate), float(count)) for rate, count in pairs]))
     means = [mean_cell(float(rates.mean())) for rates in pretraining.success]
     return HeatTable(["before the stream", "after it"], [*rows, ("mean", means)])
+
+
+def perturbed_table(results: Results, perturbed: Perturbed) -> HeatTable:
+    """Return the success in randomised scenes, a row for each task."""
+    matrix, rows = perturbed.matrix, []
+    for column, label in enumerate(column_labels(results.tasks)):
+        places = ((column + 1, column), (-1, column))
+        cells = [
+            episode_cell(float(matrix.success[place]), float(matrix.episodes[place]))
+            for place in places
+        ]
+        rows.append((label, cells))
+    learned, last = matrix.success[1:].diagonal(), matrix.success[-1]
+    means = [mean_cell(float(rates.mean())) for rates in (learned, last)]
+    return HeatTable(["when learned", "after the last"], [*rows, ("mean", means)])
 
 
 def mean_table(tasks: Sequence[str], rates: FloatArray) -> HeatTable:

@@ -13,7 +13,7 @@ from lam_agent.report.curves import (
     task_plots,
 )
 from lam_agent.report.events import Events
-from lam_agent.report.heat import matrix_table, pretraining_table
+from lam_agent.report.heat import matrix_table, perturbed_table, pretraining_table
 from lam_agent.report.page import render_page
 from lam_agent.report.published import PUBLISHED
 from lam_agent.report.summary import headline, verdict
@@ -68,6 +68,7 @@ def render_html(results: Results, events: Events | None = None, base: str = "") 
         task_plots=list(task_plots(results)),
         learning=learning_plots(results, events),
         pretraining=pretraining_table(results.pretraining) if results.pretraining.tasks else None,
+        perturbed=perturbed_table(results, results.perturbed) if results.perturbed else None,
         bounds=bounds(results),
         metrics=_metrics(results),
         interval_words=interval_sentence(results),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from lam_agent.report.bounds import bounds
+from lam_agent.report.heat import HeatTable, perturbed_table
 from lam_agent.report.words import (
     INTERVAL,
     NOT_EVALUATED,
@@ -37,6 +38,7 @@ def render_markdown(results: Results) -> str:
         "## Metrics\n\n" + _metrics(results) + "\n\n" + interval_sentence(results),
         *_bounds(results),
         *_pretraining(results),
+        *_perturbed(results),
         "## Protocol\n\n" + protocol_words(results) + "\n\n" + _protocol(results),
         "## Cost\n\n" + _table(("what", "amount"), cost_rows(results)),
     ]
@@ -97,14 +99,7 @@ def _bounds(results: Results) -> list[str]:
     found = bounds(results)
     if not found.is_measured:
         return []
-    rows = [
-        (
-            label,
-            *(" ".join(filter(None, (cell.rate, cell.counts, cell.interval))) for cell in cells),
-        )
-        for label, cells in found.table.rows
-    ]
-    table = _table(("task", *found.table.columns), rows)
+    table = _heat(found.table)
     naive = _table(("metric", "naive strategy", "this run"), found.naive)
     return [f"## Bounds\n\n{table}\n\n{naive}"]
 
@@ -121,6 +116,27 @@ def _pretraining(results: Results) -> list[str]:
         rows.append((task, *cells))
     table = _table(("task", "before the stream", "after it"), rows)
     return [f"## Pretraining\n\nTasks that the initial weights learned.\n\n{table}"]
+
+
+def _perturbed(results: Results) -> list[str]:
+    """Return the success in randomised scenes, where it is measured."""
+    if results.perturbed is None:
+        return []
+    settings = value_words(results.perturbed.randomisation)
+    table = _heat(perturbed_table(results, results.perturbed))
+    return [f"## Under perturbations\n\nScenes that differ by {settings}.\n\n{table}"]
+
+
+def _heat(table: HeatTable) -> str:
+    """Return a table of success rates, a row for each task."""
+    rows = [
+        (
+            label,
+            *(" ".join(filter(None, (cell.rate, cell.counts, cell.interval))) for cell in cells),
+        )
+        for label, cells in table.rows
+    ]
+    return _table(("task", *table.columns), rows)
 
 
 def _protocol(results: Results) -> str:

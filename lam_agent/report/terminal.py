@@ -22,6 +22,11 @@ from lam_agent.results import Results
 def print_results(results: Results, console: Console) -> None:
     """Print the success matrix and the metrics."""
     console.print(_matrix(results))
+    print_metrics(results, console)
+
+
+def print_metrics(results: Results, console: Console) -> None:
+    """Print the metrics."""
     console.print(_metrics(results))
 
 

@@ -82,6 +82,16 @@ METRIC_WORDS: Mapping[str, MetricWords] = {
         "later experience; needs learning curves",
         _LIBERO,
     ),
+    "robust_average_success": MetricWords(
+        "average success under perturbations",
+        "mean over tasks of the success after the last experience in randomised scenes",
+        "this project",
+    ),
+    "robust_retention": MetricWords(
+        "robust retention",
+        "retention in randomised scenes, when each task was learned and after the last experience",
+        "this project",
+    ),
     "pretraining_before": MetricWords(
         "pretraining, before the stream",
         "mean success before the stream over tasks that the initial weights learned",

@@ -221,7 +221,7 @@ def test_bad_actions(push: BatchedEnv, actions: torch.Tensor, message: str) -> N
         ),
         (
             {"seeds": None, "reset_vectors": torch.full((3, 6), 1e30)},
-            "reset vector 0 is .1e\\+30.* between -100 and 100",
+            "reset vector 0 is .1.0.*e.30.* between -100 and 100",
         ),
         ({"seeds": 5}, "seeds is a int; it must be a list"),
         ({"seeds": [1, None, 2]}, "a seed is None; it must be a whole number"),

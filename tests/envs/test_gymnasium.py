@@ -201,7 +201,7 @@ def test_bad_settings(settings: dict[str, Any], message: str) -> None:
         ({"reset_vektor": VECTOR}, r"'reset_vektor' .did you mean 'reset_vector'.*reset_vector\."),
         ({"reset_vector": VECTOR[:5]}, r"shape \(5,\); push needs \(6,\)"),
         ({"reset_vector": "left"}, r"'left'; it must be an array of numbers of shape \(6,\)"),
-        ({"reset_vector": VECTOR * np.nan}, "it must be finite"),
+        ({"reset_vector": VECTOR * np.nan}, "its numbers must be between -100 and 100"),
     ],
 )
 def test_bad_reset_options(options: dict[str, Any], message: str) -> None:

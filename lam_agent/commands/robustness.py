@@ -1,0 +1,122 @@
+"""`lam-agent robustness`: what a run learned and kept, measured in randomised scenes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import tyro
+
+from lam_agent.config import MAX_THREADS, DeviceName
+from lam_agent.errors import ConfigError, ResultsError
+from lam_agent.options import ModuleNames, merge_imports
+from lam_envs.randomisation.ranges import MODERATE, Randomisation
+
+
+@dataclass(frozen=True)
+class RobustnessArguments:
+    """Measure a finished run's tasks in randomised scenes, when learned and after the last one.
+
+    The numbers join its results.json and its report.
+    """
+
+    run: tyro.conf.Positional[Path]
+    """Run folder."""
+
+    device: DeviceName = "auto"
+    """Device of the policies."""
+
+    threads: int | None = None
+    """CPU threads; none: all cores that this process may use."""
+
+    imports: ModuleNames = ()
+    """Modules that register tasks of one's own; the flag may be given several times."""
+
+    randomise: Randomisation = field(default_factory=lambda: MODERATE)
+    """Domain randomisation of the test episodes, whose start states are those of the run."""
+
+
+def command(arguments: Sequence[str]) -> None:
+    """Measure the cells, and write them into the results and the report.
+
+    Raises:
+        ConfigError: A setting is wrong.
+        ResultsError: The run is not finished, or its results cannot be read.
+        CheckpointError: A checkpoint of it does not load.
+    """
+    asked = tyro.cli(
+        RobustnessArguments, args=merge_imports(arguments), prog="lam-agent robustness"
+    )
+    if asked.threads is not None and not 1 <= asked.threads <= MAX_THREADS:
+        raise ConfigError(f"threads is {asked.threads}; it must be between 1 and {MAX_THREADS}.")
+    if not asked.randomise.is_on:
+        raise ConfigError("randomise changes nothing; set one of its options above 0.")
+    import torch
+
+    from lam_agent.checkpoint import load_pretrained
+    from lam_agent.config_file import read_config
+    from lam_agent.evaluate import Evaluation, evaluate
+    from lam_agent.perturbed import Perturbed
+    from lam_agent.progress import RunProgress, plain_console
+    from lam_agent.report.terminal import print_metrics
+    from lam_agent.report.write import write_report
+    from lam_agent.results import read_results, write_results
+    from lam_agent.run_folder import RunFolder
+    from lam_agent.success_matrix import SuccessMatrix
+    from lam_agent.system import resolve_device
+    from lam_envs.tasks.importing import import_tasks
+
+    import_tasks(asked.imports)
+    folder = RunFolder(asked.run)
+    results, config = read_results(folder.results), read_config(folder.config)
+    if not results.finished:
+        raise ResultsError(
+            f"{asked.run} is not finished; go on with it by `lam-agent run --resume {asked.run}`."
+        )
+    if asked.threads is not None:
+        torch.set_num_threads(asked.threads)
+    device, tasks = resolve_device(asked.device), results.tasks
+    progress, matrix = RunProgress(plain_console()), SuccessMatrix.empty(len(tasks))
+    last = len(tasks) - 1
+    with folder.locked(), progress.phase("evaluating in randomised scenes") as update:
+        for position in range(last + 1):
+            path = folder.checkpoint(position, tasks[position])
+            if position < last and not path.exists():
+                continue  # `joint` has none in between.
+            policy, _ = load_pretrained(path, device)
+            measured = tasks if position == last else (tasks[position],)
+            found: dict[str, Evaluation] = {}
+            for task in dict.fromkeys(measured):
+                update((position + len(found) / len(measured)) / (last + 1), f"evaluating {task}")
+                found[task] = evaluate(
+                    policy,
+                    task,
+                    episodes=config.eval.episodes,
+                    split="test",
+                    horizon=config.eval.horizon,
+                    threads=asked.threads,
+                    sim=replace(config.sim, on_unstable="drop"),
+                    randomisation=asked.randomise,
+                )
+            for column, task in enumerate(tasks):
+                if task in found and position in (column, last):
+                    item = found[task]
+                    matrix = matrix.with_cell(
+                        position + 1,
+                        column,
+                        successes=int(item.is_success.sum()),
+                        successes_at_end=int(item.is_success_at_end.sum()),
+                        episodes=len(item.is_success),
+                    )
+        perturbed = Perturbed(asdict(asked.randomise), matrix)
+        results = replace(
+            results,
+            perturbed=perturbed,
+            metrics={**results.metrics, **perturbed.metrics()},
+            intervals={**results.intervals, **perturbed.intervals(tasks)},
+        )
+        write_results(folder.results, results)
+        write_report(folder.path)
+    print_metrics(results, progress.console)
+    progress.say(f"Results: {folder.results} and {folder.report}")
