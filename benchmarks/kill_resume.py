@@ -53,14 +53,13 @@ def content(folder: Path) -> dict[str, Any]:
         "results.json": results,
         "metrics.jsonl": (folder / "metrics.jsonl").read_bytes(),
     }
-    for path in sorted((folder / "checkpoints").iterdir()):
-        if path.is_symlink():
-            continue
+    checkpoints = (path for path in (folder / "checkpoints").iterdir() if not path.is_symlink())
+    for path in sorted(checkpoints):
         model = path / "pretrained_model" / "model.safetensors"
         found[f"{path.name} policy"] = model.read_bytes()
-        snapshot = load_snapshot(path)
-        tensors = snapshot.tensors if snapshot else {}
-        found[f"{path.name} state"] = {k: v.numpy().tobytes() for k, v in tensors.items()}
+    snapshot = load_snapshot(path)  # Of the last one, where a longer stream goes on.
+    tensors = snapshot.tensors if snapshot else {}
+    found[f"{path.name} state"] = {k: v.numpy().tobytes() for k, v in tensors.items()}
     return found
 
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lam_agent.continual.snapshot import Snapshot, load_snapshot, snapshot_file
+from lam_agent.continual.snapshot import (
+    Snapshot,
+    load_snapshot,
+    remove_snapshot,
+    snapshot_file,
+)
 from lam_agent.errors import RunFolderError
 from lam_agent.results import Results, read_results
 from lam_agent.run_folder import RunFolder
@@ -70,3 +75,16 @@ def find_resume_point(folder: RunFolder, tasks: tuple[str, ...], first: int = 0)
             after = load_snapshot(folder.checkpoint(position + 1, tasks[position + 1]))
         return ResumePoint(results, trained=now, training=after)
     return ResumePoint(results, trained=last, training=now)
+
+
+def remove_old_snapshots(folder: RunFolder, tasks: tuple[str, ...], done: int) -> None:
+    """Remove the snapshots that `find_resume_point` never reads again; they are most of a run.
+
+    Args:
+        folder: The run folder.
+        tasks: The stream.
+        done: Experiences that are done as its results, which are on the disk, say. The snapshot of
+            the last of them stays: the next one begins there, also where the stream grows later.
+    """
+    for position in range(done - 1):
+        remove_snapshot(folder.checkpoint(position, tasks[position]))

@@ -35,7 +35,7 @@ from lam_agent.remembering import demonstrated_frames
 from lam_agent.report.terminal import print_results
 from lam_agent.report.write import write_report
 from lam_agent.results import Results, write_results
-from lam_agent.resume import ResumePoint, find_resume_point
+from lam_agent.resume import ResumePoint, find_resume_point, remove_old_snapshots
 from lam_agent.rows import RowEvaluator, initial_policy, needed_columns
 from lam_agent.run_folder import RunFolder
 from lam_agent.seeding import child_seed
@@ -290,6 +290,7 @@ class Runner:
     def _write_results(self, *, finished: bool) -> Results:
         results = self.record.results(finished=finished)
         self._write_files(results)
+        remove_old_snapshots(self.folder, self.tasks, results.experiences_done)
         return results
 
     def _write_files(self, results: Results) -> None:

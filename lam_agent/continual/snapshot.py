@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,14 @@ def save_snapshot(checkpoint: Path, snapshot: Snapshot) -> None:
     }
     with replace_atomically(snapshot_file(checkpoint)) as temporary:
         save_tensors(temporary, tensors, metadata)
+
+
+def remove_snapshot(checkpoint: Path) -> None:
+    """Remove the snapshot of an experience, if there is one."""
+    file = snapshot_file(checkpoint)
+    file.unlink(missing_ok=True)
+    with suppress(OSError):  # There is no folder, or it holds what is not ours.
+        file.parent.rmdir()
 
 
 def load_snapshot(checkpoint: Path, *, is_needed: bool = False) -> Snapshot | None:

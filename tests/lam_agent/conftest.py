@@ -287,12 +287,14 @@ def run_content() -> Callable[[Path], dict[str, Any]]:
         checkpoints = [path for path in (folder / "checkpoints").iterdir() if path.name != "last"]
         for path in sorted(checkpoints):
             found[path.name] = (path / "pretrained_model/model.safetensors").read_bytes()
-            snapshot = load_snapshot(path)
-            assert snapshot is not None and snapshot.is_trained
-            found[path.name + " state"] = {
-                **{name: value.numpy().tobytes() for name, value in snapshot.tensors.items()},
-                "numbers": snapshot.numbers,
-            }
+        snapshots = [path for path in checkpoints if (path / "training_state").exists()]
+        assert snapshots == [max(checkpoints)]
+        snapshot = load_snapshot(max(checkpoints))
+        assert snapshot is not None and snapshot.is_trained
+        found["state"] = {
+            **{name: value.numpy().tobytes() for name, value in snapshot.tensors.items()},
+            "numbers": snapshot.numbers,
+        }
         assert not [path for path in folder.rglob(".*") if path.name != "last"]
         return found
 

@@ -27,9 +27,9 @@ def content(folder: Path) -> dict[str, Any]:
     for name in ("000_reach", "001_push"):
         checkpoint = folder / "checkpoints" / name
         found[name] = (checkpoint / "pretrained_model/model.safetensors").read_bytes()
-        snapshot = load_snapshot(checkpoint)
-        assert snapshot is not None and snapshot.is_trained
-        found[f"{name} state"] = {k: v.numpy().tobytes() for k, v in snapshot.tensors.items()}
+    snapshot = load_snapshot(checkpoint)
+    assert snapshot is not None and snapshot.is_trained
+    found["state"] = {k: v.numpy().tobytes() for k, v in snapshot.tensors.items()}
     return found
 
 
@@ -75,7 +75,7 @@ def test_a_run_of_lora_that_is_broken_off_goes_on_to_the_same_end(
     for report in ("report.md", "report.html"):
         words = (whole / report).read_text(encoding="utf-8")
         assert "lora" in words and f"{cost['trainable_parameters']:,}" in words
-    state = load_snapshot(whole / "checkpoints/000_reach")
+    state = load_snapshot(whole / "checkpoints/001_push")
     assert state is not None
     (features,) = (v for k, v in state.tensors.items() if k.endswith("0.features"))
     assert features.dtype == torch.float16

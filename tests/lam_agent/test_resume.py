@@ -15,10 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from lam_agent import resume, runner
 from lam_agent.__main__ import main
 from lam_agent.config import CollectConfig, PolicyConfig, RunConfig
 from lam_agent.config_file import read_config
+from lam_agent.continual.snapshot import snapshot_file
 from lam_agent.errors import ConfigError
+from lam_agent.results import Results
 from lam_agent.run import parse, with_absolute_paths
 from lam_agent.run_folder import RunFolder, dump_config
 from lam_envs.streams import STREAMS
@@ -93,6 +96,53 @@ def test_a_run_that_is_stopped_says_how_to_go_on(
         command = run_command("--resume", str(folder))
     assert main(["run", "--resume", str(folder)]) == 0
     assert_same_run(folder, tiny_run[0])
+
+
+def test_a_run_goes_on_from_each_moment_around_the_removal_of_a_snapshot(
+    tiny_arguments: list[str],
+    assert_same_run: AssertSameRun,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = tmp_path / "whole"
+    moments: list[tuple[str, list[str]]] = []
+
+    def keep(words: str) -> None:
+        """Copy the run as a kill would leave it; tell what snapshots it has."""
+        copy = Path(shutil.copytree(whole, tmp_path / str(len(moments)), symlinks=True))
+        found = sorted((copy / "checkpoints").glob("0*/training_state/snapshot.safetensors"))
+        moments.append((words, [path.parts[-3] for path in found]))
+
+    write_results, remove_snapshot = runner.write_results, resume.remove_snapshot
+
+    def write(path: Path, results: Results) -> None:
+        write_results(path, results)
+        if results.experiences_done > 1:
+            keep(f"results {results.experiences_done}")
+
+    def remove(checkpoint: Path) -> None:
+        is_there = snapshot_file(checkpoint).exists()
+        remove_snapshot(checkpoint)
+        if is_there:
+            keep(f"without {checkpoint.name}")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "write_results", write)
+        patch.setattr(resume, "remove_snapshot", remove)
+        stream = ["--task-stream", "reach,push,drawer-open"]
+        assert main(["run", *tiny_arguments, *stream, "--output-dir", str(whole)]) == 0
+    reach, push, last = "000_reach", "001_push", "002_drawer-open"
+    assert moments == [
+        ("results 2", [reach, push]),
+        ("without 000_reach", [push]),
+        ("results 3", [push, last]),
+        ("without 001_push", [last]),
+        ("results 3", [last]),
+        ("results 3", [last]),
+    ]
+    for number in range(4):
+        assert main(["run", "--resume", str(tmp_path / str(number))]) == 0, moments[number]
+        assert_same_run(tmp_path / str(number), whole)
 
 
 # No space --------------------------------------------------------------------------------------
