@@ -75,7 +75,7 @@ class Pretraining:
         """Run what is left, and write the weights."""
         corpus = self._load()
         self._say(f"{corpus.num_looks} looks of {len(self.config.tasks)} tasks.")
-        reached = load_snapshot(self.folder.path) if self.config.resume else None
+        reached = self._reached() if self.config.resume else None
         if reached is not None:
             self.seconds = dict(reached.seconds)
         for position, stage in enumerate(self._stages(corpus)):
@@ -96,6 +96,14 @@ class Pretraining:
             )
             self._say(f"Weights: {self.folder.weights}")
         self.processes.wait()
+
+    def _reached(self) -> Snapshot | None:
+        """Return where the run stands, and forget what was logged after that."""
+        reached = load_snapshot(self.folder.path)
+        # Snapshots of earlier versions do not tell how long the log was.
+        if self.log is not None and (reached is None or "losses" in reached.numbers):
+            self.log.cut(reached.log_bytes if reached else 0)
+        return reached
 
     def _load(self) -> Corpus:
         """Collect once; the other processes then find the episodes in the cache."""
@@ -146,16 +154,19 @@ class Pretraining:
         )
         if reached is not None:
             training.load_state(reached.tensors, reached.numbers["step"])
+            training.losses = dict(reached.numbers.get("losses", {}))
             self._say(f"Going on with {stage.name} after step {training.step}.")
         before, start = self.seconds.get(stage.name, 0.0), time.monotonic()
 
         def save() -> None:
             self.seconds[stage.name] = before + time.monotonic() - start
-            if self.processes.is_first:
-                numbers = {"step": training.step}
+            if self.log is not None:
+                self.log.sync()
+                numbers = {"step": training.step, "losses": training.losses}
+                at, seconds = self.log.num_bytes, self.seconds
                 save_snapshot(
                     self.folder.path,
-                    Snapshot(position, False, 0, numbers, self.seconds, training.state()),
+                    Snapshot(position, False, at, numbers, seconds, training.state()),
                 )
 
         def after_step(step: int) -> None:

@@ -74,6 +74,8 @@ class StageTraining:
         self.stage = stage
         self.config = config
         self.step = 0
+        #: Sums of the losses since the last row of the log, over the steps between two rows.
+        self.losses: dict[str, float] = {}
         self.average = RunningAverage(policy, config.average_decay)
         self._seed = seed
         self._device = policy.device
@@ -110,18 +112,18 @@ class StageTraining:
             TrainingError: A loss or a gradient is not finite, in any of the processes.
             Interrupted: A signal came; the snapshot is written.
         """
-        sums: dict[str, float] = {}
         began, first = time.monotonic(), self.step
         while self.step < self.stage.steps:
             losses = self.take_step()
             for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + value / self.config.log_every
+                share = value / self.config.log_every
+                self.losses[name] = self.losses.get(name, 0.0) + share
             is_last = self.step == self.stage.steps
             if self.step % self.config.log_every == 0:
                 if log is not None:
                     rate = (self.step - first) / (time.monotonic() - began)
-                    log.write(self.stage.name, step=self.step, steps_per_second=rate, **sums)
-                sums = {}
+                    log.write(self.stage.name, step=self.step, steps_per_second=rate, **self.losses)
+                self.losses = {}
             words = ", ".join(f"{name} {value:.3f}" for name, value in losses.items())
             progress(self.step / self.stage.steps, f"{self.stage.name}: {words}")
             after_step(self.step)

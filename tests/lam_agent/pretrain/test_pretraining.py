@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -62,6 +63,13 @@ class StopsAt(Interrupts):
         return self._pending is not None
 
 
+def logged(config: PretrainConfig) -> list[dict[str, Any]]:
+    """Return the rows of the log without what depends on the clock."""
+    lines = (config.output / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    rows: list[dict[str, Any]] = [json.loads(line) for line in lines]
+    return [{key: row[key] for key in row if key != "steps_per_second"} for row in rows]
+
+
 def weights_of(config: PretrainConfig) -> Path:
     return config.output / "pretrained_model"
 
@@ -104,7 +112,11 @@ def test_a_stopped_run_goes_on_to_the_same_weights(
     config = make_config()
     with pytest.raises(Interrupted):
         pretrain(config, StopsAt(looks))
+    log = config.output / "metrics.jsonl"
+    with log.open("a", encoding="utf-8") as file:
+        file.write('{"kind": "cloning", "step": 2}\n{"kind": "clo')  # As a killed run leaves it.
     resumed = pretrain(replace(config, resume=True))
+    assert logged(config) == logged(whole)
     expected, found = (load_file(p / "model.safetensors") for p in (weights_of(whole), resumed))
     for name, value in expected.items():
         assert torch.equal(value, found[name]), name
