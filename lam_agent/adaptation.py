@@ -132,6 +132,7 @@ class Adaptation:
         for plugin in self.plugins:
             if hasattr(plugin, "earlier"):
                 plugin.earlier[:] = [visits[i] for i in range(first)]
+        self._check_room()
 
     def remember(self, task: str, frames: Frames) -> None:
         """Keep frames of a task that the policy learned before the stream, which is still as then.
@@ -146,6 +147,17 @@ class Adaptation:
         for plugin in self.plugins:
             if hasattr(plugin, "remember"):
                 plugin.remember(self.strategy, task, frames, generator)
+        self._check_room()
+
+    def _check_room(self) -> None:
+        """Refuse a replay buffer that is too small, before an experience is trained for nothing."""
+        for plugin in self.plugins:
+            if hasattr(plugin, "check_room"):
+                some = [frames.select(torch.arange(1)) for frames in self.visits.values()]
+                if self.config.is_encoder_frozen:
+                    for one in some:
+                        one.features = encode_frames(self.policy, one)
+                plugin.check_room(self.strategy, some)
 
     def memory(self) -> dict[str, dict[str, torch.Tensor]]:
         """Return frames of all tasks that a buffer has, as the policy's checkpoint carries them.

@@ -51,6 +51,26 @@ class ReplayBuffer:
         """Do the same with a task from before the stream."""
         self._fit({**self.before, task: frames}, self.tasks, generator)
 
+    def check_room(self, frames: Sequence[Frames]) -> None:
+        """Refuse a budget that will not hold a frame of each task.
+
+        Args:
+            frames: A frame of each task of the stream, as it will be kept.
+
+        Raises:
+            ConfigError: It will not.
+        """
+        each = [one.num_bytes // len(one) for one in [*self.before.values(), *frames]]
+        if sum(each) > self.max_bytes:
+            raise self._too_small(each)
+
+    def _too_small(self, each: Sequence[int]) -> ConfigError:
+        """Return the error for a budget, given the bytes of a frame of each task."""
+        return ConfigError(
+            f"replay.memory-mb is {self.max_bytes / 1e6:g}; {len(each)} tasks need at least "
+            f"{sum(each) / 1e6:.2g}."
+        )
+
     def _fit(
         self, before: Mapping[str, Frames], stream: Sequence[Frames], generator: torch.Generator
     ) -> None:
@@ -61,10 +81,7 @@ class ReplayBuffer:
         share = even_share([frames.num_bytes for frames in tasks], self.max_bytes)
         counts = [share // size for size in each]
         if min(counts) < 1:
-            raise ConfigError(
-                f"replay.memory-mb is {self.max_bytes / 1e6:g}; {len(tasks)} tasks need at least "
-                f"{sum(each) / 1e6:.2g}."
-            )
+            raise self._too_small(each)
         kept = [old.sample(n, generator) for old, n in zip(tasks, counts, strict=True)]
         self.before = dict(zip(names, kept, strict=False))
         self.tasks = kept[len(names) :]
@@ -120,6 +137,18 @@ class ReplayPlugin(StrategyPlugin):
         self.pretraining_fraction = pretraining_fraction
         self._seen: list[Frames] = []
         self._pool: FramePool | None = None
+
+    def check_room(self, strategy: Any, frames: Sequence[Frames]) -> None:
+        """Refuse a buffer that will not hold a frame of each task, before the first is learned.
+
+        Args:
+            strategy: The strategy.
+            frames: A frame of each task, with images, and features where encoders are frozen.
+
+        Raises:
+            ConfigError: It will not.
+        """
+        self.buffer.check_room([self._kept(strategy, one) for one in frames])
 
     def remember(
         self, strategy: Any, task: str, frames: Frames, generator: torch.Generator

@@ -190,6 +190,15 @@ def test_a_finished_run_that_goes_on_changes_nothing(
     assert weights(copy) == weights(tiny_run[0])
 
 
+def test_a_memory_that_is_too_small_is_refused_before_training(
+    tiny_arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, small = tmp_path / "run", ["--replay.memory-mb", "0.008"]  # A frame has 6 kB.
+    assert main(["run", *tiny_arguments, *small, "--output-dir", str(folder)]) == 2
+    assert "replay.memory-mb is 0.008; 2 tasks need at least 0.013." in capsys.readouterr().err
+    assert not (folder / "checkpoints").exists()
+
+
 def test_a_run_can_start_from_a_checkpoint(
     tiny_run: TinyRun, tiny_arguments: list[str], tmp_path: Path
 ) -> None:

@@ -124,6 +124,10 @@ def test_a_budget_below_one_frame_a_task_is_refused(
         buffer.add(make_frames(5), generator)
     check_sentence(caught.value)
     assert len(buffer.tasks) == 2
+    new = ReplayBuffer(2 * size)
+    new.check_room([make_frames(1), make_frames(1)])
+    with pytest.raises(ConfigError, match=str(caught.value)):
+        new.check_room([make_frames(1)] * 3)
 
 
 def test_a_few_frames_from_before_the_stream_stay_whole(
