@@ -115,7 +115,8 @@ def _guarded(command: str, arguments: Sequence[str]) -> int:
         import_module(_COMMANDS[command][0]).command(arguments)
     except Interrupted as stop:
         how = "".join(f"; `{note}` goes on" for note in getattr(stop, "__notes__", ()))
-        print(f"lam-agent: {stop}, what was done is saved{how}.", file=sys.stderr)
+        left = f", what was done is saved{how}" if stop.is_saved else " before the run began"
+        print(f"lam-agent: {stop}{left}.", file=sys.stderr)
         return 128 + stop.number
     except (LamAgentError, LamEnvsError) as error:
         print(f"lam-agent: error: {error}", file=sys.stderr)

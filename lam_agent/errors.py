@@ -69,12 +69,16 @@ class UnseenInstructionWarning(UserWarning):
 
 
 class Interrupted(LamAgentError):  # noqa: N818 (a signal is no error)
-    """A run that a signal stopped; what it has learned is saved.
+    """A run that a signal stopped.
 
     Args:
         number: The signal.
+
+    Attributes:
+        is_saved: Whether what it has learned is saved; not where a new run has not begun.
     """
 
     def __init__(self, number: int) -> None:
         self.number = number
+        self.is_saved = True
         super().__init__(f"stopped by {signal.Signals(number).name}")

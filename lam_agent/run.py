@@ -145,9 +145,11 @@ def execute(arguments: RunArguments) -> None:
     with folder.locked(), interrupts.caught():
         try:
             runner = Runner(arguments.settings, folder, console, interrupts, resume=not is_new)
-        except (LamAgentError, LamEnvsError):
+        except (LamAgentError, LamEnvsError) as error:
             if is_new:
                 folder.discard()  # The corrected command may name the same folder.
+            if isinstance(error, Interrupted):
+                error.is_saved = not is_new
             raise
         if not is_new:
             folder.write_config(arguments.settings)

@@ -20,7 +20,7 @@ from lam_agent.__main__ import main
 from lam_agent.config import CollectConfig, PolicyConfig, RunConfig
 from lam_agent.config_file import read_config
 from lam_agent.continual.snapshot import snapshot_file
-from lam_agent.errors import ConfigError
+from lam_agent.errors import ConfigError, Interrupted
 from lam_agent.results import Results
 from lam_agent.run import parse, with_absolute_paths
 from lam_agent.run_folder import RunFolder, dump_config
@@ -310,6 +310,28 @@ def test_a_stream_may_grow_by_tasks_that_come_again(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(config, encoding="utf-8")
     settings = parse(["--resume", str(tmp_path), "--task-stream", "cw20"]).settings
     assert settings.task_stream == STREAMS["cw20"] and settings.allow_repeats
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_run_that_is_stopped_before_it_begins_says_what_is_left(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    is_new: bool,
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise Interrupted(signal.SIGTERM)
+
+    monkeypatch.setattr("lam_agent.runner.Runner", stop)
+    folder = tmp_path / "run"
+    if not is_new:
+        folder.mkdir()
+        (folder / "config.yaml").write_text(dump_config(RunConfig()), encoding="utf-8")
+    option = "--output-dir" if is_new else "--resume"
+    assert main(["run", option, str(folder)]) == 128 + signal.SIGTERM
+    words = "before the run began" if is_new else ", what was done is saved"
+    assert words in capsys.readouterr().err
+    assert folder.exists() != is_new
 
 
 # In another folder -----------------------------------------------------------------------------
