@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import tyro
 
 _IMPORT = "--import"
+
+Default = TypeVar("Default", str, None)
 
 
 def split_commas(words: str) -> tuple[str, ...]:
@@ -62,6 +64,23 @@ ModuleNames = Annotated[
     tyro.conf.arg(name="import"),
 ]
 """Modules that register tasks of one's own; the flag is `--import`."""
+
+
+def value_after(flag: str, arguments: Sequence[str], default: Default) -> str | Default:
+    """Return the value of a flag before the others are parsed, whose defaults depend on it.
+
+    Args:
+        flag: The flag, with its dashes.
+        arguments: The command's arguments; of several values the last one counts.
+        default: What is returned where the flag is not there.
+    """
+    value: str | Default = default
+    for index, argument in enumerate(arguments):
+        if argument == flag and index + 1 < len(arguments):
+            value = arguments[index + 1]
+        elif argument.startswith(f"{flag}="):
+            value = argument.partition("=")[2]
+    return value
 
 
 def merge_imports(arguments: Sequence[str], given: Iterable[str] = ()) -> list[str]:

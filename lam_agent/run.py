@@ -12,7 +12,7 @@ import tyro
 
 from lam_agent.config import RunConfig
 from lam_agent.errors import ConfigError, Interrupted, LamAgentError, RunFolderError
-from lam_agent.options import merge_imports
+from lam_agent.options import merge_imports, value_after
 from lam_envs.errors import LamEnvsError
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def parse(arguments: Sequence[str]) -> RunArguments:
     """
     from lam_agent.config_file import read_config
 
-    config, resume = _path_after("--config", arguments), _path_after("--resume", arguments)
+    named = [value_after(flag, arguments, None) for flag in ("--config", "--resume")]
+    config, resume = (None if value is None else Path(value) for value in named)
     if config and resume:
         raise ConfigError(
             "--config and --resume cannot go together; a run has a config of its own."
@@ -67,16 +68,6 @@ def parse(arguments: Sequence[str]) -> RunArguments:
         parsed = replace(parsed, settings=with_absolute_paths(parsed.settings))
         _check_unchanged(with_absolute_paths(given.settings), parsed.settings)
     return parsed
-
-
-def _path_after(flag: str, arguments: Sequence[str]) -> Path | None:
-    """Return the value of a flag, before the other flags are parsed with its defaults."""
-    for index, argument in enumerate(arguments):
-        if argument == flag and index + 1 < len(arguments):
-            return Path(arguments[index + 1])
-        if argument.startswith(flag + "="):
-            return Path(argument.partition("=")[2])
-    return None
 
 
 def _check_unchanged(saved: RunConfig, asked: RunConfig) -> None:

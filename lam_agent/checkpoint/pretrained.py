@@ -38,7 +38,6 @@ from lam_agent.checkpoint.success_row import SuccessRow
 from lam_agent.checkpoint.verification import (
     check_files,
     check_replaceable,
-    file_sha256,
     plain_json,
     read_tensors,
     resolve_checkpoint,
@@ -52,7 +51,7 @@ from lam_agent.checkpoint.weights import (
 )
 from lam_agent.config import PolicyConfig
 from lam_agent.errors import CheckpointError
-from lam_agent.files import folder_atomically, save_tensors
+from lam_agent.files import file_digest, folder_atomically, save_tensors
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.system import package_versions
 from lam_envs.errors import LamEnvsError
@@ -124,7 +123,7 @@ def save_pretrained(
             if memory:
                 save_tensors(temporary / MEMORY_FILE, memory_tensors(memory))
             (temporary / CARD_FILE).write_text(render_card(contract, story), encoding="utf-8")
-            sha256 = {name: file_sha256(temporary / name) for name in contract.sha256}
+            sha256 = {name: file_digest(temporary / name) for name in contract.sha256}
             text = replace(contract, sha256=sha256).to_text()
             (temporary / CONFIG_FILE).write_text(text, encoding="utf-8")
     except (OSError, SafetensorError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from lam_agent.checkpoint.contract import (
 )
 from lam_agent.checkpoint.shipped import shipped_weights
 from lam_agent.errors import CheckpointError
+from lam_agent.files import file_digest
 from lam_envs.tasks.registry import nearest
 
 _FILES = (CONFIG_FILE, MODEL_FILE, PARITY_FILE, INSTRUCTIONS_FILE, MEMORY_FILE, CARD_FILE)
@@ -87,12 +87,6 @@ def weights_digest(init: str) -> str:
     return init if init == "none" else file_sha256(resolve_checkpoint(init) / MODEL_FILE)
 
 
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def check_files(folder: Path, sha256: Mapping[str, str]) -> None:
     """Refuse a folder in which a file is missing or has another SHA-256.
 
@@ -101,7 +95,7 @@ def check_files(folder: Path, sha256: Mapping[str, str]) -> None:
     """
     for name, expected in sha256.items():
         try:
-            found = file_sha256(folder / name)
+            found = file_digest(folder / name)
         except OSError as error:
             raise CheckpointError(
                 f"{folder / name} is missing or cannot be read ({error.strerror}); copy the whole "

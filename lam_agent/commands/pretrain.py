@@ -9,12 +9,12 @@ from typing import Annotated
 import tyro
 
 from lam_agent.errors import ConfigError
-from lam_agent.options import one_of
+from lam_agent.options import one_of, value_after
 from lam_agent.pretrain.config import PretrainConfig
 from lam_agent.pretrain.sizes import SIZES
 from lam_envs.tasks.registry import nearest
 
-_FLAG = "--size"
+_SIZE = "lam-tiny"
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class PretrainArguments:
 
     settings: Annotated[PretrainConfig, tyro.conf.arg(name="")]
 
-    size: Annotated[str, one_of(tuple(SIZES))] = "lam-tiny"
+    size: Annotated[str, one_of(tuple(SIZES))] = _SIZE
     """Settings to begin with, for a CPU (lam-tiny) or for GPUs (lam-small); flags override them."""
 
 
@@ -33,7 +33,7 @@ def parse(arguments: Sequence[str]) -> PretrainConfig:
     Raises:
         ConfigError: There is no such size, or a setting is out of range.
     """
-    size = _size_in(arguments)
+    size = value_after("--size", arguments, _SIZE)
     if size not in SIZES:
         raise ConfigError(
             f"there is no size {size!r}{nearest(size, SIZES)}; the sizes are {', '.join(SIZES)}."
@@ -43,17 +43,6 @@ def parse(arguments: Sequence[str]) -> PretrainConfig:
         PretrainArguments, default=given, args=list(arguments), prog="lam-agent pretrain"
     )
     return parsed.settings
-
-
-def _size_in(arguments: Sequence[str]) -> str:
-    """Return the value of `--size`, before the other flags are parsed with its settings."""
-    size = "lam-tiny"
-    for index, argument in enumerate(arguments):
-        if argument == _FLAG and index + 1 < len(arguments):
-            size = arguments[index + 1]
-        elif argument.startswith(f"{_FLAG}="):
-            size = argument.partition("=")[2]
-    return size
 
 
 def command(arguments: Sequence[str]) -> None:

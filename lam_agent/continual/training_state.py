@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from lam_agent.continual.capture import part
+
 
 def plugin_tensors(plugins: Sequence[Any]) -> dict[str, torch.Tensor]:
     """Return the tensors of all plugins that have some: replay buffer, importances, anchors."""
@@ -23,9 +25,7 @@ def load_plugins(
     """Undo `plugin_tensors`; the replay buffer stays where batches are drawn, on the CPU."""
     for plugin in plugins:
         if hasattr(plugin, "state"):
-            prefix = f"{_name(plugin)}."
-            own = {k.removeprefix(prefix): v for k, v in named.items() if k.startswith(prefix)}
-            plugin.load_state(own, device)
+            plugin.load_state(part(named, f"{_name(plugin)}."), device)
 
 
 def _name(plugin: Any) -> str:

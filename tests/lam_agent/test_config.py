@@ -27,6 +27,7 @@ from lam_agent.config import (
     to_plain,
 )
 from lam_agent.errors import ConfigError
+from lam_agent.options import value_after
 from lam_agent.strategies import BUILT_IN
 from lam_envs.errors import UnknownTaskError
 from lam_envs.streams import STREAMS
@@ -296,3 +297,19 @@ def test_defaults_of_training_follow_what_is_trained() -> None:
     asked = RunConfig(strategy="replay", adapt="lora", train=train, replay=replay)
     assert (asked.learning_rate, asked.batch_size, asked.replayed_fraction) == (0.1, 7, 0.2)
     assert (asked.validate_every, asked.patience) == (30, 4)
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        (["--size", "a", "--seed", "1"], "a"),
+        (["--size=a", "--size", "b"], "b"),
+        (["--sizes", "a", "--size="], ""),
+        (["--size"], None),
+        ([], None),
+    ],
+)
+def test_the_value_of_a_flag_is_found_before_the_others_are_parsed(
+    words: list[str], value: str | None
+) -> None:
+    assert value_after("--size", words, None) == value
