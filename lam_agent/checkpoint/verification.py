@@ -84,7 +84,7 @@ def check_replaceable(folder: Path) -> None:
 
 def weights_digest(init: str) -> str:
     """Return what tells initial weights apart: the SHA-256 of their file, or `none`."""
-    return init if init == "none" else file_sha256(resolve_checkpoint(init) / MODEL_FILE)
+    return init if init == "none" else file_digest(resolve_checkpoint(init) / MODEL_FILE)
 
 
 def check_files(folder: Path, sha256: Mapping[str, str]) -> None:
