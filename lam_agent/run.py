@@ -65,9 +65,19 @@ def parse(arguments: Sequence[str]) -> RunArguments:
     words = merge_imports(arguments, given.settings.imports)
     parsed = tyro.cli(RunArguments, default=given, args=words, prog=prog)
     if resume:
+        _check_same_folder(resume, parsed.settings.output_dir)
         parsed = replace(parsed, settings=with_absolute_paths(parsed.settings))
         _check_unchanged(with_absolute_paths(given.settings), parsed.settings)
     return parsed
+
+
+def _check_same_folder(resume: Path, output: Path | None) -> None:
+    """Refuse another folder for a run that has one."""
+    if output is not None and output.absolute() != resume.absolute():
+        raise ConfigError(
+            f"--resume goes on in {resume} and writes nothing into {output}; leave --output-dir "
+            "away."
+        )
 
 
 def _check_unchanged(saved: RunConfig, asked: RunConfig) -> None:

@@ -202,6 +202,13 @@ def test_two_processes_do_not_write_into_one_run(
     assert (copy / "results.json").read_bytes() == before
 
 
+def test_another_folder_is_refused(
+    tiny_run: TinyRun, capsys: pytest.CaptureFixture[str], check_sentence: Callable[[object], str]
+) -> None:
+    assert main(["run", "--resume", str(tiny_run[0]), "--output-dir", "elsewhere"]) == 2
+    assert "writes nothing into elsewhere" in check_sentence(capsys.readouterr().err.strip())
+
+
 def test_a_log_that_was_shortened_is_refused(
     tiny_run: TinyRun,
     tmp_path: Path,
