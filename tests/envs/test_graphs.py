@@ -1,5 +1,7 @@
 """Captured graphs: one launch gives, bit for bit, what its parts give one after the other."""
 
+import gc
+import weakref
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -176,3 +178,20 @@ def test_pictures_are_the_same_without_a_graph(launched: Launched) -> None:
         assert torch.equal(by_pixel.images, by_world.images)
         assert bool(by_pixel.images.any())
     assert launched == [("draw",)] * 2  # Of three: it is compiled before it is captured.
+
+
+def test_pictures_and_engine_give_their_memory_back_without_the_garbage_collector() -> None:
+    model = load_model(make_task("push").model_file)
+    with wp.ScopedDevice("cpu"):
+        pictures = Pictures(model, drawn_geoms(model), 2, ["front"], 24, by_pixel=True)
+        pictures.draw()
+        pictures.draw()  # As a graph.
+    sim = WarpSim(model, 2)
+    kept = weakref.ref(pictures), weakref.ref(sim)
+    gc.collect()
+    gc.disable()
+    try:
+        del pictures, sim
+        assert [one() for one in kept] == [None, None]
+    finally:
+        gc.enable()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
 import mujoco
@@ -48,7 +49,6 @@ class Pictures:
         size = (num_worlds, len(ids))
         num_drawn = drawn.geom.shape[0]
         scratch = (*size, num_drawn)
-        self._size = size
         self._drawn = drawn  # Keeps the meshes alive, which the kernel knows by number only.
         poses: dict[str, Any] = {
             "geom_xpos": wp.zeros((num_worlds, model.ngeom), dtype=wp.vec3),
@@ -74,7 +74,7 @@ class Pictures:
         order = wp.zeros(scratch, dtype=wp.int32)
         num_seen = wp.zeros(size, dtype=wp.int32)
         camera_ids: Any = wp.array(ids, dtype=wp.int32)
-        self._place = [
+        placing = [
             drawn.geom,
             drawn.box_center,
             drawn.box_half,
@@ -84,7 +84,7 @@ class Pictures:
             *poses.values(),
             *(origin, turn, nearest, covered, order, num_seen),
         ]
-        self._trace = [
+        tracing = [
             *(drawn.shape, drawn.size, drawn.mesh),
             *(drawn.first_face, drawn.first_normal, drawn.face_normals, drawn.normals),
             *looks.values(),
@@ -96,8 +96,11 @@ class Pictures:
             pixels,
         ]
         num_tiles = -(-image_size // int(TILE))
-        self._threads = (*size, num_tiles**2 * int(TILE) ** 2) if by_pixel else size
-        self._kernel = trace_pixels if by_pixel else trace
+        threads = (*size, num_tiles**2 * int(TILE) ** 2) if by_pixel else size
+        # No method of its own: in a cycle with its graphs its memory would stay on the GPU.
+        self._launch = partial(
+            _launch, (place, size, placing), (trace_pixels if by_pixel else trace, threads, tracing)
+        )
         # Threads that draw side by side on CPU cores launch by themselves, which is as fast there.
         self._graphs = Graphs(wp.get_device(), {"draw": self._launch}) if by_pixel else None
 
@@ -126,9 +129,11 @@ class Pictures:
         else:
             self._graphs.launch("draw")
 
-    def _launch(self) -> None:
-        wp.launch(place, dim=self._size, inputs=self._place)
-        wp.launch(self._kernel, dim=self._threads, inputs=self._trace)
+
+def _launch(*launches: tuple[Any, tuple[int, ...], list[Any]]) -> None:
+    """Launch kernels, each on a grid with its arguments, one after the other."""
+    for kernel, grid, arguments in launches:
+        wp.launch(kernel, dim=grid, inputs=arguments)
 
 
 def _empty_looks(name: str, num_worlds: int, num_drawn: int) -> Any:
