@@ -158,10 +158,12 @@ def _run(
         if not episode_of:
             return
         mask = torch.zeros(env.num_envs, dtype=torch.bool)
-        for world, episode in episode_of.items():
-            mask[world] = True
-            drawn, weight[world] = draws[episode]
-            noise[world] = drawn.to(env.device)
+        mask[list(episode_of)] = True
+        # One copy to the device for all worlds.
+        begun = torch.tensor(list(episode_of), device=env.device)
+        drawn, weights = zip(*(draws[episode] for episode in episode_of.values()), strict=True)
+        noise[begun] = torch.stack(drawn).to(env.device)
+        weight[begun, 0] = torch.tensor(weights, device=env.device)
         env.reset(mask, seeds=[starts[episode] for _, episode in sorted(episode_of.items())])
         step_of[mask.to(env.device)] = 0
         recording.begin(list(episode_of))
