@@ -59,6 +59,8 @@ class RunRecord:
         self.policy = policy
         self.source = demonstration_source(config)
         self._init_digest = weights_digest(config.policy.init)
+        #: Kept, because making a task looks through all packages for its name.
+        self.instructions = {task: make_task(task).instruction for task in set(config.tasks)}
         self.matrix = SuccessMatrix.empty(len(config.tasks))
         self.pretraining = PretrainingSuccess.empty(config.pretraining.measured)
         #: Measured by `lam-agent robustness` after the stream.
@@ -165,7 +167,7 @@ class RunRecord:
             {
                 "position": position,
                 "task": self.config.tasks[position],
-                "instruction": make_task(self.config.tasks[position]).instruction,
+                "instruction": self.instructions[self.config.tasks[position]],
                 "learning": curve,
                 "learning_area": self._learning_area(position),
             }
@@ -293,7 +295,7 @@ def save_policy(
     save_pretrained(
         pretrained_folder(checkpoint),
         policy,
-        tasks={task: make_task(task).instruction for task in learned},
+        tasks={task: record.instructions[task] for task in learned},
         success_row=record.success_row(position + 1),
         # Workers have a thread each, and cells that the run measures in their place, too.
         protocol={
