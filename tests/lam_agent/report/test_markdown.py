@@ -8,6 +8,7 @@ import pytest
 
 from lam_agent.intervals import wilson_interval
 from lam_agent.metrics import compute_metrics
+from lam_agent.perturbed import ROBUST_METRICS
 from lam_agent.pretraining_success import PretrainingSuccess
 from lam_agent.report.markdown import render_markdown
 from lam_agent.report.words import METRIC_WORDS, column_labels, row_labels
@@ -92,6 +93,7 @@ def test_every_metric_that_is_computed_has_words() -> None:
     computed = {
         **compute_metrics(SuccessMatrix.empty(2)),
         **PretrainingSuccess.empty("a").metrics(),
+        **ROBUST_METRICS,
     }
     assert set(METRIC_WORDS) == set(computed)
 
