@@ -7,7 +7,7 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 
 from lam_agent import __version__
@@ -96,23 +96,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="replace")
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ("-h", "--help"):
-        print(_help())
-        return 0
+        return _guarded(lambda: print(_help()))
     if words[0] == "--version":
-        print(f"lam-agent {__version__}")
-        return 0
+        return _guarded(lambda: print(f"lam-agent {__version__}"))
     if words[0] not in _COMMANDS:
         return _fail_unknown(words[0])
-    return _guarded(words[0], words[1:])
+    return _guarded(lambda: import_module(_COMMANDS[words[0]][0]).command(words[1:]))
 
 
-def _guarded(command: str, arguments: Sequence[str]) -> int:
+def _guarded(act: Callable[[], None]) -> int:
     """Run a command; print errors that lam_agent raises on purpose without a traceback."""
     from lam_agent.errors import Interrupted, LamAgentError
     from lam_envs.errors import LamEnvsError
 
     try:
-        import_module(_COMMANDS[command][0]).command(arguments)
+        try:
+            act()
+        finally:
+            sys.stdout.flush()  # Here a full disk and a closed pipe are told.
     except Interrupted as stop:
         how = "".join(f"; `{note}` goes on" for note in getattr(stop, "__notes__", ()))
         left = f", what was done is saved{how}" if stop.is_saved else " before the run began"

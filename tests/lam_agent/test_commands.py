@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -253,3 +256,26 @@ def test_the_stable_flags_of_run_are_in_its_help(capsys: Capture) -> None:
         "--replay.memory-mb",
     ):
         assert flag in printed
+
+
+def test_a_reader_that_leaves_ends_a_command_quietly() -> None:
+    command = [sys.executable, "-m", "lam_agent", "list-tasks"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 128 + signal.SIGPIPE
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["list-tasks"]])
+def test_a_full_disk_is_told_in_a_sentence(arguments: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "lam_agent", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    words = "lam-agent: error: No space left on device; make room on the disk.\n"
+    assert (done.returncode, done.stderr) == (2, words)
