@@ -211,6 +211,9 @@ def _choose(
     Raises:
         ConfigError: The task was not learned, the text has no words, or there are both.
     """
+    for name, value in (("task", task), ("instruction", instruction)):
+        if not isinstance(value, str | None):
+            raise ConfigError(f"{name} is {value!r}; it must be a string or None.")
     if instruction is None:
         task = _DEFAULT_TASK if task is None else task
         if task not in contract.known:

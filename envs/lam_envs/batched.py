@@ -62,13 +62,13 @@ def available_cores() -> int:
 
 
 def check_counts(**counts: int | None) -> None:
-    """Refuse counts that are no whole numbers or below 1; None stands for a default.
+    """Refuse counts that are no whole numbers or below 1; `num_threads` may be None.
 
     Raises:
         InvalidSettingError: Naming the setting.
     """
     for name, count in counts.items():
-        if count is None:
+        if count is None and name == "num_threads":
             continue
         if not isinstance(count, int | np.integer) or isinstance(count, bool):
             raise InvalidSettingError(f"{name} is {count!r}; it must be a whole number.")
@@ -82,6 +82,10 @@ def check_cameras(cameras: Sequence[str]) -> None:
     Raises:
         InvalidSettingError: Naming the camera and those that there are.
     """
+    if isinstance(cameras, str) or not isinstance(cameras, Sequence):
+        raise InvalidSettingError(
+            f"cameras is {cameras!r}; it must be a list of {', '.join(CAMERAS)}."
+        )
     for camera in cameras:
         if camera not in CAMERAS:
             raise InvalidSettingError(
@@ -172,6 +176,12 @@ class BatchedEnv:
             num_envs=num_envs, image_size=image_size, horizon=horizon, num_threads=num_threads
         )
         check_cameras(cameras)
+        if not isinstance(randomisation, Randomisation | None):
+            raise InvalidSettingError(
+                f"randomisation is {randomisation!r}; it must be a Randomisation or None."
+            )
+        if not isinstance(task, str | Task):
+            raise InvalidSettingError(f"task is {task!r}; it must be a task or the name of one.")
         self.task = make_task(task) if isinstance(task, str) else task
         self.num_envs = num_envs
         self.cameras = tuple(cameras)

@@ -38,6 +38,8 @@ def resolve_checkpoint(path: Path | str) -> Path:
     Raises:
         CheckpointError: There is none.
     """
+    if not isinstance(path, Path | str):
+        raise CheckpointError(f"the checkpoint is {path!r}; it must be a path or a name.")
     path = Path(path).expanduser()
     shipped = shipped_weights()
     if not path.exists() and str(path) in shipped:

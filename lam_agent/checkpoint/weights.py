@@ -159,7 +159,7 @@ def find_device(name: torch.device | str) -> torch.device:
     """
     try:
         device = torch.device(name)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise CheckpointError(f"there is no device {name!r}; it must be cpu or cuda.") from error
     if device.type not in ("cpu", "cuda"):
         raise CheckpointError(f"the device is {str(device)!r}; it must be cpu or cuda.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lam_agent.report.bounds import bounds
@@ -62,6 +63,7 @@ def render_html(results: Results, events: Events | None = None, base: str = "") 
         headline=headline(results),
         verdict=verdict(results),
         tasks=describe_tasks(results, events, base),
+        is_randomised=_is_randomised(results),
         success=matrix_table(results, matrix.success),
         at_end=matrix_table(results, matrix.success_at_end),
         seen=seen_plot([seen_line(seen, "accent")], matrix.num_tasks),
@@ -81,6 +83,12 @@ def render_html(results: Results, events: Events | None = None, base: str = "") 
         cost=cost_rows(results),
         per_task=_per_task(results),
     )
+
+
+def _is_randomised(results: Results) -> bool:
+    """Tell whether the demonstrations were randomised."""
+    settings = results.protocol.get("demonstration_randomisation")
+    return isinstance(settings, Mapping) and any(settings.values())
 
 
 def _metrics(results: Results) -> list[tuple[str, str, str, str, str]]:

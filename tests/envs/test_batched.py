@@ -155,6 +155,11 @@ def test_actions_are_clipped(push: BatchedEnv) -> None:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
+        ({"task": 5}, "task is 5; it must be a task or the name of one"),
+        ({"cameras": None}, "cameras is None; it must be a list of front, wrist"),
+        ({"cameras": "front"}, "cameras is 'front'; it must be a list"),
+        ({"randomisation": 0.5}, "randomisation is 0.5; it must be a Randomisation or None"),
+        ({"horizon": None}, "horizon is None; it must be a whole number"),
         ({"num_envs": 1.5}, "num_envs is 1.5; it must be a whole number"),
         ({"image_size": "64"}, "image_size is '64'; it must be a whole number"),
         ({"num_envs": 0}, "num_envs is 0; it must be at least 1"),

@@ -16,6 +16,7 @@ from lam_agent.controller import Controller
 from lam_agent.errors import (
     CheckpointError,
     ConfigError,
+    LamAgentError,
     ObservationError,
     UnseenInstructionWarning,
 )
@@ -301,3 +302,19 @@ def test_the_number_of_robots_stays_the_same(
 def test_what_is_no_dict_is_refused(controller: Controller, observation: Any) -> None:
     with pytest.raises(ObservationError, match="it must be a dict with front, wrist"):
         controller.act(observation)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"task": 5}, "task is 5; it must be a string"),
+        ({"instruction": ["push"]}, "instruction is .'push'.; it must be a string"),
+        ({"device": None}, "there is no device None"),
+        ({"path": None}, "the checkpoint is None; it must be a path"),
+    ],
+)
+def test_arguments_of_other_kinds_are_refused(
+    saved_checkpoint: Path, arguments: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(LamAgentError, match=words):
+        Controller.load(**{"path": saved_checkpoint, **arguments})
