@@ -132,7 +132,6 @@ class Adaptation:
         for plugin in self.plugins:
             if hasattr(plugin, "earlier"):
                 plugin.earlier[:] = [visits[i] for i in range(first)]
-        self._check_room()
 
     def remember(self, task: str, frames: Frames) -> None:
         """Keep frames of a task that the policy learned before the stream, which is still as then.
@@ -147,9 +146,8 @@ class Adaptation:
         for plugin in self.plugins:
             if hasattr(plugin, "remember"):
                 plugin.remember(self.strategy, task, frames, generator)
-        self._check_room()
 
-    def _check_room(self) -> None:
+    def check_room(self) -> None:
         """Refuse a replay buffer that is too small, before an experience is trained for nothing."""
         for plugin in self.plugins:
             if hasattr(plugin, "check_room"):

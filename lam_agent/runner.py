@@ -134,6 +134,7 @@ class Runner:
         if done < len(self.tasks):
             self._collect()
             self._remember()
+            self.adaptation.check_room()
             if not self.config.workers:
                 self._finish_rows()
             visits = self.adaptation.visits
