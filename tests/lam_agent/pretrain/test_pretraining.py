@@ -177,6 +177,8 @@ def test_resume_with_other_settings_is_refused(
     config = make_config()
     PretrainFolder(config).begin(config)
     PretrainFolder(replace(config, resume=True, threads=2))
+    # What was trained can be had without a memory that cannot be made.
+    PretrainFolder(replace(config, resume=True, memory=MemoryConfig(frames=0)))
     with pytest.raises(ConfigError) as caught:
         PretrainFolder(replace(config, resume=True, seed=5))
     assert "--resume cannot change seed from 0 to 5" in check_sentence(caught.value)

@@ -199,3 +199,13 @@ def test_what_succeeds_in_every_run_has_the_interval_of_all_its_episodes(
     assert row.finals[0] == (1.0, wilson_interval(150, 150))
     rate, interval = row.finals[1]
     assert rate == pytest.approx(0.52) and interval is not None and 0.3 < interval[0] < 0.52
+
+
+def test_other_initial_weights_of_the_same_name_are_no_seeds(save: Save, results: Results) -> None:
+    paths = [
+        save(name, seed, protocol={**results.protocol, "policy_init_sha256": digest})
+        for seed, (name, digest) in enumerate((("a", "0a"), ("b", "0b")))
+    ]
+    with pytest.raises(ResultsError, match="policy_init_sha256 is 0a in .* but 0b in"):
+        load_runs(paths)
+    load_runs([paths[0], save("of-an-earlier-version", 2)])
