@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from lam_agent.checkpoint import load_pretrained
 from lam_agent.commands.pretrain import command as run_pretrain
 from lam_agent.commands.pretrain import parse
+from lam_agent.config import MemoryConfig
 from lam_agent.errors import CheckpointError, ConfigError, Interrupted, RunFolderError
 from lam_agent.files import file_digest
 from lam_agent.interrupts import Interrupts

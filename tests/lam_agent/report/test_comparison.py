@@ -206,6 +206,6 @@ def test_other_initial_weights_of_the_same_name_are_no_seeds(save: Save, results
         save(name, seed, protocol={**results.protocol, "policy_init_sha256": digest})
         for seed, (name, digest) in enumerate((("a", "0a"), ("b", "0b")))
     ]
-    with pytest.raises(ResultsError, match="policy_init_sha256 is 0a in .* but 0b in"):
+    with pytest.raises(ResultsError, match=r"policy_init_sha256 is 0a in .* but 0b in"):
         load_runs(paths)
     load_runs([paths[0], save("of-an-earlier-version", 2)])
