@@ -134,7 +134,8 @@ def _is_finished(item: _Planned) -> bool:
     if not results.is_file():
         return False
     found = read_results(results)
-    has_references = bool(found.references) or not item.settings.references
+    has_references = any(bound is not None for bound in found.references.values())
+    has_references = has_references or not item.settings.references
     return found.finished and found.tasks == item.settings.tasks and has_references
 
 

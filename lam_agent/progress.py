@@ -18,6 +18,13 @@ from rich.progress import (
 from lam_agent.types import Progress as ProgressCall
 
 
+class _Console(Console):
+    """A console that leaves it to the command line to say that nobody reads on."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def plain_console(*, stderr: bool = False, quiet: bool = False) -> Console:
     """Return a console that prints brackets and colons as they are: paths and names have some.
 
@@ -25,7 +32,7 @@ def plain_console(*, stderr: bool = False, quiet: bool = False) -> Console:
         stderr: Whether it prints to standard error.
         quiet: Whether it prints nothing.
     """
-    return Console(stderr=stderr, quiet=quiet, markup=False, emoji=False)
+    return _Console(stderr=stderr, quiet=quiet, markup=False, emoji=False)
 
 
 class RunProgress:

@@ -73,7 +73,7 @@ def parse(arguments: Sequence[str]) -> RunArguments:
 
 def _check_same_folder(resume: Path, output: Path | None) -> None:
     """Refuse another folder for a run that has one."""
-    if output is not None and output.absolute() != resume.absolute():
+    if output is not None and output.resolve() != resume.resolve():
         raise ConfigError(
             f"--resume goes on in {resume} and writes nothing into {output}; leave --output-dir "
             "away."

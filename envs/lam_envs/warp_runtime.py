@@ -24,6 +24,9 @@ FAST_OPTIONS = {
 }
 """Module options of kernels that are to be fast on the CPU, and need no gradients."""
 
+_CACHE = tempfile.TemporaryDirectory(prefix="lam-warp-", ignore_cleanup_errors=True)
+"""For kernels, where Warp's own cache cannot be written; removed when the process ends."""
+
 _NO_CUDA = b"Could not find or load the NVIDIA CUDA driver"
 
 
@@ -32,11 +35,12 @@ def _init_quietly() -> None:
     try:
         stderr = os.dup(2)
     except OSError:  # There is no standard error that could be written to.
+        _init()
         return
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
-            wp.init()  # type: ignore[no-untyped-call]
+            _init()
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
@@ -44,6 +48,15 @@ def _init_quietly() -> None:
             lines = [line for line in held if _NO_CUDA not in line]
             if lines:
                 os.write(2, b"".join(lines))
+
+
+def _init() -> None:
+    """Initialise Warp; where its cache cannot be written, with one that ends with the process."""
+    try:
+        wp.init()  # type: ignore[no-untyped-call]
+    except OSError:
+        wp.config.kernel_cache_dir = _CACHE.name
+        wp.init()  # type: ignore[no-untyped-call]
 
 
 @contextmanager

@@ -68,6 +68,8 @@ def check_replaceable(folder: Path) -> None:
     Raises:
         CheckpointError: The path is taken by something else, or something else lies there, too.
     """
+    if folder.is_symlink():
+        raise CheckpointError(f"{folder} is a link; name the folder itself, {folder.resolve()}.")
     if not folder.exists():
         return
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []

@@ -61,7 +61,8 @@ def _print_checkpoint(folder: Path, contract: Contract, num_parameters: int) -> 
     from lam_agent.progress import plain_console
 
     row = contract.success_row
-    rates = dict(zip(row.task, row.success, strict=True))
+    measured = zip(row.task, row.success, strict=True)
+    rates = {task: rate for task, rate in measured if rate is not None}
     split = contract.protocol.get("split", "test")
     table = Table(Column("task", overflow="fold"), "instruction", f"success, {split}")
     for task, instruction in contract.known.items():

@@ -70,6 +70,7 @@ def command(arguments: Sequence[str]) -> None:
     import_tasks(asked.imports)
     folder = RunFolder(asked.run)
     results, config = read_results(folder.results), read_config(folder.config)
+    protocol = results.protocol
     if not results.finished:
         raise ResultsError(
             f"{asked.run} is not finished; go on with it by `lam-agent run --resume {asked.run}`."
@@ -82,8 +83,8 @@ def command(arguments: Sequence[str]) -> None:
     with folder.locked(), progress.phase("evaluating in randomised scenes") as update:
         for position in range(last + 1):
             path = folder.checkpoint(position, tasks[position])
-            if position < last and not path.exists():
-                continue  # `joint` has none in between.
+            if position < last and results.strategy == "joint":
+                continue  # It learns all at once.
             policy, _ = load_pretrained(path, device)
             measured = tasks if position == last else (tasks[position],)
             found: dict[str, Evaluation] = {}
@@ -92,9 +93,9 @@ def command(arguments: Sequence[str]) -> None:
                 found[task] = evaluate(
                     policy,
                     task,
-                    episodes=config.eval.episodes,
+                    episodes=protocol["episodes"],
                     split="test",
-                    horizon=config.eval.horizon,
+                    horizon=protocol["horizon"],
                     threads=asked.threads,
                     sim=replace(config.sim, on_unstable="drop"),
                     randomisation=asked.randomise,

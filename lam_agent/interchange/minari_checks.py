@@ -32,6 +32,8 @@ def check_control_dt(said: Any, given: float | None) -> float:
             f"(the simulation's is {CONTROL_DT_S})."
         )
     for value in (said, given):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise EpisodeError(f"its control_dt is {value!r}; it must be a number of seconds.")
         if value is not None and not math.isclose(value, CONTROL_DT_S, rel_tol=1e-6):
             raise EpisodeError(
                 f"an action lasts {value} s; it must last {CONTROL_DT_S} s; record at that rate."
@@ -66,7 +68,9 @@ def look_every_of(space: gymnasium.Space[Any], said: Any, given: int | None) -> 
                 f"every {given}; leave --look-every away."
             )
         return shape[0], True
-    return given or int(said or 1), False
+    if given is None and said is not None and (type(said) is not int or said < 1):
+        raise EpisodeError(f"its look_every is {said!r}; it must be a whole number, at least 1.")
+    return given or said or 1, False
 
 
 def check_actions(actions: Array, look_every: int, is_chunked: bool, counts: Array | None) -> Array:
@@ -100,7 +104,7 @@ def _is_executed(counts: Array, chunks: int, look_every: int) -> Array:
     """Return which actions of an episode's chunks were executed, shape (chunks * look_every,)."""
     counts = counts[:chunks]
     is_whole = counts.shape == (chunks,) and bool((counts[:-1] == look_every).all())
-    if not is_whole or not 1 <= counts[-1] <= look_every:
+    if not is_whole or counts[-1] != np.rint(counts[-1]) or not 1 <= counts[-1] <= look_every:
         raise EpisodeError(
             f"the info 'num_actions' is {counts.tolist()}; it must be {look_every} for each chunk, "
             "but for the last one of an episode."

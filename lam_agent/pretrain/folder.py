@@ -50,7 +50,14 @@ class PretrainFolder:
                 f"{self.path} is no pretraining run: it has no config.yaml; name the folder of one "
                 "in --output, or leave --resume away."
             )
-        before = yaml.safe_load(self.settings.read_text(encoding="utf-8"))
+        try:
+            before = yaml.safe_load(self.settings.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, ValueError, RecursionError):
+            before = None
+        if not isinstance(before, dict):
+            raise RunFolderError(
+                f"{self.settings} is damaged: it holds no settings; put it back or start a new run."
+            )
         now = yaml.safe_load(_dump(config))
         for name, value in now.items():
             if name not in _MAY_CHANGE and before.get(name) != value:

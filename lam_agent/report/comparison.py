@@ -86,6 +86,9 @@ def _check_alike(one: Run, other: Run) -> None:
     """Refuse two runs that measured different things; name the first difference."""
     first: dict[str, Any] = {"tasks": list(one.results.tasks), **one.results.protocol}
     second: dict[str, Any] = {"tasks": list(other.results.tasks), **other.results.protocol}
+    if one.results.perturbed and other.results.perturbed:  # They are measured alike, or not at all.
+        first["perturbation"] = dict(one.results.perturbed.randomisation)
+        second["perturbation"] = dict(other.results.perturbed.randomisation)
     for key in dict.fromkeys((*first, *second)):
         if key in _LATER and not (key in first and key in second):
             continue

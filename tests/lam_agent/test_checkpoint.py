@@ -253,6 +253,22 @@ def test_what_is_no_checkpoint_is_not_replaced(
     assert (tmp_path / "notes.txt").read_text() == "keep me"
 
 
+def test_what_lies_beside_a_checkpoint_and_a_link_are_not_replaced(
+    tmp_path: Path, checkpoint: Path, save_checkpoint: SaveCheckpoint, make_policy: MakePolicy
+) -> None:
+    (tmp_path / "link").symlink_to(checkpoint, target_is_directory=True)
+    with pytest.raises(CheckpointError, match="is a link; name the folder itself"):
+        save_checkpoint(tmp_path / "link", make_policy())
+    (checkpoint / "policy.onnx").write_text("mine")
+    with pytest.raises(CheckpointError, match=r"holds 'policy.onnx' beside a checkpoint; move it"):
+        save_checkpoint(checkpoint, make_policy())
+    assert (checkpoint / "policy.onnx").read_text() == "mine"
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "config.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="holds no checkpoint"):
+        save_checkpoint(tmp_path / "project", make_policy())
+
+
 ROW: dict[str, Any] = {"task": ["push"], "success": [1], "success_at_end": [1], "episodes": [5]}
 
 

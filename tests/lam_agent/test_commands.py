@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -279,3 +280,16 @@ def test_a_full_disk_is_told_in_a_sentence(arguments: list[str]) -> None:
         )
     words = "lam-agent: error: No space left on device; make room on the disk.\n"
     assert (done.returncode, done.stderr) == (2, words)
+
+
+def test_a_kernel_cache_that_cannot_be_written_is_no_error() -> None:
+    words = "from lam_envs.warp_runtime import wp; print(wp.config.kernel_cache_dir)"
+    done = subprocess.run(
+        [sys.executable, "-c", words],
+        env={**os.environ, "WARP_CACHE_PATH": "/dev/null/warp"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    folder = Path(done.stdout.strip())
+    assert folder.parent.name.startswith("lam-warp-") and not folder.parent.exists()

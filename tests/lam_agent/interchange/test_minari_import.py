@@ -285,3 +285,17 @@ def test_camera_keys_that_are_none_are_refused(
     printed = capsys.readouterr().err
     assert printed.startswith("lam-agent: error: camera-keys ")
     check_sentence(printed.removesuffix("\n"))
+
+
+@pytest.mark.parametrize("said", ["x", 2.5, [2], -2, True])
+def test_what_a_dataset_says_of_its_looks_is_checked(said: object) -> None:
+    space = gymnasium.spaces.Box(-1, 1, (4,))
+    with pytest.raises(EpisodeError, match="its look_every is .*; it must be a whole number"):
+        look_every_of(space, said, None)
+    assert look_every_of(space, said, 3) == (3, False)
+
+
+@pytest.mark.parametrize("said", ["abc", [1], True])
+def test_what_a_dataset_says_of_its_rate_is_checked(said: object) -> None:
+    with pytest.raises(EpisodeError, match="its control_dt is .*; it must be a number"):
+        check_control_dt(said, None)

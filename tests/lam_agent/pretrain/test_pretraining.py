@@ -185,6 +185,18 @@ def test_resume_with_other_settings_is_refused(
     assert "--resume cannot change seed from 0 to 5" in check_sentence(caught.value)
 
 
+@pytest.mark.parametrize("text", ["", "- 1", "[1, 2"])
+def test_resume_with_damaged_settings_is_refused(
+    make_config: MakeConfig, check_sentence: Callable[[object], str], text: str
+) -> None:
+    config = make_config()
+    PretrainFolder(config).begin(config)
+    (config.output / "config.yaml").write_text(text)
+    with pytest.raises(RunFolderError) as caught:
+        PretrainFolder(replace(config, resume=True))
+    assert "config.yaml is damaged" in check_sentence(caught.value)
+
+
 @pytest.mark.parametrize(
     "make",
     [

@@ -10,6 +10,7 @@ import pytest
 
 from lam_agent.errors import ResultsError
 from lam_agent.intervals import aggregate_over_seeds, wilson_interval
+from lam_agent.perturbed import Perturbed
 from lam_agent.report import comparison, curves
 from lam_agent.report.benchmark import write_benchmark
 from lam_agent.report.comparison import Run, load_runs, make_series
@@ -209,3 +210,14 @@ def test_other_initial_weights_of_the_same_name_are_no_seeds(save: Save, results
     with pytest.raises(ResultsError, match=r"policy_init_sha256 is 0a in .* but 0b in"):
         load_runs(paths)
     load_runs([paths[0], save("of-an-earlier-version", 2)])
+
+
+def test_other_perturbations_are_not_compared(save: Save, make_results: MakeResults) -> None:
+    matrix = make_results(TASKS, 0).matrix
+    paths = [
+        save(f"light{light}", seed, perturbed=Perturbed({"light": light}, matrix))
+        for seed, light in enumerate((0.5, 1.0))
+    ]
+    with pytest.raises(ResultsError, match=r"protocol.perturbation is light: 0.5 in .* but light"):
+        load_runs(paths)
+    load_runs([paths[0], save("not-perturbed", 2)])
