@@ -56,6 +56,15 @@ class Evaluation:
         return int(self.is_unstable.sum())
 
     @property
+    def counts(self) -> dict[str, int]:
+        """What a table of success rates takes: `successes`, `successes_at_end`, `episodes`."""
+        return {
+            "successes": int(self.is_success.sum()),
+            "successes_at_end": int(self.is_success_at_end.sum()),
+            "episodes": len(self.is_success),
+        }
+
+    @property
     def success_rate(self) -> float:
         """Share of episodes that succeeded at any step."""
         return float(self.is_success.float().mean())

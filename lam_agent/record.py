@@ -87,9 +87,7 @@ class RunRecord:
         self.matrix = self.matrix.with_cell(
             row,
             column,
-            successes=int(evaluation.is_success.sum()),
-            successes_at_end=int(evaluation.is_success_at_end.sum()),
-            episodes=len(evaluation.is_success),
+            **evaluation.counts,
         )
         self.last_evaluations[evaluation.task] = evaluation
         self.unstable_tests += evaluation.num_unstable
@@ -99,9 +97,7 @@ class RunRecord:
         self.pretraining = self.pretraining.with_task(
             row,
             evaluation.task,
-            successes=int(evaluation.is_success.sum()),
-            successes_at_end=int(evaluation.is_success_at_end.sum()),
-            episodes=len(evaluation.is_success),
+            **evaluation.counts,
         )
         self.unstable_tests += evaluation.num_unstable
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,9 +25,6 @@ FAST_OPTIONS = {
     "cpu_compiler_flags": "-march=native -ffinite-math-only -Wno-nan-infinity-disabled",
 }
 """Module options of kernels that are to be fast on the CPU, and need no gradients."""
-
-_CACHE = tempfile.TemporaryDirectory(prefix="lam-warp-", ignore_cleanup_errors=True)
-"""For kernels, where Warp's own cache cannot be written; removed when the process ends."""
 
 _NO_CUDA = b"Could not find or load the NVIDIA CUDA driver"
 
@@ -55,7 +54,9 @@ def _init() -> None:
     try:
         wp.init()  # type: ignore[no-untyped-call]
     except OSError:
-        wp.config.kernel_cache_dir = _CACHE.name
+        folder = tempfile.mkdtemp(prefix="lam-warp-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        wp.config.kernel_cache_dir = folder
         wp.init()  # type: ignore[no-untyped-call]
 
 

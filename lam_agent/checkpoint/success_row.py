@@ -27,6 +27,12 @@ class SuccessRow:
     success_at_end: tuple[float | None, ...]
     episodes: tuple[int | None, ...]
 
+    @property
+    def rates(self) -> dict[str, float]:
+        """Task -> success rate, of those that were evaluated, at whichever visit."""
+        pairs = zip(self.task, self.success, strict=True)
+        return {task: rate for task, rate in pairs if rate is not None}
+
     def __post_init__(self) -> None:
         lengths = [len(getattr(self, item.name)) for item in fields(self)]
         if len(set(lengths)) > 1:

@@ -87,8 +87,7 @@ def command(arguments: Sequence[str]) -> None:
         threads = min(protocol["threads"], available_cores())
     if threads is not None:
         torch.set_num_threads(threads)
-    at_save = zip(contract.success_row.task, contract.success_row.success, strict=True)
-    recorded = {task: rate for task, rate in at_save if rate is not None}
+    recorded = contract.success_row.rates
     # What was recorded was measured in the scenes' own looks; pretraining has validation starts.
     is_same = not asked.randomise.is_on and (episodes, horizon, "test") == (
         protocol.get("episodes"),

@@ -60,9 +60,7 @@ def _print_checkpoint(folder: Path, contract: Contract, num_parameters: int) -> 
 
     from lam_agent.progress import plain_console
 
-    row = contract.success_row
-    measured = zip(row.task, row.success, strict=True)
-    rates = {task: rate for task, rate in measured if rate is not None}
+    rates = contract.success_row.rates
     split = contract.protocol.get("split", "test")
     table = Table(Column("task", overflow="fold"), "instruction", f"success, {split}")
     for task, instruction in contract.known.items():

@@ -102,14 +102,7 @@ def command(arguments: Sequence[str]) -> None:
                 )
             for column, task in enumerate(tasks):
                 if task in found and position in (column, last):
-                    item = found[task]
-                    matrix = matrix.with_cell(
-                        position + 1,
-                        column,
-                        successes=int(item.is_success.sum()),
-                        successes_at_end=int(item.is_success_at_end.sum()),
-                        episodes=len(item.is_success),
-                    )
+                    matrix = matrix.with_cell(position + 1, column, **found[task].counts)
         perturbed = Perturbed(asdict(asked.randomise), matrix)
         results = replace(
             results,

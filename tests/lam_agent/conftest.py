@@ -266,6 +266,12 @@ def tiny_run(
 
 
 @pytest.fixture
+def copy(tiny_run: tuple[Path, str], tmp_path: Path) -> Path:
+    """A copy of the finished run with tiny sizes, which a test may change."""
+    return Path(shutil.copytree(tiny_run[0], tmp_path / "copy", symlinks=True))
+
+
+@pytest.fixture
 def kept_threads() -> Iterator[None]:
     """Give torch its threads back after a command that runs in this process."""
     threads = torch.get_num_threads()

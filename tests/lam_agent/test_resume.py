@@ -186,14 +186,10 @@ def test_a_full_disk_leaves_the_last_good_state(
 
 
 def test_two_processes_do_not_write_into_one_run(
-    tiny_run: TinyRun,
-    tmp_path: Path,
+    copy: Path,
     capsys: pytest.CaptureFixture[str],
     check_sentence: Callable[[object], str],
 ) -> None:
-    from lam_agent.run_folder import RunFolder
-
-    copy = Path(shutil.copytree(tiny_run[0], tmp_path / "copy", symlinks=True))
     before = (copy / "results.json").read_bytes()
     with RunFolder(copy).locked():
         assert main(["run", "--resume", str(copy)]) == 2
@@ -210,24 +206,20 @@ def test_another_folder_is_refused(
 
 
 def test_a_log_that_was_shortened_is_refused(
-    tiny_run: TinyRun,
-    tmp_path: Path,
+    copy: Path,
     capsys: pytest.CaptureFixture[str],
     check_sentence: Callable[[object], str],
 ) -> None:
-    copy = Path(shutil.copytree(tiny_run[0], tmp_path / "copy", symlinks=True))
     (copy / "metrics.jsonl").write_text("")
     assert main(["run", "--resume", str(copy)]) == 2
     assert "metrics.jsonl" in check_sentence(capsys.readouterr().err.removesuffix("\n"))
 
 
 def test_edited_results_are_refused(
-    tiny_run: TinyRun,
-    tmp_path: Path,
+    copy: Path,
     capsys: pytest.CaptureFixture[str],
     check_sentence: Callable[[object], str],
 ) -> None:
-    copy = Path(shutil.copytree(tiny_run[0], tmp_path / "copy", symlinks=True))
     results = json.loads((copy / "results.json").read_text())
     results["success"][2] = [1.0, 1.0]
     (copy / "results.json").write_text(json.dumps(results))
@@ -239,12 +231,10 @@ def test_edited_results_are_refused(
 
 
 def test_results_of_other_settings_are_not_gone_on_with(
-    tiny_run: TinyRun,
-    tmp_path: Path,
+    copy: Path,
     capsys: pytest.CaptureFixture[str],
     check_sentence: Callable[[object], str],
 ) -> None:
-    copy = Path(shutil.copytree(tiny_run[0], tmp_path / "copy", symlinks=True))
     before = (copy / "results.json").read_bytes()
     config = (copy / "config.yaml").read_text()
     for old, new, words in (
@@ -260,12 +250,10 @@ def test_results_of_other_settings_are_not_gone_on_with(
 
 
 def test_a_damaged_snapshot_says_what_helps(
-    tiny_run: TinyRun,
-    tmp_path: Path,
+    copy: Path,
     capsys: pytest.CaptureFixture[str],
     check_sentence: Callable[[object], str],
 ) -> None:
-    copy = Path(shutil.copytree(tiny_run[0], tmp_path / "copy", symlinks=True))
     snapshot = copy / "checkpoints/001_push/training_state/snapshot.safetensors"
     snapshot.write_bytes(snapshot.read_bytes()[:-100])
     grown = ["--task-stream", "reach,push,drawer-open"]

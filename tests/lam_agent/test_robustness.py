@@ -1,7 +1,6 @@
 """`lam-agent robustness`: a run's tasks in randomised scenes."""
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,14 +13,7 @@ from lam_agent.perturbed import Perturbed
 from lam_agent.results import read_results, write_results
 from lam_agent.success_matrix import SuccessMatrix
 
-TinyRun = tuple[Path, str]
 Check = Callable[[object], str]
-
-
-@pytest.fixture
-def copy(tiny_run: TinyRun, tmp_path: Path) -> Path:
-    """A finished run that a test may change."""
-    return Path(shutil.copytree(tiny_run[0], tmp_path / "copy", symlinks=True))
 
 
 def test_a_run_is_measured_when_learned_and_at_last(

@@ -180,9 +180,8 @@ def test_the_config_repeats_the_run_in_another_folder(
 
 
 def test_a_finished_run_that_goes_on_changes_nothing(
-    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_run: TinyRun, copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    copy = Path(shutil.copytree(tiny_run[0], tmp_path / "copy", symlinks=True))
     assert main(["run", "--resume", str(copy)]) == 0
     assert "after 2 of 2 experiences" in capsys.readouterr().out
     for name in ("success", "metrics", "per_task", "finished"):
@@ -294,13 +293,11 @@ def test_a_loss_that_is_no_number_ends_the_run_in_one_sentence(
 
 @pytest.mark.parametrize("damage", ["garbage", "missing"])
 def test_a_run_whose_checkpoint_is_damaged_does_not_start_over(
-    tiny_run: TinyRun,
-    tmp_path: Path,
+    copy: Path,
     capsys: pytest.CaptureFixture[str],
     check_sentence: Callable[[object], str],
     damage: str,
 ) -> None:
-    copy = Path(shutil.copytree(tiny_run[0], tmp_path / "copy", symlinks=True))
     last = copy / "checkpoints/001_push"
     if damage == "missing":
         shutil.rmtree(last)
