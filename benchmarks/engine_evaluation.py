@@ -22,7 +22,7 @@ from lam_agent.errors import LamAgentError
 from lam_agent.evaluate import evaluate
 from lam_agent.system import resolve_device, simulation_on
 from lam_envs.errors import LamEnvsError
-from lam_envs.streams import resolve_stream
+from lam_envs.streams.resolve import resolve_stream
 
 
 def measure(asked: argparse.Namespace) -> None:

@@ -25,7 +25,7 @@ from lam_envs.randomisation.ranges import MODERATE
 from lam_envs.rays import placing, tracing_pixels
 from lam_envs.scene import CAMERAS
 from lam_envs.sim import kernels
-from lam_envs.streams import resolve_stream
+from lam_envs.streams.resolve import resolve_stream
 from lam_envs.warp_runtime import wp
 
 OWN_KERNELS = (placing.place, tracing_pixels.trace_pixels, kernels.copy)

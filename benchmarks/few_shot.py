@@ -43,7 +43,7 @@ from lam_agent.run import parse
 from lam_agent.run_folder import RunFolder
 from lam_agent.runner import Runner
 from lam_envs.errors import LamEnvsError
-from lam_envs.streams import resolve_stream
+from lam_envs.streams.resolve import resolve_stream
 from lam_envs.tasks.registry import make_task
 
 Report = dict[str, Any]

@@ -25,7 +25,7 @@ from lam_agent.continual.features import encode_frames
 from lam_agent.demonstrations import load_demonstrations
 from lam_agent.episodes import EpisodeSet
 from lam_agent.policy.policy import VisualActionPolicy
-from lam_envs.streams import resolve_stream
+from lam_envs.streams.resolve import resolve_stream
 from lam_envs.tasks.registry import make_task
 
 RIDGES = (1.0, 10.0, 100.0, 1e3, 1e4)

@@ -456,7 +456,7 @@ class RunConfig:
 
     def _check_pretraining(self) -> None:
         """Put the tasks of named streams where their names stand; refuse what cannot be kept."""
-        from lam_envs.streams import resolve_stream
+        from lam_envs.streams.resolve import resolve_stream
 
         asked = self.pretraining
         tasks, measured = (
@@ -481,7 +481,8 @@ class RunConfig:
 
     def _resolve_stream(self) -> None:
         """Put the tasks of named streams into the stream; one that repeats tasks may do so."""
-        from lam_envs.streams import has_repeats, resolve_stream
+        from lam_envs.streams.named import has_repeats
+        from lam_envs.streams.resolve import resolve_stream
 
         if any(has_repeats(name) for name in self.task_stream):
             object.__setattr__(self, "allow_repeats", True)

@@ -128,7 +128,7 @@ def execute(arguments: RunArguments) -> None:
         from lam_agent.demonstration_folder import check_demonstrations
 
         check_demonstrations(arguments.settings)
-        from lam_envs.stream_fit import check_stream_fit
+        from lam_envs.streams.fit import check_stream_fit
 
         check_stream_fit(arguments.settings.tasks)
         if arguments.resume is None:
@@ -176,7 +176,7 @@ def _fitted(settings: RunConfig) -> RunConfig:
         fitted_pretraining,
         fitted_sizes,
     )
-    from lam_envs.stream_fit import check_stream_fit
+    from lam_envs.streams.fit import check_stream_fit
 
     policy = fitted_sizes(settings.policy)
     pretraining = fitted_pretraining(settings.pretraining, policy)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from gymnasium.envs.registration import register, registry
 
-from lam_envs.tasks.registry import task_names
-
 MAX_EPISODE_STEPS = 200
 """Control steps of an episode, as in Meta-World's and Continual World's protocol."""
 
@@ -15,14 +13,13 @@ def gymnasium_id(task: str) -> str:
     return f"lam/{''.join(word.capitalize() for word in task.split('-'))}-v0"
 
 
-def register_envs() -> None:
-    """Register the id of every task that is not registered yet, for `make` and `make_vec`."""
-    for task in task_names():
-        if gymnasium_id(task) not in registry:
-            register(
-                id=gymnasium_id(task),
-                entry_point="lam_envs.gymnasium_api:LamEnv",
-                vector_entry_point="lam_envs.gymnasium_vector:LamVectorEnv",
-                max_episode_steps=MAX_EPISODE_STEPS,
-                kwargs={"task": task},
-            )
+def register_env(task: str) -> None:
+    """Register the id of a task, unless it is registered, for `make` and `make_vec`."""
+    if gymnasium_id(task) not in registry:
+        register(
+            id=gymnasium_id(task),
+            entry_point="lam_envs.gymnasium_api:LamEnv",
+            vector_entry_point="lam_envs.gymnasium_vector:LamVectorEnv",
+            max_episode_steps=MAX_EPISODE_STEPS,
+            kwargs={"task": task},
+        )

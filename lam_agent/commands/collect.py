@@ -51,7 +51,7 @@ class CollectArguments:
 
 def command(arguments: Sequence[str]) -> None:
     """Collect demonstrations and say where they are."""
-    from lam_envs.streams import resolve_stream
+    from lam_envs.streams.resolve import resolve_stream
     from lam_envs.tasks.importing import import_tasks
 
     asked = tyro.cli(CollectArguments, args=merge_imports(arguments), prog="lam-agent collect")

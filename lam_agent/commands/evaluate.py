@@ -62,7 +62,7 @@ def command(arguments: Sequence[str]) -> None:
     import torch
     from rich.table import Column, Table
 
-    from lam_envs.streams import resolve_stream
+    from lam_envs.streams.resolve import resolve_stream
     from lam_envs.tasks.importing import import_tasks
     from lam_envs.tasks.registry import make_task
 

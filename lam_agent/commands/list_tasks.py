@@ -37,7 +37,7 @@ class ListArguments:
 def command(arguments: Sequence[str]) -> None:
     """Print the tasks."""
     asked = tyro.cli(ListArguments, args=merge_imports(arguments), prog="lam-agent list-tasks")
-    from lam_envs.streams import STREAMS
+    from lam_envs.streams.named import STREAMS
     from lam_envs.tasks.importing import import_tasks
     from lam_envs.tasks.registry import make_task, task_names
 

@@ -181,7 +181,7 @@ class PretrainConfig:
     looks, which are collected at the end."""
 
     def __post_init__(self) -> None:
-        from lam_envs.streams import resolve_stream
+        from lam_envs.streams.resolve import resolve_stream
 
         tasks = tuple(dict.fromkeys(resolve_stream(self.tasks)))
         object.__setattr__(self, "tasks", tasks)

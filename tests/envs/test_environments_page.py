@@ -15,9 +15,10 @@ import pytest
 from lam_envs.looks import drawn_ids
 from lam_envs.registration import gymnasium_id
 from lam_envs.scene import load_model
-from lam_envs.streams import STREAMS
+from lam_envs.streams.named import STREAMS
 from lam_envs.tasks.base import Task
-from lam_envs.tasks.registry import BUILT_IN, make_task
+from lam_envs.tasks.built_in import BUILT_IN
+from lam_envs.tasks.registry import make_task
 from lam_envs.tasks.scenes import scene_name, shared_scenes
 
 PAGE = Path(__file__).parents[2] / "docs" / "environments.md"

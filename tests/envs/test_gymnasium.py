@@ -21,7 +21,8 @@ from lam_envs.gymnasium_api import LamEnv
 from lam_envs.gymnasium_vector import LamVectorEnv
 from lam_envs.randomisation.ranges import Randomisation
 from lam_envs.registration import gymnasium_id
-from lam_envs.tasks.registry import BUILT_IN, make_task, task_names
+from lam_envs.tasks.built_in import BUILT_IN
+from lam_envs.tasks.registry import make_task, task_names
 
 SOME = ("reach", "hammer", "drawer-open", "handle-press-side", "stick-push")
 """Tasks for what depends on no task: a free goal, two objects, a joint, a draw that settles,

@@ -18,7 +18,7 @@ from lam_envs.errors import (
 )
 from lam_envs.mjcf import scene_path
 from lam_envs.scene import load_model, model_digest
-from lam_envs.stream_fit import check_stream_fit
+from lam_envs.streams.fit import check_stream_fit
 from lam_envs.tasks.base import Outcome, Task
 from lam_envs.tasks.importing import import_tasks
 from lam_envs.tasks.loading import source_files

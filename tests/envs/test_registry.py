@@ -9,7 +9,8 @@ from metaworld.env_dict import ALL_V3_ENVIRONMENTS
 import lam_envs
 from lam_envs.batched import BatchedEnv
 from lam_envs.errors import UnknownTaskError
-from lam_envs.tasks.registry import BUILT_IN, check_task_name, make_task, nearest, task_names
+from lam_envs.tasks.built_in import BUILT_IN
+from lam_envs.tasks.registry import check_task_name, make_task, nearest, task_names
 
 
 def test_the_built_in_tasks_are_those_of_metaworld() -> None:

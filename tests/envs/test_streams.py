@@ -4,8 +4,10 @@ import pytest
 from metaworld.env_dict import MT10_V3, MT50_V3
 
 from lam_envs.errors import UnknownTaskError
-from lam_envs.streams import STREAMS, has_repeats, resolve_stream
-from lam_envs.tasks.registry import BUILT_IN, task_names
+from lam_envs.streams.named import STREAMS, has_repeats
+from lam_envs.streams.resolve import resolve_stream
+from lam_envs.tasks.built_in import BUILT_IN
+from lam_envs.tasks.registry import task_names
 
 
 def test_streams_hold_as_many_tasks_as_they_should() -> None:

@@ -30,7 +30,7 @@ from lam_agent.errors import ConfigError
 from lam_agent.options import value_after
 from lam_agent.strategies import BUILT_IN
 from lam_envs.errors import UnknownTaskError
-from lam_envs.streams import STREAMS
+from lam_envs.streams.named import STREAMS
 from lam_envs.tasks.registry import task_names
 
 Check = Callable[[object], str]

@@ -24,7 +24,7 @@ from lam_agent.errors import ConfigError, Interrupted
 from lam_agent.results import Results
 from lam_agent.run import parse, with_absolute_paths
 from lam_agent.run_folder import RunFolder, dump_config
-from lam_envs.streams import STREAMS
+from lam_envs.streams.named import STREAMS
 
 TinyRun = tuple[Path, str]
 RunCommand = Callable[..., list[str]]

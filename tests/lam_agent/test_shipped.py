@@ -15,7 +15,7 @@ from lam_agent.continual.remembered import from_memory
 from lam_agent.errors import CheckpointError
 from lam_agent.evaluate import instruction_bag
 from lam_agent.pretrain.config import PretrainConfig
-from lam_envs.streams import resolve_stream
+from lam_envs.streams.resolve import resolve_stream
 from lam_envs.tasks.registry import make_task
 
 MAX_BYTES = 10_000_000

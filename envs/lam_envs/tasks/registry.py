@@ -9,6 +9,9 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, TypeVar
 
 from lam_envs.errors import TaskLoadError, UnknownTaskError
+from lam_envs.registration import register_env
+from lam_envs.streams.named import STREAMS
+from lam_envs.tasks.built_in import BUILT_IN
 
 if TYPE_CHECKING:
     from lam_envs.tasks.base import Task
@@ -17,61 +20,6 @@ _TaskT = TypeVar("_TaskT", bound="type[Task]")
 
 ENTRY_POINT_GROUP = "lam_envs.tasks"
 """Group in which other packages name their tasks: `my-task = "my_package.my_task:MyTask"`."""
-
-BUILT_IN = (
-    "reach",
-    "push",
-    "drawer-open",
-    "window-close",
-    "pick-place",
-    "door-open",
-    "drawer-close",
-    "button-press-topdown",
-    "peg-insert-side",
-    "window-open",
-    "peg-unplug-side",
-    "hammer",
-    "push-wall",
-    "faucet-close",
-    "push-back",
-    "stick-pull",
-    "handle-press-side",
-    "shelf-place",
-    "assembly",
-    "basketball",
-    "bin-picking",
-    "box-close",
-    "button-press",
-    "button-press-topdown-wall",
-    "button-press-wall",
-    "coffee-button",
-    "coffee-pull",
-    "coffee-push",
-    "dial-turn",
-    "disassemble",
-    "door-close",
-    "door-lock",
-    "door-unlock",
-    "faucet-open",
-    "hand-insert",
-    "handle-press",
-    "handle-pull",
-    "handle-pull-side",
-    "lever-pull",
-    "pick-out-of-hole",
-    "pick-place-wall",
-    "plate-slide",
-    "plate-slide-back",
-    "plate-slide-back-side",
-    "plate-slide-side",
-    "reach-wall",
-    "soccer",
-    "stick-push",
-    "sweep",
-    "sweep-into",
-)
-"""Names of Meta-World's tasks: those of `mt10` and `cw10`, then the others by name."""
-
 
 _REGISTERED: dict[str, type[Task]] = {}
 """Tasks that `register_task` added."""
@@ -89,13 +37,12 @@ def register_task(cls: _TaskT) -> _TaskT:
     Raises:
         TaskLoadError: The class is no complete task, or its name is taken.
     """
-    from lam_envs.registration import register_envs
     from lam_envs.tasks.loading import check_task_class  # Imports torch, as the class did.
 
     check_task_class(cls)
     _check_free(cls.name, f"{cls.__module__}:{cls.__qualname__}")
     _REGISTERED[cls.name] = cls
-    register_envs()
+    register_env(cls.name)
     return cls
 
 
@@ -171,8 +118,6 @@ def _check_free(name: str, target: str) -> None:
         name: Name of a task.
         target: `module:class` of the task that asks for it.
     """
-    from lam_envs.streams import STREAMS
-
     owners = [*_entry_points().get(name, ())]
     if name in BUILT_IN:
         owners.append(_built_in_target(name))

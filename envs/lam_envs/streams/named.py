@@ -1,4 +1,4 @@
-"""Task streams that have a name: data, and how names become tasks. Loads neither torch nor MuJoCo.
+"""Task streams that have a name: data alone.
 
 `cw10` and `cw20` are Continual World's (Wołczyk et al. 2021, https://arxiv.org/abs/2105.10919),
 `mt10` and `mt50` are the order of Meta-World's MT10 and MT50 (Yu et al. 2019,
@@ -8,11 +8,10 @@ pretrain on before a stream is learned; docs/environments.md says which scenes t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
-from lam_envs.errors import UnknownTaskError
-from lam_envs.tasks.registry import BUILT_IN, check_task_name, nearest, task_names
+from lam_envs.tasks.built_in import BUILT_IN
 
 _CW10 = (
     "hammer",
@@ -105,30 +104,6 @@ STREAMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Name of a stream -> its tasks in order."""
-
-
-def resolve_stream(names: Iterable[str]) -> tuple[str, ...]:
-    """Put the tasks of a stream where its name stands.
-
-    Args:
-        names: Names of tasks and of streams, in any mixture.
-
-    Raises:
-        UnknownTaskError: A name is neither; with the nearest name and the lists of all.
-        TaskLoadError: Two packages bring a task of this name.
-    """
-    tasks = task_names()
-    resolved: list[str] = []
-    for name in names:
-        if name not in STREAMS and name not in tasks:
-            raise UnknownTaskError(
-                f"there is no task {name!r}{nearest(name, (*tasks, *STREAMS))}; "
-                f"the tasks are {', '.join(tasks)}; the task streams are {', '.join(STREAMS)}."
-            )
-        if name not in STREAMS:
-            check_task_name(name)
-        resolved.extend(STREAMS.get(name, (name,)))
-    return tuple(resolved)
 
 
 def has_repeats(name: str) -> bool:
