@@ -26,8 +26,8 @@ from lam_agent.continual.replay import ReplayBuffer
 from lam_agent.continual.stream import make_benchmark
 from lam_agent.interrupts import Interrupts
 from lam_agent.policy.instruction import bag_of_words
-from lam_agent.run_folder import RunFolder
-from lam_agent.runner import Runner
+from lam_agent.running.folder import RunFolder
+from lam_agent.running.runner import Runner
 from lam_agent.seeding import torch_generator
 
 

@@ -33,15 +33,15 @@ from lam_agent.checkpoint import fitted_sizes, resolve_checkpoint
 from lam_agent.config import PolicyConfig, RunConfig, to_plain
 from lam_agent.continual.batches import Frames
 from lam_agent.continual.stream import make_benchmark
-from lam_agent.demonstrations import load_demonstrations
+from lam_agent.demonstrations.load import load_demonstrations
 from lam_agent.episodes import EpisodeSet
 from lam_agent.errors import ConfigError, LamAgentError, ResultsError
 from lam_agent.files import file_digest
 from lam_agent.interrupts import Interrupts
-from lam_agent.intervals import wilson_interval
+from lam_agent.metrics.intervals import wilson_interval
 from lam_agent.run import parse
-from lam_agent.run_folder import RunFolder
-from lam_agent.runner import Runner
+from lam_agent.running.folder import RunFolder
+from lam_agent.running.runner import Runner
 from lam_envs.errors import LamEnvsError
 from lam_envs.streams.resolve import resolve_stream
 from lam_envs.tasks.registry import make_task

@@ -22,7 +22,7 @@ from lam_agent.checkpoint import load_pretrained
 from lam_agent.config import CollectConfig, RunConfig
 from lam_agent.continual.batches import Frames
 from lam_agent.continual.features import encode_frames
-from lam_agent.demonstrations import load_demonstrations
+from lam_agent.demonstrations.load import load_demonstrations
 from lam_agent.episodes import EpisodeSet
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_envs.streams.resolve import resolve_stream

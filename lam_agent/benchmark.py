@@ -18,8 +18,8 @@ import tyro
 
 from lam_agent import run
 from lam_agent.config import RunConfig
+from lam_agent.config.options import comma_list
 from lam_agent.errors import BenchmarkError, ConfigError, Interrupted
-from lam_agent.options import comma_list
 
 _OWN = {"--strategy": "--strategies", "--seed": "--seeds", "--resume": "the same command again"}
 """Options of a run that a benchmark sets itself, and what to give in their place."""

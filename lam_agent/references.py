@@ -28,13 +28,13 @@ from lam_agent.config import (
     StreamConfig,
     to_plain,
 )
-from lam_agent.demonstration_folder import demonstration_source
-from lam_agent.demonstrations import content_key, default_cache_dir
+from lam_agent.demonstrations.folder import demonstration_source
+from lam_agent.demonstrations.load import content_key, default_cache_dir
 from lam_agent.errors import ResultsError
 from lam_agent.files import file_digest
 from lam_agent.metrics import compute_metrics
 from lam_agent.results import Results, learning_areas, read_results, write_results
-from lam_agent.run_folder import RunFolder
+from lam_agent.running.folder import RunFolder
 
 RunStream = Callable[[RunConfig, RunFolder, bool], Results]
 """Runs a configuration in a folder, new or to go on with, and returns its results."""

@@ -18,10 +18,10 @@ import numpy as np
 
 from lam_agent.errors import ResultsError
 from lam_agent.files import write_text_atomically
-from lam_agent.intervals import Interval
-from lam_agent.perturbed import Perturbed
-from lam_agent.pretraining_success import PretrainingSuccess
-from lam_agent.success_matrix import FloatArray, SuccessMatrix
+from lam_agent.metrics.intervals import Interval
+from lam_agent.metrics.perturbed import Perturbed
+from lam_agent.metrics.pretraining_success import PretrainingSuccess
+from lam_agent.metrics.success_matrix import FloatArray, SuccessMatrix
 
 FORMAT_VERSION = 1
 """Newest format of `results.json` that this version writes and reads."""

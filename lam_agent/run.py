@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from lam_agent.config import RunConfig
+from lam_agent.config.options import merge_imports, value_after
 from lam_agent.errors import ConfigError, Interrupted, LamAgentError, RunFolderError
-from lam_agent.options import merge_imports, value_after
 from lam_envs.errors import LamEnvsError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from lam_agent.interrupts import Interrupts
     from lam_agent.results import Results
-    from lam_agent.run_folder import RunFolder
+    from lam_agent.running.folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def parse(arguments: Sequence[str]) -> RunArguments:
         ConfigError: A setting is unknown or out of range.
         RunFolderError: The folder of `--resume` is no run.
     """
-    from lam_agent.config_file import read_config
+    from lam_agent.config.file import read_config
 
     named = [value_after(flag, arguments, None) for flag in ("--config", "--resume")]
     config, resume = (None if value is None else Path(value) for value in named)
@@ -119,13 +119,13 @@ def _without_new_tasks(saved: RunConfig, asked: RunConfig) -> tuple[str, ...]:
 def execute(arguments: RunArguments) -> None:
     """Run or resume."""
     from lam_agent.progress import plain_console
-    from lam_agent.run_folder import RunFolder
+    from lam_agent.running.folder import RunFolder
 
     if arguments.resume is None:
         RunFolder.check_free(arguments.settings)
     console = plain_console()
     with console.status("Loading torch, MuJoCo and Avalanche …"):
-        from lam_agent.demonstration_folder import check_demonstrations
+        from lam_agent.demonstrations.folder import check_demonstrations
 
         check_demonstrations(arguments.settings)
         from lam_envs.streams.fit import check_stream_fit
@@ -134,7 +134,7 @@ def execute(arguments: RunArguments) -> None:
         if arguments.resume is None:
             arguments = replace(arguments, settings=_fitted(arguments.settings))
         from lam_agent.references import keep_as_reference, with_references
-        from lam_agent.runner import Runner
+        from lam_agent.running.runner import Runner
 
     from lam_agent.interrupts import Interrupts
 
@@ -210,7 +210,7 @@ def with_absolute_paths(settings: RunConfig) -> RunConfig:
 def _make_references(config: RunConfig, console: Console, interrupts: Interrupts) -> None:
     """Make the reference runs that the cache lacks."""
     from lam_agent.references import make_references
-    from lam_agent.runner import Runner
+    from lam_agent.running.runner import Runner
 
     def run(reference: RunConfig, folder: RunFolder, is_resumed: bool) -> Results:
         return Runner(reference, folder, console, interrupts, resume=is_resumed).run()

@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
 from lam_agent.errors import ConfigError, StrategyLoadError
+from lam_envs.tasks.registry import nearest
 
 if TYPE_CHECKING:
     from lam_agent.config import RunConfig
@@ -72,8 +73,6 @@ def check_strategy_name(name: str) -> None:
     Raises:
         ConfigError: With the nearest name and the list of all.
     """
-    from lam_envs.tasks.registry import nearest
-
     names = strategy_names()
     if name not in names:
         raise ConfigError(

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from lam_agent import __version__
-from lam_agent.checks import require_device
+from lam_agent.config.checks import require_device
 from lam_agent.errors import ConfigError
 
 if TYPE_CHECKING:

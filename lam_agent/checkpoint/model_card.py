@@ -14,7 +14,7 @@ from lam_agent.checkpoint.contract import (
     Contract,
 )
 from lam_agent.checkpoint.success_row import SuccessRow
-from lam_agent.intervals import wilson_interval
+from lam_agent.metrics.intervals import wilson_interval
 
 _TEMPLATE = """\
 ---

@@ -9,8 +9,8 @@ from pathlib import Path
 import tyro
 
 from lam_agent.config import NUM_DEMONSTRATIONS, CollectConfig, RunConfig, SimConfig, TaskStream
+from lam_agent.config.options import ModuleNames, merge_imports
 from lam_agent.errors import ConfigError
-from lam_agent.options import ModuleNames, merge_imports
 from lam_envs.randomisation.ranges import Randomisation
 
 
@@ -74,7 +74,7 @@ def command(arguments: Sequence[str]) -> None:
     if asked.output is not None:
         _check_free(asked.output, config.task_stream)
 
-    from lam_agent.demonstrations import (
+    from lam_agent.demonstrations.load import (
         demonstration_file,
         load_demonstrations,
         success_words,

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import tyro
 
 from lam_agent.config import MAX_THREADS, DeviceName, EvalConfig, SimConfig, TaskStream
+from lam_agent.config.options import ModuleNames, merge_imports
 from lam_agent.errors import ConfigError
-from lam_agent.options import ModuleNames, merge_imports
 from lam_envs.randomisation.ranges import Randomisation
 
 
@@ -70,7 +70,7 @@ def command(arguments: Sequence[str]) -> None:
     tasks = tuple(dict.fromkeys(resolve_stream(asked.tasks or ())))
     from lam_agent.checkpoint import load_pretrained, match_instruction, resolve_checkpoint
     from lam_agent.evaluate import evaluate
-    from lam_agent.intervals import wilson_interval
+    from lam_agent.metrics.intervals import wilson_interval
     from lam_agent.progress import RunProgress, plain_console
     from lam_agent.system import available_cores, resolve_device
 

@@ -30,7 +30,7 @@ def command(arguments: Sequence[str]) -> None:
     """Export demonstrations and say where the datasets are."""
     asked = tyro.cli(ExportArguments, args=list(arguments), prog="lam-agent export-minari")
 
-    from lam_agent.demonstration_folder import SUFFIX, episode_file
+    from lam_agent.demonstrations.folder import SUFFIX, episode_file
     from lam_agent.episodes import EpisodeSet
     from lam_agent.interchange import export_minari
     from lam_agent.interchange.minari_export import dataset_folder

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import tyro
 
+from lam_agent.config.options import ModuleNames, merge_imports
 from lam_agent.errors import ConfigError
-from lam_agent.options import ModuleNames, merge_imports
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from lam_agent.options import ModuleNames, merge_imports
+from lam_agent.config.options import ModuleNames, merge_imports
 
 if TYPE_CHECKING:
     from lam_envs.tasks.base import Task

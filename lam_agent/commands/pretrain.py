@@ -8,8 +8,8 @@ from typing import Annotated
 
 import tyro
 
+from lam_agent.config.options import one_of, value_after
 from lam_agent.errors import ConfigError
-from lam_agent.options import one_of, value_after
 from lam_agent.pretrain.config import PretrainConfig
 from lam_agent.pretrain.sizes import SIZES
 from lam_envs.tasks.registry import nearest

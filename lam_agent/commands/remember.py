@@ -17,8 +17,8 @@ from lam_agent.config import (
     SimConfig,
     TaskStream,
 )
+from lam_agent.config.options import ModuleNames, merge_imports
 from lam_agent.errors import ConfigError
-from lam_agent.options import ModuleNames, merge_imports
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 import tyro
 
 from lam_agent.config import MAX_THREADS, DeviceName
+from lam_agent.config.options import ModuleNames, merge_imports
 from lam_agent.errors import ConfigError, ResultsError
-from lam_agent.options import ModuleNames, merge_imports
 from lam_envs.randomisation.ranges import MODERATE, Randomisation
 
 
@@ -55,15 +55,15 @@ def command(arguments: Sequence[str]) -> None:
     import torch
 
     from lam_agent.checkpoint import load_pretrained
-    from lam_agent.config_file import read_config
+    from lam_agent.config.file import read_config
     from lam_agent.evaluate import Evaluation, evaluate
-    from lam_agent.perturbed import Perturbed
+    from lam_agent.metrics.perturbed import Perturbed
+    from lam_agent.metrics.success_matrix import SuccessMatrix
     from lam_agent.progress import RunProgress, plain_console
     from lam_agent.report.terminal import print_metrics
     from lam_agent.report.write import write_report
     from lam_agent.results import read_results, write_results
-    from lam_agent.run_folder import RunFolder
-    from lam_agent.success_matrix import SuccessMatrix
+    from lam_agent.running.folder import RunFolder
     from lam_agent.system import resolve_device
     from lam_envs.tasks.importing import import_tasks
 

@@ -5,14 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lam_agent.checks import (
-    require,
-    require_at_least,
-    require_decay,
-    require_device,
-    require_finite,
-    require_positive,
-)
 from lam_agent.config import (
     CollectConfig,
     DeviceName,
@@ -22,6 +14,14 @@ from lam_agent.config import (
     RunConfig,
     SimConfig,
     TaskStream,
+)
+from lam_agent.config.checks import (
+    require,
+    require_at_least,
+    require_decay,
+    require_device,
+    require_finite,
+    require_positive,
 )
 from lam_agent.errors import ConfigError
 from lam_envs.randomisation.ranges import MODERATE, Randomisation

@@ -9,7 +9,7 @@ import torch
 
 from lam_agent.config import RunConfig
 from lam_agent.continual.batches import Frames, MiniBatch, join
-from lam_agent.demonstrations import load_demonstrations
+from lam_agent.demonstrations.load import load_demonstrations
 from lam_agent.episodes import EpisodeSet
 from lam_agent.progress import RunProgress
 from lam_envs.tasks.registry import make_task

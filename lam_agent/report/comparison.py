@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from lam_agent.errors import ResultsError
-from lam_agent.intervals import MIN_SEEDS, Interval, aggregate_over_seeds, wilson_interval
 from lam_agent.metrics import MATRIX_METRICS, Metric
+from lam_agent.metrics.intervals import MIN_SEEDS, Interval, aggregate_over_seeds, wilson_interval
+from lam_agent.metrics.success_matrix import FloatArray, SuccessMatrix
 from lam_agent.report.curves import SAMPLES, seen_metrics, seen_values
 from lam_agent.report.words import adaptation_mode, value_words
 from lam_agent.results import Results, read_results
-from lam_agent.success_matrix import FloatArray, SuccessMatrix
 
 _OF_ONE_RUN = frozenset({"adapt", "demonstration_seed", "unstable_episodes"})
 """Entries of the protocol that may differ: they are compared, or follow from seed or run."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from lam_agent.errors import ResultsError
-from lam_agent.intervals import Interval, bootstrap_intervals, wilson_interval
 from lam_agent.metrics import Metric
+from lam_agent.metrics.intervals import Interval, bootstrap_intervals, wilson_interval
+from lam_agent.metrics.success_matrix import FloatArray
 from lam_agent.report.events import CurvePoint, Events, curve_point
 from lam_agent.report.plot import (
     Axis,
@@ -23,7 +24,6 @@ from lam_agent.report.plot import (
 )
 from lam_agent.report.words import cell_words, column_labels, rate_words, row_labels
 from lam_agent.results import Results
-from lam_agent.success_matrix import FloatArray
 
 SAMPLES = 1000
 """Draws of a bootstrap that only a report needs: enough for two digits, and a page in seconds."""

@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from lam_agent.perturbed import Perturbed
-from lam_agent.pretraining_success import PretrainingSuccess
+from lam_agent.metrics.perturbed import Perturbed
+from lam_agent.metrics.pretraining_success import PretrainingSuccess
+from lam_agent.metrics.success_matrix import FloatArray
 from lam_agent.report.colours import heat_style
 from lam_agent.report.words import NOT_EVALUATED, cell_words, column_labels, row_labels
 from lam_agent.results import Results
-from lam_agent.success_matrix import FloatArray
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from lam_agent.metrics.success_matrix import FloatArray
 from lam_agent.report.bounds import bounds
 from lam_agent.report.heat import HeatTable, perturbed_table
 from lam_agent.report.words import (
@@ -23,7 +24,6 @@ from lam_agent.report.words import (
     value_words,
 )
 from lam_agent.results import Results
-from lam_agent.success_matrix import FloatArray
 
 
 def render_markdown(results: Results) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lam_agent.intervals import CONFIDENCE, Interval, wilson_interval
+from lam_agent.metrics.intervals import CONFIDENCE, Interval, wilson_interval
 from lam_agent.results import Results
 
 NOT_MEASURED = "not measured"

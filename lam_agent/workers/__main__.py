@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load
 
 from lam_agent.config import RunConfig
-from lam_agent.config_file import config_from_plain
+from lam_agent.config.file import config_from_plain
 from lam_agent.evaluate import evaluate_on_test
 from lam_agent.policy.modes import freeze
 from lam_agent.policy.policy import VisualActionPolicy

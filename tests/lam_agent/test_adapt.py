@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from lam_agent.__main__ import main
-from lam_agent.adaptation import Adaptation
 from lam_agent.checkpoint import load_pretrained
 from lam_agent.continual.snapshot import load_snapshot
 from lam_agent.controller import Controller
+from lam_agent.running.adaptation import Adaptation
 
 pytestmark = pytest.mark.usefixtures("kept_threads")
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from lam_agent.collect import collect_episodes
 from lam_agent.config import CollectConfig
+from lam_agent.demonstrations.collect import collect_episodes
 from lam_agent.episodes import EpisodeSet
 from lam_agent.errors import EpisodeError
 from lam_agent.seeding import start_seeds

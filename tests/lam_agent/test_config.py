@@ -26,8 +26,8 @@ from lam_agent.config import (
     TrainConfig,
     to_plain,
 )
+from lam_agent.config.options import value_after
 from lam_agent.errors import ConfigError
-from lam_agent.options import value_after
 from lam_agent.strategies import BUILT_IN
 from lam_envs.errors import UnknownTaskError
 from lam_envs.streams.named import STREAMS

@@ -25,9 +25,9 @@ from lam_agent.config import (
     StreamConfig,
     TrainConfig,
 )
-from lam_agent.config_file import read_config
+from lam_agent.config.file import read_config
 from lam_agent.errors import ConfigError
-from lam_agent.run_folder import dump_config
+from lam_agent.running.folder import dump_config
 from lam_envs.randomisation.ranges import Randomisation
 
 CHANGED = RunConfig(

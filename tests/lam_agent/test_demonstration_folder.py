@@ -15,12 +15,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from lam_agent.__main__ import main
 from lam_agent.config import CollectConfig, PolicyConfig, RunConfig, TrainConfig
-from lam_agent.demonstration_folder import (
+from lam_agent.demonstrations.folder import (
     check_demonstrations,
     demonstration_source,
     read_demonstrations,
 )
-from lam_agent.demonstrations import load_demonstrations
+from lam_agent.demonstrations.load import load_demonstrations
 from lam_agent.episodes import EpisodeSet
 from lam_agent.errors import LamAgentError
 
@@ -107,7 +107,7 @@ def test_a_file_is_read_once_for_its_source_and_again_when_it_changes(
     first = demonstration_source(config)
     with monkeypatch.context() as patched:
         patched.delattr(EpisodeSet, "load")
-        patched.delattr("lam_agent.demonstration_folder.file_digest")
+        patched.delattr("lam_agent.demonstrations.folder.file_digest")
         assert demonstration_source(config) == first
         fewer = demonstration_source(replace(config, demonstrations=2, strategy="naive"))
         assert fewer["episodes"] == {"reach": 2, "push": 2}

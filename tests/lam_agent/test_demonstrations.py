@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lam_agent.config import CollectConfig, EvalConfig, PolicyConfig, RunConfig
-from lam_agent.demonstrations import (
+from lam_agent.demonstrations.load import (
     content_key,
     default_cache_dir,
     demonstration_file,

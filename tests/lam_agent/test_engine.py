@@ -11,9 +11,9 @@ from typing import get_args
 import pytest
 import torch
 
-from lam_agent.collect import collect_episodes
 from lam_agent.config import CollectConfig, RunConfig, SimConfig
-from lam_agent.demonstrations import content_key
+from lam_agent.demonstrations.collect import collect_episodes
+from lam_agent.demonstrations.load import content_key
 from lam_agent.errors import ConfigError
 from lam_agent.evaluate import evaluate
 from lam_agent.policy.policy import VisualActionPolicy

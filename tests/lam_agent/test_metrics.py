@@ -7,13 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lam_agent.errors import ResultsError
-from lam_agent.intervals import (
-    aggregate_over_seeds,
-    bootstrap_intervals,
-    compute_intervals,
-    wilson_interval,
-)
-from lam_agent.metrics import (
+from lam_agent.metrics.definitions import (
     MATRIX_METRICS,
     auc,
     average_success,
@@ -26,7 +20,13 @@ from lam_agent.metrics import (
     normalised_forgetting,
     retention,
 )
-from lam_agent.success_matrix import SuccessMatrix
+from lam_agent.metrics.intervals import (
+    aggregate_over_seeds,
+    bootstrap_intervals,
+    compute_intervals,
+    wilson_interval,
+)
+from lam_agent.metrics.success_matrix import SuccessMatrix
 
 NAN = float("nan")
 NO_DEADLINE = settings(deadline=None)  # A busy machine is no failure.

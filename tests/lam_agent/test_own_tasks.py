@@ -13,12 +13,12 @@ import yaml
 
 from lam_agent.__main__ import main
 from lam_agent.config import RunConfig
-from lam_agent.demonstrations import content_key
+from lam_agent.config.options import merge_imports
+from lam_agent.demonstrations.load import content_key
 from lam_agent.episodes import EpisodeSet
-from lam_agent.options import merge_imports
 from lam_agent.results import read_results
 from lam_agent.run import parse
-from lam_agent.run_folder import dump_config
+from lam_agent.running.folder import dump_config
 from lam_envs.tasks.registry import _REGISTERED
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "tasks.md"

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from lam_agent.errors import ResultsError
-from lam_agent.intervals import pretraining_intervals
-from lam_agent.pretraining_success import AFTER, BEFORE, PretrainingSuccess
+from lam_agent.metrics.intervals import pretraining_intervals
+from lam_agent.metrics.pretraining_success import AFTER, BEFORE, PretrainingSuccess
 
 NAMES = ("pretraining_before", "pretraining_after", "pretraining_forgetting")
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from lam_agent.errors import ResultsError
-from lam_agent.intervals import compute_intervals
 from lam_agent.metrics import compute_metrics
-from lam_agent.pretraining_success import BEFORE, PretrainingSuccess
+from lam_agent.metrics.intervals import compute_intervals
+from lam_agent.metrics.pretraining_success import BEFORE, PretrainingSuccess
+from lam_agent.metrics.success_matrix import SuccessMatrix
 from lam_agent.results import Cost, Results, WallTime, read_results, seal, write_results
-from lam_agent.success_matrix import SuccessMatrix
 
 NAN = float("nan")
 Change = Callable[[Any], None]

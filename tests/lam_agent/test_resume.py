@@ -15,15 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from lam_agent import resume, runner
 from lam_agent.__main__ import main
 from lam_agent.config import CollectConfig, PolicyConfig, RunConfig
-from lam_agent.config_file import read_config
+from lam_agent.config.file import read_config
 from lam_agent.continual.snapshot import snapshot_file
 from lam_agent.errors import ConfigError, Interrupted
 from lam_agent.results import Results
 from lam_agent.run import parse, with_absolute_paths
-from lam_agent.run_folder import RunFolder, dump_config
+from lam_agent.running import resume, runner
+from lam_agent.running.folder import RunFolder, dump_config
 from lam_envs.streams.named import STREAMS
 
 TinyRun = tuple[Path, str]
@@ -317,7 +317,7 @@ def test_a_run_that_is_stopped_before_it_begins_says_what_is_left(
     def stop(*_: object, **__: object) -> None:
         raise Interrupted(signal.SIGTERM)
 
-    monkeypatch.setattr("lam_agent.runner.Runner", stop)
+    monkeypatch.setattr("lam_agent.running.runner.Runner", stop)
     folder = tmp_path / "run"
     if not is_new:
         folder.mkdir()
@@ -378,7 +378,7 @@ def test_a_run_writes_absolute_paths(
         raise ConfigError("that is all.")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("lam_agent.runner.Runner", refuse)
+    monkeypatch.setattr("lam_agent.running.runner.Runner", refuse)
     paths = ["--policy.init", checkpoint.name, "--collect.cache-dir", "cache"]
     assert main(["run", *paths, "--output-dir", "run"]) == 2
     assert written[0].policy.init == str(checkpoint)

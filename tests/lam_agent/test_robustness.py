@@ -9,9 +9,9 @@ import pytest
 
 from lam_agent.__main__ import main
 from lam_agent.errors import ResultsError
-from lam_agent.perturbed import Perturbed
+from lam_agent.metrics.perturbed import Perturbed
+from lam_agent.metrics.success_matrix import SuccessMatrix
 from lam_agent.results import read_results, write_results
-from lam_agent.success_matrix import SuccessMatrix
 
 Check = Callable[[object], str]
 

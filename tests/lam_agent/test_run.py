@@ -20,7 +20,7 @@ import yaml
 from lam_agent.__main__ import main
 from lam_agent.checkpoint import load_pretrained
 from lam_agent.config import to_plain
-from lam_agent.config_file import read_config
+from lam_agent.config.file import read_config
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.seeding import child_seed
 from lam_agent.system import package_versions

@@ -9,7 +9,7 @@ import torch
 from lam_agent.config import RunConfig
 from lam_agent.errors import RunFolderError
 from lam_agent.files import folder_atomically, replace_atomically, save_tensors
-from lam_agent.run_folder import RunFolder
+from lam_agent.running.folder import RunFolder
 
 
 def test_runs_that_begin_in_the_same_second_have_folders_of_their_own(

@@ -10,7 +10,7 @@ import pytest
 from lam_agent.__main__ import main
 from lam_agent.config import RunConfig, StreamConfig
 from lam_agent.errors import ConfigError
-from lam_agent.run_folder import RunFolder
+from lam_agent.running.folder import RunFolder
 
 STREAM = ("reach", "push", "drawer-open", "window-close")
 

@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 
 from lam_agent.errors import ResultsError
-from lam_agent.success_matrix import SuccessMatrix
+from lam_agent.metrics.success_matrix import SuccessMatrix
 
 NAN = float("nan")
 RATES = [[0.0, 0.1], [0.9, NAN], [0.8, 1.0]]

@@ -5,8 +5,8 @@ import random
 import pytest
 import torch
 
-from lam_agent.recording import RecordedEpisode
-from lam_agent.tries import Tries, most_tries
+from lam_agent.demonstrations.recording import RecordedEpisode
+from lam_agent.demonstrations.tries import Tries, most_tries
 from lam_envs.errors import UnstableSimulationError
 
 

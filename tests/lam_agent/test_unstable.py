@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from lam_agent.collect import collect_episodes
 from lam_agent.config import CollectConfig, EvalConfig, PolicyConfig, RunConfig, SimConfig
-from lam_agent.demonstrations import load_demonstrations, unstable_words
+from lam_agent.demonstrations.collect import collect_episodes
+from lam_agent.demonstrations.load import load_demonstrations, unstable_words
 from lam_agent.episodes import EpisodeSet
 from lam_agent.evaluate import evaluate
 from lam_agent.policy.policy import VisualActionPolicy
-from lam_agent.record import RunRecord
+from lam_agent.running.record import RunRecord
 from lam_agent.teachers.scripted import scripted_teacher
 from lam_agent.types import Teacher
 from lam_envs.batched import BatchedEnv, StepResult
@@ -102,7 +102,7 @@ def test_the_cache_gives_incomplete_demonstrations_to_those_who_drop(
         eval=EvalConfig(horizon=HORIZON),
         sim=SimConfig("drop"),
     )
-    name = "lam_agent.demonstrations.scripted_teacher"
+    name = "lam_agent.demonstrations.load.scripted_teacher"
     monkeypatch.setattr(name, breaking(world=0, step=3))
     episodes, is_cached = load_demonstrations("reach", drop)
     assert (episodes.num_episodes, episodes.num_unstable, is_cached) == (2, 1, False)

@@ -21,10 +21,10 @@ from lam_agent.errors import ConfigError, Interrupted, WorkerError
 from lam_agent.evaluate import Evaluation, evaluate
 from lam_agent.policy.modes import freeze
 from lam_agent.policy.policy import VisualActionPolicy
-from lam_agent.rows import RowEvaluator
 from lam_agent.run import parse
-from lam_agent.run_folder import RunFolder
-from lam_agent.runner import _with_shared_cores
+from lam_agent.running.folder import RunFolder
+from lam_agent.running.rows import RowEvaluator
+from lam_agent.running.runner import _with_shared_cores
 from lam_agent.system import available_cores
 from lam_agent.workers import Weights, evaluation_workers, share_cores, single_thread
 from lam_agent.workers.messages import (

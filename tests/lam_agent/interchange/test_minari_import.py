@@ -15,7 +15,7 @@ from minari.data_collector import EpisodeBuffer
 
 from lam_agent.__main__ import main
 from lam_agent.config import PolicyConfig, RunConfig
-from lam_agent.demonstration_folder import read_demonstrations
+from lam_agent.demonstrations.folder import read_demonstrations
 from lam_agent.episodes import EpisodeSet
 from lam_agent.errors import EpisodeError, LamAgentError
 from lam_agent.interchange import MinariKeys, import_minari

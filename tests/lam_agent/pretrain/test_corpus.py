@@ -2,7 +2,7 @@
 
 import torch
 
-from lam_agent.demonstrations import load_demonstrations
+from lam_agent.demonstrations.load import load_demonstrations
 from lam_agent.pretrain.config import PretrainConfig
 from lam_agent.pretrain.corpus import Corpus
 

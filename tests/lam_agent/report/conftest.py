@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from lam_agent.metrics import compute_metrics
+from lam_agent.metrics.success_matrix import SuccessMatrix
 from lam_agent.results import Cost, Results, WallTime
-from lam_agent.success_matrix import SuccessMatrix
 
 NAN = float("nan")
 

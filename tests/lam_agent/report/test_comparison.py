@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from lam_agent.errors import ResultsError
-from lam_agent.intervals import aggregate_over_seeds, wilson_interval
-from lam_agent.perturbed import Perturbed
+from lam_agent.metrics.intervals import aggregate_over_seeds, wilson_interval
+from lam_agent.metrics.perturbed import Perturbed
 from lam_agent.report import comparison, curves
 from lam_agent.report.benchmark import write_benchmark
 from lam_agent.report.comparison import Run, load_runs, make_series

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from lam_agent.errors import ResultsError
-from lam_agent.intervals import wilson_interval
-from lam_agent.pretraining_success import AFTER, BEFORE, PretrainingSuccess
+from lam_agent.metrics.intervals import wilson_interval
+from lam_agent.metrics.pretraining_success import AFTER, BEFORE, PretrainingSuccess
 from lam_agent.report.events import CurvePoint, Events
 from lam_agent.report.html import render_html
 from lam_agent.report.markdown import render_markdown

@@ -6,14 +6,14 @@ import markdown_it
 import numpy as np
 import pytest
 
-from lam_agent.intervals import wilson_interval
 from lam_agent.metrics import compute_metrics
-from lam_agent.perturbed import ROBUST_METRICS
-from lam_agent.pretraining_success import PretrainingSuccess
+from lam_agent.metrics.intervals import wilson_interval
+from lam_agent.metrics.perturbed import ROBUST_METRICS
+from lam_agent.metrics.pretraining_success import PretrainingSuccess
+from lam_agent.metrics.success_matrix import SuccessMatrix
 from lam_agent.report.markdown import render_markdown
 from lam_agent.report.words import METRIC_WORDS, column_labels, row_labels
 from lam_agent.results import Results
-from lam_agent.success_matrix import SuccessMatrix
 
 
 def row_of(report: str, label: str) -> list[str]:

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from lam_agent.checkpoint import load_pretrained
-from lam_agent.collect import collect_episodes
 from lam_agent.config import CollectConfig
+from lam_agent.demonstrations.collect import collect_episodes
 from lam_agent.evaluate import evaluate, instruction_bag
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.teachers.learned import LearnedTeacher

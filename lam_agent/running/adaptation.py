@@ -23,9 +23,9 @@ from lam_agent.interrupts import Interrupts
 from lam_agent.logs import MetricLogger
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.progress import RunProgress
-from lam_agent.record import RunRecord
-from lam_agent.resume import ResumePoint
-from lam_agent.run_folder import RunFolder
+from lam_agent.running.folder import RunFolder
+from lam_agent.running.record import RunRecord
+from lam_agent.running.resume import ResumePoint
 from lam_agent.seeding import torch_generator
 from lam_agent.types import Progress as ProgressCall
 from lam_agent.types import no_progress

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lam_agent.intervals import Interval, bootstrap_intervals
-from lam_agent.metrics import Metric, average_success, retention
-from lam_agent.success_matrix import SuccessMatrix
+from lam_agent.metrics.definitions import Metric, average_success, retention
+from lam_agent.metrics.intervals import Interval, bootstrap_intervals
+from lam_agent.metrics.success_matrix import SuccessMatrix
 
 ROBUST_METRICS: Mapping[str, Metric] = {
     "robust_average_success": average_success,

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import torch
 from rich.console import Console
 
-from lam_agent.adaptation import Adaptation
 from lam_agent.checkpoint import (
     Memory,
     collected_tasks,
@@ -21,7 +20,7 @@ from lam_agent.config import RunConfig
 from lam_agent.continual.batches import Frames
 from lam_agent.continual.remembered import from_memory
 from lam_agent.continual.stream import make_benchmark
-from lam_agent.demonstrations import load_demonstrations, success_words, unstable_words
+from lam_agent.demonstrations.load import load_demonstrations, success_words, unstable_words
 from lam_agent.episodes import EpisodeSet
 from lam_agent.files import write_text_atomically
 from lam_agent.interrupts import Interrupts
@@ -30,14 +29,15 @@ from lam_agent.logs import MetricLogger
 from lam_agent.policy.modes import freeze
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.progress import RunProgress
-from lam_agent.record import RunRecord, pretrained_folder, save_policy
 from lam_agent.remembering import demonstrated_frames
 from lam_agent.report.terminal import print_results
 from lam_agent.report.write import write_report
 from lam_agent.results import Results, write_results
-from lam_agent.resume import ResumePoint, find_resume_point, remove_old_snapshots
-from lam_agent.rows import RowEvaluator, initial_policy, needed_columns
-from lam_agent.run_folder import RunFolder
+from lam_agent.running.adaptation import Adaptation
+from lam_agent.running.folder import RunFolder
+from lam_agent.running.record import RunRecord, pretrained_folder, save_policy
+from lam_agent.running.resume import ResumePoint, find_resume_point, remove_old_snapshots
+from lam_agent.running.rows import RowEvaluator, initial_policy, needed_columns
 from lam_agent.seeding import child_seed
 from lam_agent.system import default_threads, describe_system, keep_freed_memory, resolve_device
 from lam_agent.video import encode_png, write_videos

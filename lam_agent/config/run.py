@@ -1,33 +1,22 @@
-"""Configuration of a run: frozen dataclasses that are checked when they are made.
-
-The docstring under each field is its help on the command line. This module imports neither torch
-nor avalanche, so that `--help` is quick.
-"""
+"""The configuration of a run."""
 
 from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from lam_agent.checks import (
-    DEVICES,
-    require,
-    require_at_least,
-    require_countable,
-    require_decay,
-    require_device,
-    require_finite,
-    require_share,
-)
-from lam_agent.errors import ConfigError
-from lam_agent.options import ModuleNames, TaskStream, comma_list, one_of
-from lam_agent.policy_config import BACKBONE_LIBRARIES, ENCODERS, PolicyConfig
-from lam_agent.strategies import BUILT_IN, check_strategy_name
-from lam_agent.training_config import (
+from lam_agent.config.checks import require, require_countable, require_device
+from lam_agent.config.options import DeviceName, ModuleNames, TaskStream, comma_list, one_of
+from lam_agent.config.policy import PolicyConfig
+from lam_agent.config.simulation import CollectConfig, EvalConfig, SimConfig
+from lam_agent.config.training import (
+    ADAPTATION_MODES,
+    MAX_PACKS,
     AdaptationConfig,
+    AdaptationMode,
     EwcConfig,
     L2Config,
     MasConfig,
@@ -37,37 +26,13 @@ from lam_agent.training_config import (
     ReplayConfig,
     TrainConfig,
 )
+from lam_agent.errors import ConfigError
+from lam_agent.strategies import BUILT_IN, check_strategy_name
 from lam_envs.randomisation.ranges import Randomisation
-
-__all__ = [
-    "ADAPTATION_MODES",
-    "BACKBONE_LIBRARIES",
-    "ENCODERS",
-    "LOGGERS",
-    "NUM_DEMONSTRATIONS",
-    "AdaptationConfig",
-    "CollectConfig",
-    "DeviceName",
-    "EvalConfig",
-    "EwcConfig",
-    "L2Config",
-    "MasConfig",
-    "MemoryConfig",
-    "PackNetConfig",
-    "PolicyConfig",
-    "PretrainingConfig",
-    "ReplayConfig",
-    "RunConfig",
-    "SimConfig",
-    "StreamConfig",
-    "TaskStream",
-    "TrainConfig",
-    "require",
-    "require_finite",
-    "to_plain",
-]
-
-DeviceName = Annotated[str, one_of(DEVICES)]
+from lam_envs.streams.named import has_repeats
+from lam_envs.streams.resolve import resolve_stream
+from lam_envs.tasks.importing import import_tasks
+from lam_envs.tasks.registry import nearest
 
 LOGGERS = ("tensorboard", "wandb")
 
@@ -82,93 +47,6 @@ NUM_DEMONSTRATIONS = 50
 
 MAX_THREADS = 1024
 """Most CPU threads, and most workers."""
-
-MAX_PACKS = 64
-"""Tasks that can have weights of their own (strategy `packnet`)."""
-
-ADAPTATION_MODES = ("full", "trunk", "head", "lora", "adapter")
-
-AdaptationMode = Annotated[str, one_of(("auto", *ADAPTATION_MODES))]
-"""An adaptation mode; the configuration names the nearest one like that of a strategy."""
-
-
-@dataclass(frozen=True)
-class SimConfig:
-    """The simulation."""
-
-    on_unstable: Literal["raise", "drop"] = "raise"
-    """Where a world's physics breaks: stop, or leave the demonstration out and fail the test."""
-
-    engine: Literal["auto", "native", "warp"] = "auto"
-    """Physics: native is MuJoCo on CPU cores; warp is mujoco_warp on the policy's device, where the
-    pictures are drawn, too; auto: warp on a GPU, else native."""
-
-
-@dataclass(frozen=True)
-class EvalConfig:
-    """How success is measured."""
-
-    episodes: int = 50
-    """Test episodes for each cell of the success matrix."""
-
-    horizon: int = 200
-    """Control steps of an episode (80 a second)."""
-
-    validation_episodes: int = 30
-    """Validation episodes for model selection; their starts are disjoint from the test starts."""
-
-    full_matrix: bool = False
-    """Also fill the cells that the metrics do not need."""
-
-    def __post_init__(self) -> None:
-        require(self.episodes >= 1, "eval.episodes", self.episodes, "at least 1")
-        require(self.horizon >= 1, "eval.horizon", self.horizon, "at least 1")
-        require(
-            self.validation_episodes >= 1,
-            "eval.validation-episodes",
-            self.validation_episodes,
-            "at least 1",
-        )
-
-
-@dataclass(frozen=True)
-class CollectConfig:
-    """How demonstrations are collected."""
-
-    noise_std: float = 0.2
-    """Standard deviation of the noise on the executed action; labels stay the expert's."""
-
-    noise_correlation: float = 0.8
-    """Correlation of the noise from one control step to the next; 0 is white noise."""
-
-    noisy_fraction: float = 0.5
-    """Share of the episodes that are executed with noise."""
-
-    play_fraction: float = 0.0
-    """Share of the episodes that move smoothly at random; labels stay the teacher's."""
-
-    keep_failures: bool = False
-    """Whether episodes in which the teacher fails count, too; if not, other starts take their
-    place."""
-
-    steps_after_success: int = 100
-    """Control steps that are kept after the first success: what a policy sees close to the goal."""
-
-    look_every: int = 4
-    """Control steps between two looks of the cameras; actions are kept for every step."""
-
-    batch: int = 64
-    """Worlds that are collected at a time."""
-
-    cache_dir: Path | None = None
-    """Where demonstrations are cached; none: `lam_agent` in the user's cache folder."""
-
-    def __post_init__(self) -> None:
-        require_finite(self, "collect.")
-        require_at_least(0, self, "collect.", "noise_std", "steps_after_success")
-        require_decay(self, "collect.", "noise_correlation")
-        require_share(self, "collect.", "noisy_fraction", "play_fraction")
-        require_at_least(1, self, "collect.", "look_every", "batch")
 
 
 @dataclass(frozen=True)
@@ -361,9 +239,6 @@ class RunConfig:
         return self.is_encoder_frozen if store == "auto" else store == "features"
 
     def __post_init__(self) -> None:
-        from lam_envs.tasks.importing import import_tasks
-        from lam_envs.tasks.registry import nearest
-
         import_tasks(self.imports)
         require_device(self.device)
         self._resolve_stream()
@@ -403,8 +278,6 @@ class RunConfig:
 
     def _check_adaptation(self) -> None:
         """Refuse what does not go with the adaptation mode; `adapter` gives the policy adapters."""
-        from lam_envs.tasks.registry import nearest
-
         if self.adapt == "auto":
             is_random = self.policy.init == "none"
             object.__setattr__(self, "adapt", "full" if is_random else "trunk")
@@ -456,8 +329,6 @@ class RunConfig:
 
     def _check_pretraining(self) -> None:
         """Put the tasks of named streams where their names stand; refuse what cannot be kept."""
-        from lam_envs.streams.resolve import resolve_stream
-
         asked = self.pretraining
         tasks, measured = (
             tuple(dict.fromkeys(resolve_stream(names))) for names in (asked.tasks, asked.measured)
@@ -481,18 +352,6 @@ class RunConfig:
 
     def _resolve_stream(self) -> None:
         """Put the tasks of named streams into the stream; one that repeats tasks may do so."""
-        from lam_envs.streams.named import has_repeats
-        from lam_envs.streams.resolve import resolve_stream
-
         if any(has_repeats(name) for name in self.task_stream):
             object.__setattr__(self, "allow_repeats", True)
         object.__setattr__(self, "task_stream", resolve_stream(self.task_stream))
-
-
-def to_plain(value: Any) -> Any:
-    """Turn a configuration into dicts, lists, strings and numbers, as YAML and JSON hold them."""
-    if hasattr(value, "__dataclass_fields__"):
-        return {item.name: to_plain(getattr(value, item.name)) for item in fields(value)}
-    if isinstance(value, tuple | list):
-        return [to_plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else value

@@ -14,17 +14,17 @@ import torch
 
 from lam_agent.checkpoint import Memory, save_pretrained, weights_digest
 from lam_agent.config import PolicyConfig, RunConfig
-from lam_agent.demonstration_folder import demonstration_source
+from lam_agent.demonstrations.folder import demonstration_source
 from lam_agent.errors import ResultsError
 from lam_agent.evaluate import Evaluation
-from lam_agent.intervals import compute_intervals, pretraining_intervals
-from lam_agent.metrics import compute_metrics, learning_area
-from lam_agent.perturbed import Perturbed
+from lam_agent.metrics.definitions import compute_metrics, learning_area
+from lam_agent.metrics.intervals import compute_intervals, pretraining_intervals
+from lam_agent.metrics.perturbed import Perturbed
+from lam_agent.metrics.pretraining_success import PretrainingSuccess
+from lam_agent.metrics.success_matrix import SuccessMatrix
 from lam_agent.policy.policy import VisualActionPolicy
-from lam_agent.pretraining_success import PretrainingSuccess
 from lam_agent.results import Cost, Results, WallTime, learning_areas
 from lam_agent.seeding import start_seeds
-from lam_agent.success_matrix import SuccessMatrix
 from lam_agent.system import package_versions, peak_memory_mb, simulation_on
 from lam_envs.batched import BatchedEnv
 from lam_envs.tasks.registry import make_task

@@ -10,9 +10,9 @@ from functools import cache
 from pathlib import Path
 
 import lam_envs
-from lam_agent.collect import collect_episodes
 from lam_agent.config import RunConfig, to_plain
-from lam_agent.demonstration_folder import read_demonstrations
+from lam_agent.demonstrations.collect import collect_episodes
+from lam_agent.demonstrations.folder import read_demonstrations
 from lam_agent.episodes import FORMAT_VERSION, EpisodeSet
 from lam_agent.errors import ConfigError, EpisodeError
 from lam_agent.files import file_digest, write_text_atomically

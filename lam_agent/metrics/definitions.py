@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lam_agent.errors import ResultsError
-from lam_agent.success_matrix import FloatArray, SuccessMatrix
+from lam_agent.metrics.success_matrix import FloatArray, SuccessMatrix
 
 Formula = Callable[[FloatArray], FloatArray]
 """From success, shape (..., T+1, T), to values, shape (...), NaN where one is undefined."""

@@ -14,12 +14,12 @@ from lam_agent.config import RunConfig
 from lam_agent.errors import WorkerError
 from lam_agent.evaluate import Evaluation, evaluate_on_test
 from lam_agent.logs import MetricLogger
+from lam_agent.metrics.pretraining_success import AFTER, BEFORE
 from lam_agent.policy.backbone.weights import load_backbone_weights
 from lam_agent.policy.policy import VisualActionPolicy
-from lam_agent.pretraining_success import AFTER, BEFORE
 from lam_agent.progress import RunProgress
-from lam_agent.record import RunRecord, pretrained_folder
-from lam_agent.run_folder import RunFolder
+from lam_agent.running.folder import RunFolder
+from lam_agent.running.record import RunRecord, pretrained_folder
 from lam_agent.seeding import child_seed
 from lam_agent.workers import EvaluationWorkers, Weights, single_thread
 

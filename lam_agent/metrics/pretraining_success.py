@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lam_agent.errors import ResultsError
-from lam_agent.success_matrix import FloatArray
+from lam_agent.metrics.success_matrix import FloatArray
 
 BEFORE, AFTER = 0, 1
 """Rows: before the stream, and after its last experience."""

@@ -12,7 +12,7 @@ from lam_agent.continual.snapshot import (
 )
 from lam_agent.errors import RunFolderError
 from lam_agent.results import Results, read_results
-from lam_agent.run_folder import RunFolder
+from lam_agent.running.folder import RunFolder
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from lam_agent.config import CollectConfig
+from lam_agent.demonstrations.recording import RecordedEpisode, Recording, join
+from lam_agent.demonstrations.tries import Tries
 from lam_agent.episodes import EpisodeSet
-from lam_agent.recording import RecordedEpisode, Recording, join
 from lam_agent.seeding import child_seed, start_seeds
-from lam_agent.tries import Tries
 from lam_agent.types import Progress, Teacher, no_progress
 from lam_envs.batched import ACTION_SIZE, BatchedEnv
 from lam_envs.instability import OnUnstable

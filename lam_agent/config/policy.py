@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from lam_agent.checks import require, require_at_least, require_at_most
+from lam_agent.config.checks import require, require_at_least, require_at_most
 from lam_agent.errors import ConfigError
+from lam_envs.tasks.registry import nearest
 
 ENCODERS = ("points", "vit-small")
 
@@ -124,8 +125,6 @@ class PolicyConfig:
 
     def _check_encoder(self) -> None:
         """Refuse encoders and weights that cannot be; libraries are asked when they are built."""
-        from lam_envs.tasks.registry import nearest
-
         encoder, weights = self.encoder, self.encoder_weights
         library, _, name = encoder.partition(":")
         if encoder not in ENCODERS and not (library in BACKBONE_LIBRARIES and name):

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from lam_agent.checks import (
+from lam_agent.config.checks import (
     require,
     require_at_least,
     require_decay,
     require_finite,
     require_positive,
 )
-from lam_agent.options import TaskStream
+from lam_agent.config.options import TaskStream, one_of
+
+MAX_PACKS = 64
+"""Tasks that can have weights of their own (strategy `packnet`)."""
+
+ADAPTATION_MODES = ("full", "trunk", "head", "lora", "adapter")
+
+AdaptationMode = Annotated[str, one_of(("auto", *ADAPTATION_MODES))]
+"""An adaptation mode; the configuration names the nearest one like that of a strategy."""
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 
+from lam_agent.demonstrations.recording import RecordedEpisode
 from lam_agent.errors import EpisodeError
-from lam_agent.recording import RecordedEpisode
 from lam_envs.errors import UnstableSimulationError
 
 _MARGIN = 1.5

@@ -7,6 +7,8 @@ from typing import Annotated, TypeVar
 
 import tyro
 
+from lam_agent.config.checks import DEVICES
+
 _IMPORT = "--import"
 
 Default = TypeVar("Default", str, None)
@@ -54,6 +56,9 @@ def one_of(names: Sequence[str]) -> tyro.constructors.PrimitiveConstructorSpec[s
         str_from_instance=lambda value: [value],
     )
 
+
+DeviceName = Annotated[str, one_of(DEVICES)]
+"""Where the policy is."""
 
 TaskStream = Annotated[tuple[str, ...], comma_list("TASK,TASK,…")]
 """Tasks and named task streams that the command line separates by commas."""

@@ -1,0 +1,1 @@
+"""Demonstrations: a teacher in many worlds -> episodes, which are cached or kept in a folder."""
