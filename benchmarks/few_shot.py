@@ -1,10 +1,11 @@
 """Success after few demonstrations: from pretrained weights, from their encoders, from scratch.
 
     python -m benchmarks.few_shot --init CHECKPOINT [--tasks push,hammer] [--demonstrations 0,10,50]
-        [--starts pretrained,encoder,scratch] [--modes full,lora] [--json FILE] [--plot-only]
+        [--starts pretrained,memory,encoder,scratch] [--modes full,lora] [--json FILE] [--plot-only]
 
 Every point is what `lam-agent run --task-stream TASK --strategy naive` measures on test episodes
-that no demonstration starts from; 0 demonstrations are its row before the stream. All points are
+that no demonstration starts from (`--strategy replay` where the start is `memory`); 0
+demonstrations are its row before the stream. All points are
 measured in one process by the command's own parts, because starting it would take longer than many
 of them. Options that are not listed by `--help` are those of `lam-agent run`, such as
 `--train.max-steps` or `--threads`.
@@ -48,10 +49,14 @@ from lam_envs.tasks.registry import make_task
 
 Report = dict[str, Any]
 
-MODES = {"pretrained": "trunk", "encoder": "trunk", "scratch": "full"}
-"""Start -> adaptation mode: `pretrained` begins with all weights, `encoder` with those of the
-camera encoders; `scratch` has random weights and the sizes of `--policy.init none`, which learn
-faster from nothing than those of the pretrained policy."""
+MODES = {"pretrained": "trunk", "memory": "trunk", "encoder": "trunk", "scratch": "full"}
+"""Start -> adaptation mode: `pretrained` begins with all weights, `memory` too, and replays the
+frames that the checkpoint carries; `encoder` begins with the weights of the camera encoders;
+`scratch` has random weights and the sizes of `--policy.init none`, which learn faster from nothing
+than those of the pretrained policy."""
+
+USUAL_STARTS = ("pretrained", "encoder", "scratch")
+"""Starts that are measured where none are named."""
 
 CURVES = ("push", "pick-place", "hammer", "door-open", "window-close", "stick-pull")
 """Tasks with a full curve by default."""
@@ -117,7 +122,7 @@ def measure(asked: argparse.Namespace, base: RunConfig) -> None:
         config = replace(
             base,
             task_stream=(point.task,),
-            strategy="naive",
+            strategy="replay" if point.start == "memory" else "naive",
             adapt=point.mode,
             demonstrations=max(point.demonstrations, 1),
             policy=_start_of(point.start, base.policy, pretrained),
@@ -182,6 +187,7 @@ def measure_point(point: Point, config: RunConfig, episodes: EpisodeSet | None) 
             instruction = make_task(point.task).instruction
             frames = Frames.from_episodes(used, instruction, config.policy.chunk_length)
             runner.adaptation.fill({0: frames}, 0)
+            runner.remember()
             (experience,) = make_benchmark([frames]).train_stream
             runner.adaptation.adapt(experience)
             learning = runner.record.learning[0]
@@ -312,7 +318,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--init", default=PolicyConfig.init, help=weights)
     parser.add_argument("--tasks", type=words, default=("cw10", "mt10"), help="or named streams")
     parser.add_argument("--demonstrations", type=counts, help="numbers for every task")
-    parser.add_argument("--starts", type=words, default=tuple(MODES))
+    parser.add_argument("--starts", type=words, default=USUAL_STARTS)
     parser.add_argument("--modes", type=words, help="adaptation modes of every start")
     parser.add_argument("--seed", type=int, default=0)
     default = Path(__file__).parent / "results" / "few_shot.json"

@@ -133,7 +133,7 @@ class Runner:
             self.rows.begin(row, self.policy if row == 0 and not self.point.latest else None)
         if done < len(self.tasks):
             self._collect()
-            self._remember()
+            self.remember()
             self.adaptation.check_room()
             if not self.config.workers:
                 self._finish_rows()
@@ -215,8 +215,11 @@ class Runner:
         first = max(self.record.experiences_done, self.config.first_position)
         self.adaptation.fill(visits, first)
 
-    def _remember(self) -> None:
-        """Keep frames of what the initial weights learned, unless the run goes on with them."""
+    def remember(self) -> None:
+        """Keep frames of what the initial weights learned, unless the run goes on with them.
+
+        Strategies without a buffer keep none.
+        """
         config, name = self.config, self.config.policy.init
         if not config.keeps_pretraining or self.point.trained is not None:
             return
