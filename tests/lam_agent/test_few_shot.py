@@ -10,8 +10,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
 
 from lam_agent.__main__ import main
+from lam_agent.continual.batches import Frames
+from lam_agent.continual.remembered import to_memory
+from lam_agent.policy.policy import VisualActionPolicy
 
 pytestmark = pytest.mark.usefixtures("kept_threads")
 
@@ -114,6 +118,30 @@ def test_points_are_those_of_the_command_and_are_measured_once(
         assert label in words
     lines = [item for item in figure.iter() if item.get("class") == "band"]
     assert len(lines) == 2 * 3
+
+
+def test_a_start_with_memory_is_the_command_with_replay(
+    few_shot: ModuleType,
+    save_checkpoint: Callable[..., None],
+    make_policy: Callable[..., VisualActionPolicy],
+    make_frames: Callable[..., Frames],
+    tiny_arguments: list[str],
+    tmp_path: Path,
+) -> None:
+    policy = make_policy()
+    frames = to_memory(policy, make_frames(5), 4, torch.Generator().manual_seed(0))
+    start, texts = tmp_path / "pretrained_model", {"sweep": "sweep the cube"}
+    save_checkpoint(start, policy, memory={"sweep": frames}, remembered=texts)
+    path, shared = tmp_path / "few.json", options(tiny_arguments)
+    asked = ["--init", str(start), "--tasks", "push", "--demonstrations", "2", "--json", str(path)]
+    few_shot.main([*asked, "--starts", "pretrained,memory", *shared])
+    without, with_memory = read(path)["points"]
+    assert without["learning"] != with_memory["learning"]
+
+    run = ["run", "--task-stream", "push", "--strategy", "replay", "--demonstrations", "2", *shared]
+    folder = tmp_path / "run"
+    assert main([*run, "--policy.init", str(start), "--output-dir", str(folder)]) == 0
+    assert read(folder / "results.json")["per_task"][0]["learning"] == with_memory["learning"]
 
 
 @pytest.mark.parametrize(
