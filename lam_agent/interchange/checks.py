@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -106,26 +107,21 @@ def _is_executed(counts: Array, chunks: int, look_every: int) -> Array:
     return mask
 
 
-def check_images(
-    shape: tuple[int, ...], dtype: object, key: str, steps: int, *, has_final: bool = True
-) -> None:
-    """Refuse what are no square RGB pictures, uint8 (T, H, H, 3), or T + 1 with a final one.
-
-    Args:
-        shape: Shape of the pictures of an episode.
-        dtype: Their type.
-        key: Name of the observation.
-        steps: Number of steps T of the episode.
-        has_final: Whether there may be an observation behind the last step.
-    """
-    is_square = len(shape) == 4 and shape[1] == shape[2] and shape[3] == 3
-    most = steps + has_final
-    if not is_square or shape[0] not in (steps, most) or dtype != np.uint8:
+def check_images(images: Array, key: str, steps: int) -> Array:
+    """Return pictures as they are: uint8 (T or T + 1, H, H, 3)."""
+    is_square = images.ndim == 4 and is_square_rgb(images.shape[1:])
+    if not is_square or len(images) not in (steps, steps + 1) or images.dtype != np.uint8:
         raise EpisodeError(
-            f"the observation {key!r} has shape {shape} and type {dtype}; square RGB "
-            f"pictures of {steps} steps must have shape ({most}, size, size, 3) and type "
+            f"the observation {key!r} has shape {images.shape} and type {images.dtype}; square RGB "
+            f"pictures of {steps} steps must have shape ({steps + 1}, size, size, 3) and type "
             "uint8; convert them."
         )
+    return images
+
+
+def is_square_rgb(shape: Sequence[int]) -> bool:
+    """Say whether a picture of a shape is one that a policy sees: (H, H, 3)."""
+    return len(shape) == 3 and shape[0] == shape[1] and shape[2] == 3
 
 
 def check_proprioception(values: Array, key: str, steps: int, *, has_final: bool = True) -> Array:

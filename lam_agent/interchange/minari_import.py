@@ -139,8 +139,7 @@ def _convert(episode: Any, keys: MinariKeys, look_every: int, is_chunked: bool) 
     parts = {"actions": actions}
     for camera, key in keys.cameras.items():
         images = entry(observations, key, "observations", "--camera-keys")
-        check_images(images.shape, images.dtype, key, steps)
-        parts[camera] = images[:steps:stride]
+        parts[camera] = check_images(images, key, steps)[:steps:stride]
     name = keys.proprioception
     feelings = entry(observations, name, "observations", "--proprioception-key")
     parts["proprioception"] = check_proprioception(feelings, name, steps)[:steps:stride]
