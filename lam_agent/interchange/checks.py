@@ -36,7 +36,8 @@ def check_control_dt(said: Any, given: float | None) -> float:
             raise EpisodeError(f"its control_dt is {value!r}; it must be a number of seconds.")
         if value is not None and not math.isclose(value, CONTROL_DT_S, rel_tol=1e-6):
             raise EpisodeError(
-                f"an action lasts {value} s; it must last {CONTROL_DT_S} s; record at that rate."
+                f"an action lasts {value:.6g} s; it must last {CONTROL_DT_S} s; record at that "
+                "rate."
             )
     return float(CONTROL_DT_S if said is None else said)
 

@@ -29,6 +29,8 @@ def choose_episodes(
     Raises:
         EpisodeError: There are none, or it cannot be known which they are.
     """
+    if not dataset.episodes:
+        raise EpisodeError("it has no episodes; download or record them.")
     words = _instruction(dataset, task, instruction)
     first, end = episodes or (0, len(dataset.episodes))
     if not 0 <= first < end <= len(dataset.episodes):

@@ -117,7 +117,7 @@ def _columns(dataset: LeRobotDataset, keys: LeRobotKeys) -> list[str]:
     if keys.success != ALWAYS:
         entry(features, keys.success, "features", f"--success-key (or {ALWAYS!r})")
         columns.append(keys.success)
-    if "look_every" in dataset.origin and NUM_ACTIONS in features:
+    if NUM_ACTIONS in features:
         columns.append(NUM_ACTIONS)
     return columns
 

@@ -35,24 +35,16 @@ class LeRobotWriter:
         folder: An empty folder.
         features: What a frame holds.
         fps: Frames a second.
-        file_mb: Size at which another data file begins, in 2**20 bytes.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        features: Mapping[str, Feature],
-        fps: float,
-        file_mb: float = DATA_FILE_MB,
-    ) -> None:
+    def __init__(self, folder: Path, features: Mapping[str, Feature], fps: float) -> None:
         self._folder = folder
         self._features = features
         self._fps = fps
-        self._file_mb = file_mb
         self._schema = arrow_schema(features)
         self._writer: Any = None
         self._path = folder
-        self._num_files = 0
+        self._file_number = 0
         self._instructions: dict[str, int] = {}
         self._episodes: list[dict[str, Any]] = []
         self._stats = RunningStats(features)
@@ -105,9 +97,8 @@ class LeRobotWriter:
         """Write what is known when all episodes are."""
         pa = load_arrow()
         self.close()
-        (self._folder / INFO).parent.mkdir(parents=True, exist_ok=True)
         path = self._folder / EPISODES.format(chunk_index=0, file_index=0)
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True)  # And with it meta, for all files of `finish`.
         pa.parquet.write_table(pa.Table.from_pylist(self._episodes), path)
         pa.parquet.write_table(_task_table(self._instructions), self._folder / TASKS)
         self._write_json(STATS, self._stats.total())
@@ -121,11 +112,10 @@ class LeRobotWriter:
 
     def _open_file(self) -> tuple[int, int]:
         """Return chunk and file where the next episode goes; begin one where the last is full."""
-        if self._writer is not None and self._path.stat().st_size >= self._file_mb * 2**20:
+        if self._writer is not None and self._path.stat().st_size >= DATA_FILE_MB * 2**20:
             self.close()
-        if self._writer is None:
-            self._num_files += 1
-        chunk, file = divmod(self._num_files - 1, FILES_IN_CHUNK)
+            self._file_number += 1
+        chunk, file = divmod(self._file_number, FILES_IN_CHUNK)
         if self._writer is None:
             self._path = self._folder / DATA.format(chunk_index=chunk, file_index=file)
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -155,7 +145,7 @@ class LeRobotWriter:
         """Return what info.json holds."""
         return {
             "codebase_version": FORMAT,
-            "robot_type": "sawyer",
+            "robot_type": None,
             "total_episodes": len(self._episodes),
             "total_frames": self.num_frames,
             "total_tasks": len(self._instructions),
