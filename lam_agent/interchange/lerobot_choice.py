@@ -70,7 +70,9 @@ def _instruction(dataset: LeRobotDataset, task: str, given: str | None) -> str:
     if words is None and own in dataset.instructions:
         words = own
     if words not in dataset.instructions:
-        which = f"no instruction {words!r}" if words else f"several, and none is {own!r}"
+        which = (
+            f"no instruction {words!r}" if words else f"several instructions, and none is {own!r}"
+        )
         raise EpisodeError(
             f"it has {which}{nearest(words or own, dataset.instructions)}; it has "
             f"{_quoted(dataset.instructions)}; name one by --instruction."

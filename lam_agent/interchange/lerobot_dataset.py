@@ -63,18 +63,27 @@ class LeRobotDataset:
             )
 
 
-def open_dataset(folder: Path) -> LeRobotDataset:
-    """Read what a dataset's folder says of it; nothing is downloaded.
+def check_is_dataset(folder: Path) -> None:
+    """Refuse a folder that holds no dataset; nothing is downloaded.
 
     Raises:
         MissingExtraError: pyarrow is not installed.
-        EpisodeError: There is no dataset, it is damaged or of another format.
+        EpisodeError: Naming the folder.
     """
     load_arrow()
     if not (folder / INFO).is_file():
         raise EpisodeError(
-            f"the folder holds no {INFO}; name the folder of a dataset that is on this machine."
+            f"there is no LeRobot dataset in {folder}, which must hold {INFO}; name the folder of "
+            "one that is on this machine."
         )
+
+
+def open_dataset(folder: Path) -> LeRobotDataset:
+    """Read what a dataset's folder says of it.
+
+    Raises:
+        EpisodeError: It is damaged or of another format.
+    """
     info = _read_json(folder, INFO)
     version = info.get("codebase_version")
     if version != FORMAT:

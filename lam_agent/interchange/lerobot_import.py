@@ -21,7 +21,7 @@ from lam_agent.interchange.checks import (
 from lam_agent.interchange.entries import Array, entry, is_any_true
 from lam_agent.interchange.joining import join
 from lam_agent.interchange.lerobot_choice import check_memory, choose_episodes
-from lam_agent.interchange.lerobot_dataset import LeRobotDataset, open_dataset
+from lam_agent.interchange.lerobot_dataset import LeRobotDataset, check_is_dataset, open_dataset
 from lam_agent.interchange.lerobot_format import NUM_ACTIONS, TRACKED, reading
 from lam_agent.interchange.lerobot_frames import embedded_pictures, numbers, read_frames
 from lam_agent.interchange.lerobot_keys import ALWAYS, LeRobotKeys
@@ -61,6 +61,7 @@ def import_lerobot(
     """
     keys = keys or LeRobotKeys()
     check_task_name(task)
+    check_is_dataset(folder)
     try:
         dataset = open_dataset(folder)
         chunk = _chunk_length(dataset, keys.action, look_every)

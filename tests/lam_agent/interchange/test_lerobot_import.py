@@ -117,7 +117,7 @@ def test_the_tasks_own_words_are_found_among_others(
     episodes = import_lerobot(folder, "reach")
     assert torch.equal(episodes.actions, make_episodes("reach", look_every=1, seed=1).actions)
     with pytest.raises(
-        EpisodeError, match=r"several, and none is .*; name one by --instruction"
+        EpisodeError, match=r"several instructions, and none is .*; name one by --instruction"
     ) as caught:
         import_lerobot(folder, "drawer-open")
     check_sentence(caught.value)
@@ -181,7 +181,10 @@ def test_the_command_makes_demonstrations_that_a_run_reads(
     [
         ({"look_every": 0}, "look-every is 0"),
         ({"instruction": "push"}, "no instruction 'push' (did you mean 'push it'?)"),
-        ({"instruction": None}, "several, and none is 'push the puck to the green marker'"),
+        (
+            {"instruction": None},
+            "several instructions, and none is 'push the puck to the green marker'",
+        ),
         ({"keys": LeRobotKeys()}, "(did you mean 'observation.images.hand'?); they have"),
         (
             {"keys": LeRobotKeys({"front": "action", "wrist": CAMERAS["wrist"]})},
@@ -358,7 +361,7 @@ def test_a_damaged_or_missing_file_is_named(folder: Path, name: str, check_sente
 def test_a_missing_dataset_and_a_newer_origin_are_refused(
     folder: Path, check_sentence: Check
 ) -> None:
-    with pytest.raises(EpisodeError, match=r"holds no meta/info\.json; name the folder") as caught:
+    with pytest.raises(EpisodeError, match=r"no LeRobot dataset in .*, which must hold") as caught:
         import_foreign(folder)
     check_sentence(caught.value)
     lerobot_files.write_dataset(folder)
