@@ -41,6 +41,14 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "lam_agent.commands.export_minari",
         "make Minari datasets of demonstrations",
     ),
+    "import-lerobot": (
+        "lam_agent.commands.import_lerobot",
+        "make demonstrations of a LeRobot dataset",
+    ),
+    "export-lerobot": (
+        "lam_agent.commands.export_lerobot",
+        "make a LeRobot dataset of demonstrations",
+    ),
     "list-tasks": ("lam_agent.commands.list_tasks", "print the tasks"),
     "report": (
         "lam_agent.commands.report",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import platform
 import resource
 import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lam_agent import __version__
@@ -71,6 +73,17 @@ def peak_memory_mb() -> float:
     """Return the largest resident size of this process so far, in units of 10^6 bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak * (1e-6 if sys.platform == "darwin" else 1024e-6)
+
+
+def available_memory_mb() -> float:
+    """Return how much memory programs may still take; infinity where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(
+            int(line.split()[1]) / 1024 for line in lines if line.startswith("MemAvailable")
+        )
+    except (OSError, StopIteration):
+        return math.inf
 
 
 def resolve_device(name: str) -> str:

@@ -30,15 +30,12 @@ def command(arguments: Sequence[str]) -> None:
     """Export demonstrations and say where the datasets are."""
     asked = tyro.cli(ExportArguments, args=list(arguments), prog="lam-agent export-minari")
 
-    from lam_agent.demonstrations.folder import SUFFIX, episode_file
-    from lam_agent.episodes import EpisodeSet
+    from lam_agent.demonstrations.folder import episode_file, folder_tasks, load_episodes
     from lam_agent.interchange import export_minari
     from lam_agent.interchange.minari_export import dataset_folder
     from lam_agent.progress import RunProgress, plain_console
 
-    tasks = asked.tasks or tuple(file.stem for file in sorted(asked.folder.glob(f"*{SUFFIX}")))
-    if not tasks:
-        raise ConfigError(f"{asked.folder} holds no demonstrations; name a folder that does.")
+    tasks = asked.tasks or folder_tasks(asked.folder)
     if len(tasks) > 1 and "{task}" not in asked.dataset_id:
         raise ConfigError(
             f"dataset-id is {asked.dataset_id!r} for the tasks {', '.join(tasks)}; it must contain "
@@ -50,11 +47,7 @@ def command(arguments: Sequence[str]) -> None:
         dataset_folder(name)
     progress = RunProgress(plain_console())
     for task, name in names.items():
-        episodes = EpisodeSet.load(path := episode_file(asked.folder, task))
-        if episodes.task != task:
-            raise ConfigError(
-                f"{path} holds episodes of {episodes.task!r}; give the file the name of its task."
-            )
+        episodes = load_episodes(asked.folder, task)
         with progress.phase(f"writing {name}"):
             folder = export_minari(episodes, name)
         progress.say(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
 
+from lam_agent.commands.importing import free_file, read_camera_keys, save_and_say
 from lam_agent.config.options import ModuleNames, merge_imports
-from lam_agent.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,8 @@ def command(arguments: Sequence[str]) -> None:
 
     asked = tyro.cli(ImportArguments, args=merge_imports(arguments), prog="lam-agent import-minari")
     import_tasks(asked.imports)
-    path = asked.output / f"{asked.task}.safetensors"
-    if path.exists():
-        raise ConfigError(f"{path} exists already; remove it or choose another --output.")
-    cameras = _camera_keys(asked.camera_keys)
+    path = free_file(asked.output, asked.task)
+    cameras = read_camera_keys(asked.camera_keys)
 
     from lam_agent.interchange import MinariKeys, import_minari
     from lam_agent.progress import RunProgress, plain_console
@@ -74,25 +72,4 @@ def command(arguments: Sequence[str]) -> None:
             look_every=asked.look_every,
             progress=update,
         )
-    episodes.save(path)
-    progress.say(
-        f"Imported {episodes.num_episodes} demonstrations of {asked.task}: "
-        f"{episodes.num_frames} looks, {len(episodes.actions)} actions, "
-        f"{float(episodes.is_success.float().mean()):.0%} succeed; {path}"
-    )
-    if not episodes.has_tracked:
-        progress.say(
-            f"There are no tracked positions ({asked.tracked_key}): "
-            "run with --train.auxiliary-weight 0."
-        )
-
-
-def _camera_keys(words: str) -> Mapping[str, str]:
-    """Read `front=KEY,wrist=KEY`."""
-    keys = {}
-    for word in words.split(","):
-        camera, sign, key = (part.strip() for part in word.partition("="))
-        if not (camera and sign and key):
-            raise ConfigError(f"camera-keys is {words!r}; it must look like front=KEY,wrist=KEY.")
-        keys[camera] = key
-    return keys
+    save_and_say(episodes, path, asked.tracked_key, progress)

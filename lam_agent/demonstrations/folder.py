@@ -38,6 +38,33 @@ def episode_file(folder: Path, task: str) -> Path:
     return path
 
 
+def folder_tasks(folder: Path) -> tuple[str, ...]:
+    """Return the tasks that a folder has demonstrations of, in the order of their names.
+
+    Raises:
+        EpisodeError: There are none.
+    """
+    tasks = tuple(file.stem for file in sorted(folder.glob(f"*{SUFFIX}")))
+    if not tasks:
+        raise EpisodeError(f"{folder} holds no demonstrations; name a folder that does.")
+    return tasks
+
+
+def load_episodes(folder: Path, task: str) -> EpisodeSet:
+    """Return all episodes of a task in a folder of demonstrations.
+
+    Raises:
+        EpisodeError: The file is missing, damaged, or of another task.
+    """
+    episodes = EpisodeSet.load(path := episode_file(folder, task))
+    if episodes.task != task:
+        raise EpisodeError(
+            f"{path} holds episodes of {episodes.task!r}; it must hold those of {task!r}; "
+            "give the file the name of its task."
+        )
+    return episodes
+
+
 def check_demonstrations(config: RunConfig) -> None:
     """Read one's own demonstrations of every task of a run, before anything slow begins.
 
@@ -58,7 +85,7 @@ def read_demonstrations(task: str, config: RunConfig) -> EpisodeSet:
         ConfigError: There are fewer episodes than asked for, or no tracked positions.
     """
     path = episode_file(_folder(config), task)
-    episodes = EpisodeSet.load(path)
+    episodes = load_episodes(_folder(config), task)
     _check_fit(path, episodes, task, config)
     taken = _num_taken(path, episodes.num_episodes, config)
     return episodes if taken == episodes.num_episodes else episodes.first(taken)
@@ -126,12 +153,7 @@ def _folder(config: RunConfig) -> Path:
 
 
 def _check_fit(path: Path, episodes: EpisodeSet, task: str, config: RunConfig) -> None:
-    """Refuse episodes of another task, rate, camera or size, and actions out of range."""
-    if episodes.task != task:
-        raise EpisodeError(
-            f"{path} holds episodes of {episodes.task!r}; it must hold those of {task!r}; "
-            "give the file the name of its task."
-        )
+    """Refuse episodes of another rate, camera or size, and actions out of range."""
     control_dt = make_task(task).control_dt
     if not math.isclose(episodes.control_dt, control_dt, rel_tol=1e-6):
         raise EpisodeError(

@@ -21,13 +21,9 @@ from gymnasium.envs.registration import EnvSpec
 
 from lam_agent.episodes import EpisodeSet
 from lam_agent.errors import EpisodeError
-from lam_agent.interchange.minari_keys import Array
-from lam_agent.interchange.minari_library import (
-    METADATA_KEY,
-    METADATA_VERSION,
-    check_dataset_id,
-    load_library,
-)
+from lam_agent.interchange.entries import Array
+from lam_agent.interchange.minari_library import check_dataset_id, load_library
+from lam_agent.interchange.origin import ORIGIN_KEY, ORIGIN_VERSION
 from lam_envs.registration import gymnasium_id
 from lam_envs.scene import CAMERAS
 from lam_envs.tasks.registry import make_task
@@ -88,8 +84,8 @@ def export_minari(episodes: EpisodeSet, dataset_id: str) -> Path:
             )
         dataset.storage.update_metadata(
             {
-                METADATA_KEY: {
-                    "format_version": METADATA_VERSION,
+                ORIGIN_KEY: {
+                    "format_version": ORIGIN_VERSION,
                     "task": episodes.task,
                     "instruction": instruction,
                     "control_dt": episodes.control_dt,

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+import gymnasium
 import numpy as np
-import torch
 
-from lam_agent.episodes import EpisodeSet, regular_looks
+from lam_agent.episodes import EpisodeSet
 from lam_agent.errors import EpisodeError
-from lam_agent.interchange.minari_checks import (
+from lam_agent.interchange.checks import (
     check_actions,
     check_control_dt,
     check_images,
+    check_look_every,
     check_proprioception,
     check_tracked,
-    look_every_of,
 )
-from lam_agent.interchange.minari_keys import Array, MinariKeys, entry, flatten
-from lam_agent.interchange.minari_library import (
-    METADATA_KEY,
-    METADATA_VERSION,
-    load_library,
-    one_line,
-)
+from lam_agent.interchange.entries import Array, entry, is_any_true, one_line
+from lam_agent.interchange.joining import join
+from lam_agent.interchange.minari_keys import MinariKeys, flatten
+from lam_agent.interchange.minari_library import load_library
+from lam_agent.interchange.origin import ORIGIN_KEY, check_origin
 from lam_agent.types import Progress, no_progress
+from lam_envs.batched import ACTION_SIZE
 from lam_envs.tasks.registry import check_task_name, nearest
 
 
@@ -59,12 +58,13 @@ def import_minari(
     try:
         said = _said(dataset, task)
         step_s = check_control_dt(said.get("control_dt"), control_dt)
-        every, is_chunked = look_every_of(dataset.action_space, said.get("look_every"), look_every)
+        chunk = _chunk_length(dataset.action_space)
+        every = check_look_every(chunk, said.get("look_every"), look_every)
         parts: list[dict[str, Array]] = []
         for episode in _episodes(dataset):
-            parts.append(_convert(episode, keys, every, is_chunked))
+            parts.append(_convert(episode, keys, every, chunk is not None))
             progress(len(parts) / dataset.total_episodes, f"reading {dataset_id}")
-        return _join(task, parts, keys, every, step_s)
+        return join(task, parts, keys.cameras, every, step_s)
     except EpisodeError as error:
         raise EpisodeError(f"the Minari dataset {dataset_id} does not fit: {error}") from error
 
@@ -104,19 +104,24 @@ def _episodes(dataset: Any) -> Any:
 
 def _said(dataset: Any, task: str) -> dict[str, Any]:
     """Return what an export of lam_agent said of the dataset; empty for one of other origin."""
-    said = dataset.storage.metadata.get(METADATA_KEY)
-    if not isinstance(said, dict):
-        return {}
-    if said.get("format_version") != METADATA_VERSION:
-        raise EpisodeError(
-            f"its metadata have format {said.get('format_version')}; this version reads "
-            f"{METADATA_VERSION}; update lam_agent."
-        )
-    if said.get("task") != task:
+    said = check_origin(dataset.storage.metadata.get(ORIGIN_KEY))
+    if said and said.get("task") != task:
         raise EpisodeError(
             f"it demonstrates {said.get('task')!r}, not {task!r}; change --task or the dataset."
         )
     return said
+
+
+def _chunk_length(space: gymnasium.Space[Any]) -> int | None:
+    """Return the number of actions of a chunk, or None where an action is a single one."""
+    shape = space.shape or ()
+    is_box = isinstance(space, gymnasium.spaces.Box)
+    if not is_box or len(shape) not in (1, 2) or shape[-1] != ACTION_SIZE:
+        raise EpisodeError(
+            f"its action space is {space}; it must be a Box of shape ({ACTION_SIZE},), or "
+            f"(k, {ACTION_SIZE}) for chunks of k actions."
+        )
+    return shape[0] if len(shape) == 2 else None
 
 
 def _convert(episode: Any, keys: MinariKeys, look_every: int, is_chunked: bool) -> dict[str, Array]:
@@ -147,45 +152,5 @@ def _convert(episode: Any, keys: MinariKeys, look_every: int, is_chunked: bool) 
         is_success = np.asarray(episode.terminations)
     else:
         is_success = entry(infos, keys.success, "infos", "--success-key")
-    if is_success.dtype.kind not in "biuf":
-        raise EpisodeError(
-            f"the info {keys.success!r} has type {is_success.dtype}; it must hold truth values; "
-            "name another by --success-key."
-        )
-    parts["is_success"] = np.array([bool((is_success > 0).any())])
+    parts["is_success"] = np.array([is_any_true(is_success, f"info {keys.success!r}")])
     return parts
-
-
-def _join(
-    task: str, parts: list[dict[str, Array]], keys: MinariKeys, look_every: int, control_dt: float
-) -> EpisodeSet:
-    """Concatenate episodes."""
-    if not parts:
-        raise EpisodeError("it has no episodes; record at least one.")
-    has_tracked = all("tracked" in part for part in parts)
-    lengths = torch.tensor([len(part["actions"]) for part in parts])
-    episode_start = torch.cat((torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)))
-    look_step = regular_looks(episode_start, look_every)
-
-    def joined(name: str) -> torch.Tensor:
-        shapes = {part[name].shape[1:] for part in parts}
-        if len(shapes) > 1:
-            raise EpisodeError(
-                f"its episodes differ in the shape of {name} ({', '.join(map(str, shapes))}); "
-                "convert them to one."
-            )
-        return torch.from_numpy(np.concatenate([part[name] for part in parts]))
-
-    return EpisodeSet(
-        task=task,
-        images={camera: joined(camera) for camera in keys.cameras},
-        proprioception=joined("proprioception"),
-        tracked=joined("tracked") if has_tracked else torch.zeros(len(look_step), 6),
-        look_step=look_step,
-        actions=joined("actions"),
-        episode_start=episode_start,
-        is_success=joined("is_success"),
-        look_every=look_every,
-        control_dt=control_dt,
-        has_tracked=has_tracked,
-    )

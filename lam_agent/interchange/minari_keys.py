@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from lam_agent.errors import EpisodeError
+from lam_agent.interchange.entries import Array, check_camera_keys
 from lam_envs.scene import CAMERAS
-from lam_envs.tasks.registry import nearest
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -36,11 +31,7 @@ class MinariKeys:
     success: str = "is_success"
 
     def __post_init__(self) -> None:
-        if set(self.cameras) != set(CAMERAS):
-            raise EpisodeError(
-                f"camera-keys names {', '.join(self.cameras) or 'no camera'}; it must name "
-                f"{' and '.join(CAMERAS)}, as in {','.join(f'{name}=KEY' for name in CAMERAS)}."
-            )
+        check_camera_keys(self.cameras)
 
 
 def flatten(tree: object, prefix: str = "") -> dict[str, Array]:
@@ -54,23 +45,3 @@ def flatten(tree: object, prefix: str = "") -> dict[str, Array]:
         for key, value in tree.items()
         for name, array in flatten(value, f"{prefix}{key}/").items()
     }
-
-
-def entry(arrays: Mapping[str, Array], name: str, kind: str, option: str) -> Array:
-    """Return an array by name.
-
-    Args:
-        arrays: The flattened observations or infos.
-        name: Its name.
-        kind: `observations` or `infos`, for the error.
-        option: The option that names it, for the error.
-
-    Raises:
-        EpisodeError: It is not there; the nearest one is named.
-    """
-    if name not in arrays:
-        raise EpisodeError(
-            f"the {kind} have no entry {name!r}{nearest(name, arrays)}; they have "
-            f"{', '.join(arrays) or 'none'}; name another by {option}."
-        )
-    return arrays[name]

@@ -8,11 +8,6 @@ from typing import Any
 from lam_agent.errors import EpisodeError
 from lam_agent.extras import load_extra
 
-METADATA_KEY = "lam_agent"
-"""Entry of a dataset's metadata with what Minari has no word for."""
-
-METADATA_VERSION = 1
-
 _DATASET_ID = re.compile(r"([-\w]+/)*[-\w]+-v\d+")
 
 
@@ -36,8 +31,3 @@ def check_dataset_id(dataset_id: str) -> None:
             f"{dataset_id!r} is no name of a Minari dataset; it must have the form "
             "namespace/name-v0, of letters, digits, '-' and '_'."
         )
-
-
-def one_line(error: Exception) -> str:
-    """Return the words of a library's error without line breaks and final period."""
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

@@ -10,8 +10,11 @@ from typing import Any
 import minari
 import numpy as np
 import pytest
+import torch
 from gymnasium import spaces
 from minari.data_collector import EpisodeBuffer
+
+from lam_agent.episodes import EpisodeSet
 
 STEPS = (5, 8)
 """Steps of the episodes of a dataset of other people."""
@@ -83,3 +86,19 @@ def foreign_dataset(
         return buffers
 
     return make
+
+
+@pytest.fixture(scope="session")
+def assert_same_episodes() -> Callable[[EpisodeSet, EpisodeSet], None]:
+    """Check that episodes are equal bit for bit."""
+
+    def check(found: EpisodeSet, expected: EpisodeSet) -> None:
+        for name in ("task", "look_every", "control_dt", "has_tracked"):
+            assert getattr(found, name) == getattr(expected, name), name
+        assert list(found._tensors()) == list(expected._tensors())
+        for name, tensor in expected._tensors().items():
+            other = found._tensors()[name]
+            assert (other.dtype, other.shape) == (tensor.dtype, tensor.shape), name
+            assert torch.equal(other, tensor), name
+
+    return check

@@ -19,7 +19,7 @@ from lam_agent.demonstrations.folder import read_demonstrations
 from lam_agent.episodes import EpisodeSet
 from lam_agent.errors import EpisodeError, LamAgentError
 from lam_agent.interchange import MinariKeys, import_minari
-from lam_agent.interchange.minari_checks import check_control_dt, look_every_of
+from lam_agent.interchange.checks import check_control_dt, check_look_every
 from lam_envs.errors import UnknownTaskError
 
 MakeDataset = Callable[..., list[EpisodeBuffer]]
@@ -290,10 +290,9 @@ def test_camera_keys_that_are_none_are_refused(
 
 @pytest.mark.parametrize("said", ["x", 2.5, [2], -2, True])
 def test_what_a_dataset_says_of_its_looks_is_checked(said: object) -> None:
-    space = gymnasium.spaces.Box(-1, 1, (4,))
     with pytest.raises(EpisodeError, match=r"its look_every is .*; it must be a whole number"):
-        look_every_of(space, said, None)
-    assert look_every_of(space, said, 3) == (3, False)
+        check_look_every(None, said, None)
+    assert check_look_every(None, said, 3) == 3
 
 
 @pytest.mark.parametrize("said", ["abc", [1], True])

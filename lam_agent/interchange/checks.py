@@ -1,15 +1,15 @@
-"""Checks of the parts of a Minari dataset: shape, type, range and rate."""
+"""Checks of the parts of a dataset in another format: shape, type, range and rate."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
-import gymnasium
 import numpy as np
 
 from lam_agent.errors import EpisodeError
-from lam_agent.interchange.minari_keys import Array
+from lam_agent.interchange.entries import Array
 from lam_envs.batched import ACTION_SIZE, CONTROL_DT_S
 
 _FARTHEST_M = 5.0
@@ -36,41 +36,36 @@ def check_control_dt(said: Any, given: float | None) -> float:
             raise EpisodeError(f"its control_dt is {value!r}; it must be a number of seconds.")
         if value is not None and not math.isclose(value, CONTROL_DT_S, rel_tol=1e-6):
             raise EpisodeError(
-                f"an action lasts {value} s; it must last {CONTROL_DT_S} s; record at that rate."
+                f"an action lasts {value:.6g} s; it must last {CONTROL_DT_S} s; record at that "
+                "rate."
             )
     return float(CONTROL_DT_S if said is None else said)
 
 
-def look_every_of(space: gymnasium.Space[Any], said: Any, given: int | None) -> tuple[int, bool]:
-    """Return the control steps between two looks, and whether an action is a chunk of that many.
+def check_look_every(chunk: int | None, said: Any, given: int | None) -> int:
+    """Return the control steps between two looks.
 
     Args:
-        space: The dataset's action space.
+        chunk: Number of actions in each of the dataset's chunks; None where an action is a single
+            one.
         said: What the dataset says; None if it does not.
         given: What the user says; None if they do not.
 
     Raises:
-        EpisodeError: The space is no Box of 4 numbers or of chunks of them, or the two differ.
+        EpisodeError: They contradict each other, or are no number of steps.
     """
-    shape = space.shape or ()
-    is_box = isinstance(space, gymnasium.spaces.Box)
-    if not is_box or len(shape) not in (1, 2) or shape[-1] != ACTION_SIZE:
-        raise EpisodeError(
-            f"its action space is {space}; it must be a Box of shape ({ACTION_SIZE},), or "
-            f"(k, {ACTION_SIZE}) for chunks of k actions."
-        )
     if given is not None and given < 1:
         raise EpisodeError(f"look-every is {given}; it must be at least 1.")
-    if len(shape) == 2:
-        if given not in (None, shape[0]):
+    if chunk is not None:
+        if given not in (None, chunk):
             raise EpisodeError(
-                f"it looks every {shape[0]} control steps, once for each chunk of actions, not "
+                f"it looks every {chunk} control steps, once for each chunk of actions, not "
                 f"every {given}; leave --look-every away."
             )
-        return shape[0], True
+        return chunk
     if given is None and said is not None and (type(said) is not int or said < 1):
         raise EpisodeError(f"its look_every is {said!r}; it must be a whole number, at least 1.")
-    return given or said or 1, False
+    return given or said or 1
 
 
 def check_actions(actions: Array, look_every: int, is_chunked: bool, counts: Array | None) -> Array:
@@ -106,8 +101,8 @@ def _is_executed(counts: Array, chunks: int, look_every: int) -> Array:
     is_whole = counts.shape == (chunks,) and bool((counts[:-1] == look_every).all())
     if not is_whole or counts[-1] != np.rint(counts[-1]) or not 1 <= counts[-1] <= look_every:
         raise EpisodeError(
-            f"the info 'num_actions' is {counts.tolist()}; it must be {look_every} for each chunk, "
-            "but for the last one of an episode."
+            f"the entry 'num_actions' is {counts.tolist()}; it must be {look_every} for each "
+            "chunk, but for the last one of an episode; correct it."
         )
     mask: Array = (np.arange(look_every) < counts[:, None]).reshape(-1)
     return mask
@@ -115,7 +110,7 @@ def _is_executed(counts: Array, chunks: int, look_every: int) -> Array:
 
 def check_images(images: Array, key: str, steps: int) -> Array:
     """Return pictures as they are: uint8 (T or T + 1, H, H, 3)."""
-    is_square = images.ndim == 4 and images.shape[1] == images.shape[2] and images.shape[3] == 3
+    is_square = images.ndim == 4 and is_square_rgb(images.shape[1:])
     if not is_square or len(images) not in (steps, steps + 1) or images.dtype != np.uint8:
         raise EpisodeError(
             f"the observation {key!r} has shape {images.shape} and type {images.dtype}; square RGB "
@@ -125,9 +120,14 @@ def check_images(images: Array, key: str, steps: int) -> Array:
     return images
 
 
-def check_proprioception(values: Array, key: str, steps: int) -> Array:
-    """Return hand xyz (metres) and gripper opening, float32 (T or T + 1, 4)."""
-    values = _check_rows(values, f"the observation {key!r}", steps, 4)
+def is_square_rgb(shape: Sequence[int]) -> bool:
+    """Say whether a picture of a shape is one that a policy sees: (H, H, 3)."""
+    return len(shape) == 3 and shape[0] == shape[1] and shape[2] == 3
+
+
+def check_proprioception(values: Array, key: str, steps: int, *, has_final: bool = True) -> Array:
+    """Return hand xyz (metres) and gripper opening, float32 (T, 4), or T + 1 with a final one."""
+    values = _check_rows(values, f"the observation {key!r}", (steps, 4), has_final)
     farthest = float(np.abs(values[:, :3]).max())
     if farthest > _FARTHEST_M:
         raise EpisodeError(
@@ -143,16 +143,17 @@ def check_proprioception(values: Array, key: str, steps: int) -> Array:
     return values
 
 
-def check_tracked(values: Array, key: str, steps: int) -> Array:
-    """Return object and goal position, float32 (T or T + 1, 6), metres."""
-    return _check_rows(values, f"the entry {key!r}", steps, 6)
+def check_tracked(values: Array, key: str, steps: int, *, has_final: bool = True) -> Array:
+    """Return object and goal position in metres, float32 (T, 6), or T + 1 with a final one."""
+    return _check_rows(values, f"the entry {key!r}", (steps, 6), has_final)
 
 
-def _check_rows(values: Array, name: str, steps: int, width: int) -> Array:
-    if values.shape not in ((steps, width), (steps + 1, width)):
+def _check_rows(values: Array, name: str, shape: tuple[int, int], has_final: bool) -> Array:
+    longest = (shape[0] + has_final, shape[1])
+    if values.shape not in (shape, longest):
         raise EpisodeError(
-            f"{name} has shape {values.shape}; for {steps} steps it must have shape "
-            f"({steps + 1}, {width}); name another entry or convert it."
+            f"{name} has shape {values.shape}; for {shape[0]} steps it must have shape "
+            f"{longest}; name another entry or convert it."
         )
     return _to_float32(values, name)
 
