@@ -44,7 +44,7 @@ def command(arguments: Sequence[str]) -> None:
 
     from lam_agent.demonstrations.folder import episode_file, folder_tasks, load_episodes
     from lam_agent.interchange import export_lerobot
-    from lam_agent.interchange.lerobot_export import check_free
+    from lam_agent.interchange.lerobot.export import check_free
     from lam_agent.progress import RunProgress, plain_console
 
     check_free(asked.output)

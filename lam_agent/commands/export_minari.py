@@ -32,7 +32,7 @@ def command(arguments: Sequence[str]) -> None:
 
     from lam_agent.demonstrations.folder import episode_file, folder_tasks, load_episodes
     from lam_agent.interchange import export_minari
-    from lam_agent.interchange.minari_export import dataset_folder
+    from lam_agent.interchange.minari.export import dataset_folder
     from lam_agent.progress import RunProgress, plain_console
 
     tasks = asked.tasks or folder_tasks(asked.folder)

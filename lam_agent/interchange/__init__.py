@@ -1,11 +1,11 @@
 """Demonstrations from and to other programs; `docs/demonstrations.md` has the mapping."""
 
-from lam_agent.interchange.lerobot_export import export_lerobot
-from lam_agent.interchange.lerobot_import import import_lerobot
-from lam_agent.interchange.lerobot_keys import LeRobotKeys
-from lam_agent.interchange.minari_export import export_minari
-from lam_agent.interchange.minari_import import import_minari
-from lam_agent.interchange.minari_keys import MinariKeys
+from lam_agent.interchange.lerobot.export import export_lerobot
+from lam_agent.interchange.lerobot.keys import LeRobotKeys
+from lam_agent.interchange.lerobot.load import import_lerobot
+from lam_agent.interchange.minari.export import export_minari
+from lam_agent.interchange.minari.keys import MinariKeys
+from lam_agent.interchange.minari.load import import_minari
 
 __all__ = [
     "LeRobotKeys",

@@ -17,7 +17,8 @@ from PIL import Image
 from lam_agent.__main__ import main
 from lam_agent.episodes import EpisodeSet
 from lam_agent.errors import EpisodeError, MissingExtraError
-from lam_agent.interchange import export_lerobot, import_lerobot, lerobot_export, lerobot_writer
+from lam_agent.interchange import export_lerobot, import_lerobot
+from lam_agent.interchange.lerobot import export, writer
 from lam_envs.tasks.registry import make_task
 
 MakeEpisodes = Callable[..., EpisodeSet]
@@ -161,8 +162,8 @@ def test_long_datasets_have_several_files(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(lerobot_writer, "DATA_FILE_MB", 0.01)
-    monkeypatch.setattr(lerobot_writer, "FILES_IN_CHUNK", 2)
+    monkeypatch.setattr(writer, "DATA_FILE_MB", 0.01)
+    monkeypatch.setattr(writer, "FILES_IN_CHUNK", 2)
     episodes = make_episodes("push", lengths=(5, 3, 8, 1, 2))
     export_lerobot([episodes], tmp_path / "data")
     folder = tmp_path / "data/data"
@@ -197,7 +198,7 @@ def test_tasks_that_differ_are_refused_and_leave_nothing(
         with pytest.raises(EpisodeError) as caught:
             export_lerobot([push, other], tmp_path / "data")
         assert part in check_sentence(caught.value)
-    monkeypatch.setattr(lerobot_export, "make_task", lambda _: SimpleNamespace(instruction="go"))
+    monkeypatch.setattr(export, "make_task", lambda _: SimpleNamespace(instruction="go"))
     with pytest.raises(EpisodeError, match=r"reach and push have the same instruction") as caught:
         export_lerobot([push, make_episodes("reach")], tmp_path / "data")
     check_sentence(caught.value)

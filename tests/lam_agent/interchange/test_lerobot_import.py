@@ -17,13 +17,9 @@ from lam_agent.config import PolicyConfig, RunConfig
 from lam_agent.demonstrations.folder import read_demonstrations
 from lam_agent.episodes import EpisodeSet
 from lam_agent.errors import EpisodeError, LamAgentError, MissingExtraError
-from lam_agent.interchange import (
-    LeRobotKeys,
-    export_lerobot,
-    import_lerobot,
-    lerobot_choice,
-    lerobot_frames,
-)
+from lam_agent.interchange import LeRobotKeys, export_lerobot, import_lerobot
+from lam_agent.interchange.lerobot import choice
+from lam_agent.interchange.lerobot import frames as reader
 from lam_envs.errors import UnknownTaskError
 
 MakeEpisodes = Callable[..., EpisodeSet]
@@ -70,7 +66,7 @@ def test_keys_are_mapped_and_looks_are_kept_at_their_frames(
 def test_a_long_file_is_read_in_parts(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     columns = lerobot_files.write_dataset(folder)["columns"]
     for rows in (1, 3, 5, 7):
-        monkeypatch.setattr(lerobot_frames, "_ROWS_AT_A_TIME", rows)
+        monkeypatch.setattr(reader, "_ROWS_AT_A_TIME", rows)
         episodes = import_foreign(folder)
         frames = np.concatenate((FIRST, THIRD))
         assert np.array_equal(episodes.actions.numpy(), np.float32(columns["action"][frames]))
@@ -386,11 +382,11 @@ def test_more_pictures_than_the_memory_holds_are_refused_before_they_are_read(
     lerobot_files.write_dataset(folder)
     (folder / "data/chunk-000/file-000.parquet").unlink()
     megabytes = 3 * 13 * 40 * 40 * 3 / 2**20  # Two cameras, and one of them once more.
-    monkeypatch.setattr(lerobot_choice, "available_memory_mb", lambda: 0.99 * megabytes)
+    monkeypatch.setattr(choice, "available_memory_mb", lambda: 0.99 * megabytes)
     with pytest.raises(EpisodeError, match=r"fewer episodes by --episodes START:END") as caught:
         import_foreign(folder)
     check_sentence(caught.value)
-    monkeypatch.setattr(lerobot_choice, "available_memory_mb", lambda: 1.01 * megabytes)
+    monkeypatch.setattr(choice, "available_memory_mb", lambda: 1.01 * megabytes)
     with pytest.raises(EpisodeError, match="cannot be read"):
         import_foreign(folder)
 

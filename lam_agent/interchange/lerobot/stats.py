@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lam_agent.interchange.entries import Array
-from lam_agent.interchange.lerobot_features import Feature
+from lam_agent.interchange.lerobot.features import Feature
 
 _QUANTILES = {"q01": 0.01, "q10": 0.1, "q50": 0.5, "q90": 0.9, "q99": 0.99}
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from lam_agent.errors import EpisodeError
 from lam_agent.interchange.entries import Array
-from lam_agent.interchange.lerobot_format import load_av
+from lam_agent.interchange.lerobot.format import load_av
 
 _TOLERANCE = 0.25
 """Share of a frame by which a picture may be too early or too late."""

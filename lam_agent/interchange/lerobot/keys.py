@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lam_agent.interchange.entries import check_camera_keys
-from lam_agent.interchange.lerobot_format import ACTION, PICTURES, STATE, SUCCESS, TRACKED
+from lam_agent.interchange.lerobot.format import ACTION, PICTURES, STATE, SUCCESS, TRACKED
 from lam_envs.scene import CAMERAS
 
 ALWAYS = "always"

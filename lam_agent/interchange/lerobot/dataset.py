@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lam_agent.errors import EpisodeError
-from lam_agent.interchange.lerobot_format import (
+from lam_agent.interchange.lerobot.format import (
     EPISODES,
     FORMAT,
     INFO,

@@ -19,8 +19,8 @@ from lam_agent.episodes import EpisodeSet
 from lam_agent.errors import EpisodeError
 from lam_agent.files import folder_atomically
 from lam_agent.interchange.entries import Array
-from lam_agent.interchange.lerobot_features import Feature, features_of
-from lam_agent.interchange.lerobot_format import (
+from lam_agent.interchange.lerobot.features import Feature, features_of
+from lam_agent.interchange.lerobot.format import (
     ACTION,
     DONE,
     NUM_ACTIONS,
@@ -32,7 +32,7 @@ from lam_agent.interchange.lerobot_format import (
     TRACKED,
     load_arrow,
 )
-from lam_agent.interchange.lerobot_writer import LeRobotWriter
+from lam_agent.interchange.lerobot.writer import LeRobotWriter
 from lam_agent.interchange.origin import ORIGIN_VERSION
 from lam_envs.tasks.registry import make_task
 

@@ -22,7 +22,7 @@ from gymnasium.envs.registration import EnvSpec
 from lam_agent.episodes import EpisodeSet
 from lam_agent.errors import EpisodeError
 from lam_agent.interchange.entries import Array
-from lam_agent.interchange.minari_library import check_dataset_id, load_library
+from lam_agent.interchange.minari.library import check_dataset_id, load_library
 from lam_agent.interchange.origin import ORIGIN_KEY, ORIGIN_VERSION
 from lam_envs.registration import gymnasium_id
 from lam_envs.scene import CAMERAS

@@ -19,8 +19,8 @@ from lam_agent.interchange.checks import (
 )
 from lam_agent.interchange.entries import Array, entry, is_any_true, one_line
 from lam_agent.interchange.joining import join
-from lam_agent.interchange.minari_keys import MinariKeys, flatten
-from lam_agent.interchange.minari_library import load_library
+from lam_agent.interchange.minari.keys import MinariKeys, flatten
+from lam_agent.interchange.minari.library import load_library
 from lam_agent.interchange.origin import ORIGIN_KEY, check_origin
 from lam_agent.types import Progress, no_progress
 from lam_envs.batched import ACTION_SIZE

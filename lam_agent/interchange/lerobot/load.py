@@ -20,12 +20,12 @@ from lam_agent.interchange.checks import (
 )
 from lam_agent.interchange.entries import Array, entry, is_any_true
 from lam_agent.interchange.joining import join
-from lam_agent.interchange.lerobot_choice import check_memory, choose_episodes
-from lam_agent.interchange.lerobot_dataset import LeRobotDataset, check_is_dataset, open_dataset
-from lam_agent.interchange.lerobot_format import NUM_ACTIONS, TRACKED, reading
-from lam_agent.interchange.lerobot_frames import embedded_pictures, numbers, read_frames
-from lam_agent.interchange.lerobot_keys import ALWAYS, LeRobotKeys
-from lam_agent.interchange.lerobot_video import video_pictures
+from lam_agent.interchange.lerobot.choice import check_memory, choose_episodes
+from lam_agent.interchange.lerobot.dataset import LeRobotDataset, check_is_dataset, open_dataset
+from lam_agent.interchange.lerobot.format import NUM_ACTIONS, TRACKED, reading
+from lam_agent.interchange.lerobot.frames import embedded_pictures, numbers, read_frames
+from lam_agent.interchange.lerobot.keys import ALWAYS, LeRobotKeys
+from lam_agent.interchange.lerobot.video import video_pictures
 from lam_agent.types import Progress, no_progress
 from lam_envs.batched import ACTION_SIZE
 from lam_envs.tasks.registry import check_task_name

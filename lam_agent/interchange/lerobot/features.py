@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lam_agent.episodes import EpisodeSet
-from lam_agent.interchange.lerobot_format import (
+from lam_agent.interchange.lerobot.format import (
     ACTION,
     DONE,
     NUM_ACTIONS,

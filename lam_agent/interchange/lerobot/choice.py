@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lam_agent.errors import EpisodeError
-from lam_agent.interchange.lerobot_dataset import LeRobotDataset
+from lam_agent.interchange.lerobot.dataset import LeRobotDataset
 from lam_agent.system import available_memory_mb
 from lam_envs.tasks.registry import make_task, nearest
 

@@ -12,8 +12,8 @@ from PIL import Image
 
 from lam_agent.errors import EpisodeError
 from lam_agent.interchange.entries import Array
-from lam_agent.interchange.lerobot_dataset import LeRobotDataset
-from lam_agent.interchange.lerobot_format import load_arrow, reading
+from lam_agent.interchange.lerobot.dataset import LeRobotDataset
+from lam_agent.interchange.lerobot.format import load_arrow, reading
 
 _ROWS_AT_A_TIME = 256
 """A data file may hold many episodes, with more pictures than the memory."""

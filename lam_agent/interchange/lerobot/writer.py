@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from lam_agent.interchange.entries import Array
-from lam_agent.interchange.lerobot_features import Feature, arrow_schema, to_json
-from lam_agent.interchange.lerobot_format import (
+from lam_agent.interchange.lerobot.features import Feature, arrow_schema, to_json
+from lam_agent.interchange.lerobot.format import (
     DATA,
     DATA_FILE_MB,
     EPISODES,
@@ -25,7 +25,7 @@ from lam_agent.interchange.lerobot_format import (
     VIDEO_FILE_MB,
     load_arrow,
 )
-from lam_agent.interchange.lerobot_stats import RunningStats
+from lam_agent.interchange.lerobot.stats import RunningStats
 
 
 class LeRobotWriter:

@@ -1,0 +1,1 @@
+"""LeRobotDataset v3.0: parquet files and videos, in and out."""
