@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -136,7 +137,7 @@ def execute(arguments: RunArguments) -> None:
         from lam_agent.references import keep_as_reference, with_references
         from lam_agent.runner import Runner
 
-    from lam_agent.interrupts import Interrupts
+    from lam_agent.interrupts import Interrupts, goes_on_by
 
     is_new = arguments.resume is None
     folder = (
@@ -154,18 +155,12 @@ def execute(arguments: RunArguments) -> None:
             raise
         if not is_new:
             folder.write_config(arguments.settings)
-        try:
+        with goes_on_by(shlex.join(["lam-agent", "run", "--resume", str(folder.path)])):
             results = runner.run()
             if arguments.settings.references:
                 keep_as_reference(results, arguments.settings)
                 _make_references(arguments.settings, console, interrupts)
             runner.show(with_references(results, arguments.settings))
-        except Interrupted as stop:
-            stop.add_note(f"lam-agent run --resume {folder.path}")
-            raise
-        except OSError as error:
-            error.add_note(f"`lam-agent run --resume {folder.path}` goes on then")
-            raise
 
 
 def _fitted(settings: RunConfig) -> RunConfig:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
@@ -55,7 +56,7 @@ def command(arguments: Sequence[str]) -> None:
     folder = PretrainFolder(config)
     import torch
 
-    from lam_agent.interrupts import Interrupts
+    from lam_agent.interrupts import Interrupts, goes_on_by
     from lam_agent.policy.backbone.weights import check_backbone
     from lam_agent.pretrain.pretraining import Pretraining
     from lam_agent.pretrain.processes import joined_processes
@@ -68,17 +69,19 @@ def command(arguments: Sequence[str]) -> None:
     check_backbone(config.policy)
     interrupts = Interrupts()
     device = resolve_device(config.device)
-    with interrupts.caught(), joined_processes(device) as processes:
+    with joined_processes(device) as processes:
         if processes.is_first:
             folder.begin(config)
         place = (
             torch.device("cuda", processes.local_rank) if device == "cuda" else torch.device(device)
         )
-        Pretraining(
-            config,
-            folder,
-            device=place,
-            processes=processes,
-            console=plain_console(quiet=not processes.is_first),
-            interrupts=interrupts,
-        ).run()
+        again = arguments if config.resume else [*arguments, "--resume"]
+        with interrupts.caught(), goes_on_by(f"{processes.starter} {shlex.join(again)}"):
+            Pretraining(
+                config,
+                folder,
+                device=place,
+                processes=processes,
+                console=plain_console(quiet=not processes.is_first),
+                interrupts=interrupts,
+            ).run()
