@@ -5,6 +5,7 @@ strategies x seeds --one process a run--> run folders --> comparison.html, bench
 
 from __future__ import annotations
 
+import shlex
 import signal
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from lam_agent.options import comma_list
 
 _OWN = {"--strategy": "--strategies", "--seed": "--seeds", "--resume": "the same command again"}
 """Options of a run that a benchmark sets itself, and what to give in their place."""
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -151,22 +154,23 @@ def _execute(item: _Planned, again: Sequence[str]) -> None:
         Interrupted: A signal stopped it.
     """
     caught: list[int] = []
-    process = subprocess.Popen([sys.executable, "-m", "lam_agent.run", *item.words])
+    process = subprocess.Popen([sys.executable, "-m", "lam_agent.member", *item.words])
 
     def forward(number: int, frame: FrameType | None) -> None:
         caught.append(number)
         if number == signal.SIGTERM:  # Ctrl-C reaches the run by itself.
             process.send_signal(number)
 
-    kept = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}
+    kept = {number: signal.signal(number, forward) for number in _SIGNALS}
     try:
         status = process.wait()
     finally:
         for number, handler in kept.items():
             signal.signal(number, handler)
-    if caught and status:
-        stop = Interrupted(caught[0])
-        stop.add_note(" ".join(again))
+    by = caught[0] if caught else status - 128  # Somebody may have stopped the run alone.
+    if status and by in _SIGNALS:
+        stop = Interrupted(by)
+        stop.add_note(shlex.join(again))
         raise stop
     if status:
         raise BenchmarkError(
