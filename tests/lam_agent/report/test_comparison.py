@@ -10,7 +10,7 @@ import pytest
 
 from lam_agent.errors import ResultsError
 from lam_agent.intervals import aggregate_over_seeds, wilson_interval
-from lam_agent.perturbed import Perturbed
+from lam_agent.perturbed import ROBUST_METRICS, Perturbed
 from lam_agent.report import comparison, curves
 from lam_agent.report.benchmark import write_benchmark
 from lam_agent.report.comparison import Run, load_runs, make_series
@@ -221,3 +221,26 @@ def test_other_perturbations_are_not_compared(save: Save, make_results: MakeResu
     with pytest.raises(ResultsError, match=r"protocol.perturbation is light: 0.5 in .* but light"):
         load_runs(paths)
     load_runs([paths[0], save("not-perturbed", 2)])
+
+
+def test_robust_metrics_have_intervals_over_seeds(save: Save, make_results: MakeResults) -> None:
+    matrices = [make_results(TASKS, seed + 10).matrix for seed in range(3)]
+    paths = []
+    for seed, matrix in enumerate(matrices):
+        perturbed = Perturbed({"light": 0.5}, matrix)
+        metrics = {**make_results(TASKS, seed).metrics, **perturbed.metrics()}
+        paths.append(save(f"run{seed}", seed, perturbed=perturbed, metrics=metrics))
+    wanted = aggregate_over_seeds(matrices, ROBUST_METRICS, samples=400, tasks=TASKS)
+    table, data = (paths[0].with_name(name) for name in ("table.md", "data.json"))
+    write_benchmark(paths, paths[0].with_name("page.html"), table, data)
+    (method,) = json.loads(data.read_text())["methods"]
+    for name, item in wanted.items():
+        assert item is not None and item.interval is not None
+        low, high = item.interval
+        assert 0 < low < item.mean < high <= 1
+        assert method["metrics"][name] == {"value": item.mean, "interval": [low, high]}
+        assert f"| {item.mean:.3f} [{low:.3f}, {high:.3f}] |" in table.read_text()
+
+    # Where a seed was not measured in such scenes there is no mean of all.
+    (row,) = make_series(load_runs([*paths, save("of the stream alone", 3)]))
+    assert {row.metrics[name] for name in ROBUST_METRICS} == {(None, None)}
