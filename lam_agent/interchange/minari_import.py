@@ -152,6 +152,10 @@ def _convert(episode: Any, keys: MinariKeys, look_every: int, is_chunked: bool) 
             f"the info {keys.success!r} has type {is_success.dtype}; it must hold truth values; "
             "name another by --success-key."
         )
+    if np.isnan(is_success).any():
+        raise EpisodeError(
+            f"the info {keys.success!r} holds NaN; it must hold truth values; remove them."
+        )
     parts["is_success"] = np.array([bool((is_success > 0).any())])
     return parts
 
