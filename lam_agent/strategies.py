@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any
 
 from lam_agent.errors import ConfigError, StrategyLoadError
+from lam_envs.installed import installed_points
 
 if TYPE_CHECKING:
     from lam_agent.config import RunConfig
@@ -127,7 +128,7 @@ def check_plugins(name: str, plugins: Sequence[Any], kind: type) -> None:
 
 def _entry_points() -> dict[str, EntryPoint]:
     """Return the strategies of installed packages by name."""
-    return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
+    return {point.name: point for point in installed_points(ENTRY_POINT_GROUP)}
 
 
 def _place(function: MakePlugins) -> str:
