@@ -10,8 +10,16 @@ from typing import Any
 
 import pytest
 
+from lam_agent import files
 from lam_agent.__main__ import main
-from lam_agent.config import EwcConfig, ReplayConfig, RunConfig, StreamConfig, TrainConfig
+from lam_agent.config import (
+    EwcConfig,
+    PolicyConfig,
+    ReplayConfig,
+    RunConfig,
+    StreamConfig,
+    TrainConfig,
+)
 from lam_agent.references import reference_configs, reference_folder
 
 pytestmark = pytest.mark.usefixtures("kept_threads")
@@ -67,6 +75,24 @@ def test_what_does_not_shape_the_references_shares_them(tmp_path: Path) -> None:
         "single_task:reach",
         "joint",
     }
+
+
+def test_initial_weights_are_hashed_once_until_they_change(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[Path] = []
+
+    def digest(path: Path) -> str:
+        hashed.append(path)
+        return str(len(hashed))
+
+    monkeypatch.setattr(files, "file_digest", digest)
+    config = RunConfig(policy=PolicyConfig(init=str(checkpoint)))
+    before = folders(config)
+    assert folders(config) == before
+    assert hashed == [checkpoint / "model.safetensors"]
+    (checkpoint / "model.safetensors").write_bytes(b"others")
+    assert not set(folders(config).values()) & set(before.values())
 
 
 def test_references_are_made_once_and_give_the_bounds(

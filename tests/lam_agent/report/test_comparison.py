@@ -12,7 +12,9 @@ from lam_agent.errors import ResultsError
 from lam_agent.intervals import aggregate_over_seeds, wilson_interval
 from lam_agent.perturbed import ROBUST_METRICS, Perturbed
 from lam_agent.report import comparison, curves
+from lam_agent.report import reference_rows as reference_rows_module
 from lam_agent.report.benchmark import write_benchmark
+from lam_agent.report.bounds import bound_rates
 from lam_agent.report.comparison import Run, load_runs, make_series
 from lam_agent.report.comparison_html import render_comparison
 from lam_agent.report.reference_rows import reference_rows
@@ -46,7 +48,7 @@ def save(tmp_path: Path, make_results: MakeResults) -> Save:
 
 def page_of(runs: list[Run]) -> str:
     """Return the page that compares runs."""
-    return render_comparison(runs, make_series(runs))
+    return render_comparison(runs, make_series(runs), reference_rows(runs))
 
 
 def test_three_seeds_of_a_strategy_are_one_row(save: Save, take_apart: Any) -> None:
@@ -160,7 +162,7 @@ def test_more_runs_than_colours_still_have_lines_of_their_own(save: Save) -> Non
 
 
 def test_bounds_stand_below_the_strategies_as_means_over_the_seeds(
-    save: Save, take_apart: Any
+    save: Save, take_apart: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def references(*alone: float) -> dict[str, Any]:
         return {"single_task": {"success": list(alone), "episodes": 50}}
@@ -179,10 +181,18 @@ def test_bounds_stand_below_the_strategies_as_means_over_the_seeds(
     page = take_apart(page_of(runs))
     row = next(row for row in page.rows if row[0].startswith("each task alone (seeds 0, 1)"))
     assert row[1:] == ["75.0 %", "50.0 %"]
+    read: list[str] = []
+
+    def count(references: Any, name: str, num_tasks: int) -> Any:
+        read.append(name)
+        return bound_rates(references, name, num_tasks)
+
+    monkeypatch.setattr(reference_rows_module, "bound_rates", count)
     table, data = paths[0].with_name("benchmark.md"), paths[0].with_name("benchmark.json")
     write_benchmark(paths, paths[0].with_name("page.html"), table, data)
     assert "| each task alone (seeds 0, 1) | 0.625 | – |" in table.read_text()
     assert json.loads(data.read_text())["bounds"][0]["success"] == pytest.approx([0.75, 0.5])
+    assert read == ["single_task"] * 4 + ["joint"] * 4  # Once for page, table and JSON.
 
 
 def test_what_succeeds_in_every_run_has_the_interval_of_all_its_episodes(
