@@ -9,15 +9,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lam_agent import benchmark, run
 from lam_agent.__main__ import main
+from lam_agent.config import RunConfig
 from lam_agent.errors import Interrupted
 from lam_agent.interrupts import goes_on_by
-from lam_agent.results import read_results
+from lam_agent.results import Cost, Results, WallTime, read_results, write_results
+from lam_agent.run_folder import RunFolder
+from lam_agent.success_matrix import SuccessMatrix
 
 Check = Callable[[object], str]
 
@@ -163,6 +167,30 @@ def test_a_run_that_fails_ends_the_benchmark(
     assert main(["benchmark", "--output-dir", str(output), "--strategies", "ewc"]) == 2
     words = check_sentence(capsys.readouterr().err.strip())
     assert str(output / "ewc_seed0") in words and "status 2" in words and len(started) == 1
+
+
+def test_a_benchmark_that_is_called_again_makes_references_that_were_left_out(
+    tmp_path: Path, ending: Callable[[int], list[list[str]]]
+) -> None:
+    started = ending(0)
+    folder = RunFolder(tmp_path / "replay_seed0")
+    folder.path.mkdir()
+    folder.write_config(RunConfig(task_stream=("reach",)))
+    matrix = SuccessMatrix([[0.0], [1.0]], [[0.0], [1.0]], [[5.0], [5.0]])
+    cost = Cost(WallTime(1.0, 1.0, 1.0, 3.0), 1.0, 0, 0, 1, 1)
+    protocol = {"episodes": 5, "horizon": 24}
+    results = Results(("reach",), "replay", 0, protocol, matrix, {}, cost, experiences_done=1)
+    write_results(folder.results, results)
+    words = ["--output-dir", str(tmp_path), "--strategies", "replay", "--seeds", "0"]
+    again = ["benchmark", "--task-stream", "reach", *words]
+    assert main([*again, "--no-references"]) == 0 and not started
+    assert main(again) == 0
+    (started_with,) = started
+    assert " ".join(started_with[2:]).startswith(
+        f"lam_agent.member --resume {folder.path} --references "
+    )
+    write_results(folder.results, replace(results, references={"joint": None, "single_task": {}}))
+    assert main(again) == 0 and len(started) == 1
 
 
 def test_a_run_that_is_stopped_alone_stops_the_benchmark(
