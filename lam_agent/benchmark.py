@@ -15,12 +15,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
-import tyro
-
 from lam_agent import run
 from lam_agent.config import RunConfig
 from lam_agent.errors import BenchmarkError, ConfigError, Interrupted
 from lam_agent.options import comma_list
+from lam_agent.parsing import parse_known_arguments
 
 _OWN = {"--strategy": "--strategies", "--seed": "--seeds", "--resume": "the same command again"}
 """Options of a run that a benchmark sets itself, and what to give in their place."""
@@ -71,12 +70,7 @@ def command(arguments: Sequence[str]) -> None:
         BenchmarkError: A run failed.
         Interrupted: A signal stopped a run.
     """
-    asked, words = tyro.cli(
-        BenchmarkArguments,
-        args=list(arguments),
-        prog="lam-agent benchmark",
-        return_unknown_args=True,
-    )
+    asked, words = parse_known_arguments(BenchmarkArguments, arguments, "lam-agent benchmark")
     planned = _plan(asked, list(words))  # What is wrong with the last is said before the first.
     for number, item in enumerate(planned, 1):
         print(f"Run {number} of {len(planned)}: {item.folder}", flush=True)

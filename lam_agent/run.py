@@ -14,6 +14,7 @@ import tyro
 from lam_agent.config import RunConfig
 from lam_agent.errors import ConfigError, Interrupted, LamAgentError, RunFolderError
 from lam_agent.options import merge_imports, value_after
+from lam_agent.parsing import parse_arguments
 from lam_envs.errors import LamEnvsError
 
 if TYPE_CHECKING:
@@ -61,10 +62,10 @@ def parse(arguments: Sequence[str]) -> RunArguments:
             )
     prog = "lam-agent run"
     if not config:
-        return tyro.cli(RunArguments, args=merge_imports(arguments), prog=prog)
+        return parse_arguments(RunArguments, merge_imports(arguments), prog)
     given = RunArguments(read_config(config), config, resume)
     words = merge_imports(arguments, given.settings.imports)
-    parsed = tyro.cli(RunArguments, default=given, args=words, prog=prog)
+    parsed = parse_arguments(RunArguments, words, prog, given)
     if resume:
         _check_same_folder(resume, parsed.settings.output_dir)
         parsed = replace(parsed, settings=with_absolute_paths(parsed.settings))

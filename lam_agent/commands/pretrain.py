@@ -11,6 +11,7 @@ import tyro
 
 from lam_agent.errors import ConfigError
 from lam_agent.options import one_of, value_after
+from lam_agent.parsing import parse_arguments
 from lam_agent.pretrain.config import PretrainConfig
 from lam_agent.pretrain.sizes import SIZES
 from lam_envs.tasks.registry import nearest
@@ -40,9 +41,7 @@ def parse(arguments: Sequence[str]) -> PretrainConfig:
             f"there is no size {size!r}{nearest(size, SIZES)}; the sizes are {', '.join(SIZES)}."
         )
     given = PretrainArguments(SIZES[size], size)
-    parsed = tyro.cli(
-        PretrainArguments, default=given, args=list(arguments), prog="lam-agent pretrain"
-    )
+    parsed = parse_arguments(PretrainArguments, arguments, "lam-agent pretrain", given)
     return parsed.settings
 
 
