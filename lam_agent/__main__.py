@@ -100,23 +100,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         Exit status: 0, or 2 after a mistake of the user, told in one sentence.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):  # Not all terminals have – and …
-        sys.stdout.reconfigure(errors="replace")
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ("-h", "--help"):
-        return _guarded(lambda: print(_help()))
+        return guarded(lambda: print(_help()))
     if words[0] == "--version":
-        return _guarded(lambda: print(f"lam-agent {__version__}"))
+        return guarded(lambda: print(f"lam-agent {__version__}"))
     if words[0] not in _COMMANDS:
         return _fail_unknown(words[0])
-    return _guarded(lambda: import_module(_COMMANDS[words[0]][0]).command(words[1:]))
+    return guarded(lambda: import_module(_COMMANDS[words[0]][0]).command(words[1:]))
 
 
-def _guarded(act: Callable[[], None]) -> int:
-    """Run a command; print errors that lam_agent raises on purpose without a traceback."""
+def guarded(act: Callable[[], None]) -> int:
+    """Run a command; print errors that lam_agent raises on purpose without a traceback.
+
+    Returns:
+        Exit status.
+    """
     from lam_agent.errors import Interrupted, LamAgentError
     from lam_envs.errors import LamEnvsError
 
+    if isinstance(sys.stdout, io.TextIOWrapper):  # Not all terminals have – and …
+        sys.stdout.reconfigure(errors="replace")
     try:
         try:
             act()

@@ -5,6 +5,7 @@ strategies x seeds --one process a run--> run folders --> comparison.html, bench
 
 from __future__ import annotations
 
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,15 +15,16 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
-import tyro
-
 from lam_agent import run
 from lam_agent.config import RunConfig
 from lam_agent.config.options import comma_list
+from lam_agent.config.parsing import parse_known_arguments
 from lam_agent.errors import BenchmarkError, ConfigError, Interrupted
 
 _OWN = {"--strategy": "--strategies", "--seed": "--seeds", "--resume": "the same command again"}
 """Options of a run that a benchmark sets itself, and what to give in their place."""
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,7 @@ def command(arguments: Sequence[str]) -> None:
         BenchmarkError: A run failed.
         Interrupted: A signal stopped a run.
     """
-    asked, words = tyro.cli(
-        BenchmarkArguments,
-        args=list(arguments),
-        prog="lam-agent benchmark",
-        return_unknown_args=True,
-    )
+    asked, words = parse_known_arguments(BenchmarkArguments, arguments, "lam-agent benchmark")
     planned = _plan(asked, list(words))  # What is wrong with the last is said before the first.
     for number, item in enumerate(planned, 1):
         print(f"Run {number} of {len(planned)}: {item.folder}", flush=True)
@@ -151,22 +148,23 @@ def _execute(item: _Planned, again: Sequence[str]) -> None:
         Interrupted: A signal stopped it.
     """
     caught: list[int] = []
-    process = subprocess.Popen([sys.executable, "-m", "lam_agent.run", *item.words])
+    process = subprocess.Popen([sys.executable, "-m", "lam_agent.member", *item.words])
 
     def forward(number: int, frame: FrameType | None) -> None:
         caught.append(number)
         if number == signal.SIGTERM:  # Ctrl-C reaches the run by itself.
             process.send_signal(number)
 
-    kept = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}
+    kept = {number: signal.signal(number, forward) for number in _SIGNALS}
     try:
         status = process.wait()
     finally:
         for number, handler in kept.items():
             signal.signal(number, handler)
-    if caught and status:
-        stop = Interrupted(caught[0])
-        stop.add_note(" ".join(again))
+    by = caught[0] if caught else status - 128  # Somebody may have stopped the run alone.
+    if status and by in _SIGNALS:
+        stop = Interrupted(by)
+        stop.add_note(shlex.join(again))
         raise stop
     if status:
         raise BenchmarkError(

@@ -13,8 +13,8 @@ from functools import lru_cache
 import numpy as np
 import torch
 
+from lam_agent.acting import ActingPolicy
 from lam_agent.config import RunConfig, SimConfig
-from lam_agent.policy.instruction import bag_of_words
 from lam_agent.policy.policy import VisualActionPolicy, not_finite
 from lam_agent.seeding import Split, start_seeds
 from lam_agent.system import simulation_on
@@ -24,7 +24,6 @@ from lam_envs.errors import InvalidActionError
 from lam_envs.instability import OnUnstable
 from lam_envs.randomisation.ranges import Randomisation
 from lam_envs.sim.making import Engine
-from lam_envs.tasks.registry import make_task
 
 MAX_BATCH = 64
 """Worlds that are evaluated at a time on CPU cores, at most."""
@@ -68,11 +67,6 @@ class Evaluation:
     def success_rate(self) -> float:
         """Share of episodes that succeeded at any step."""
         return float(self.is_success.float().mean())
-
-
-def instruction_bag(task: str) -> torch.Tensor:
-    """Return the bag of words of a task's instruction, shape (NUM_BUCKETS,)."""
-    return bag_of_words(make_task(task).instruction)
 
 
 @lru_cache(maxsize=16)
@@ -134,7 +128,7 @@ def evaluate(
         randomisation: How far looks, cameras and physics differ between episodes; None for not.
         is_whole: Whether every episode goes on to the horizon. Otherwise a batch ends once all its
             episodes have succeeded: quicker, where reward and success at the end do not matter.
-        progress: Called after each look.
+        progress: Called at each look.
     """
     sim = sim or SimConfig()
     engine, device = simulation_on(sim.engine, str(policy.device))
@@ -169,7 +163,7 @@ def evaluate_on_test(
         task: Name of the task.
         config: The run's configuration.
         threads: CPU threads of the simulation.
-        progress: Called after each look.
+        progress: Called at each look.
     """
     return evaluate(
         policy,
@@ -194,29 +188,20 @@ def _roll_out(
     progress: Progress,
 ) -> list[torch.Tensor]:
     """Run one batch of episodes; return what an `Evaluation` holds of them, in its order."""
-    bag = bag_of_words(env.task.instruction).to(policy.device)
-    policy = policy.on_task(bag)
+    acting = ActingPolicy(policy, env.task.instruction)
     env.reset(seeds=seeds)
     is_success = torch.zeros(env.num_envs, dtype=torch.bool, device=env.device)
     at_end, is_unstable = is_success, is_success
     reward = torch.zeros(env.num_envs, dtype=torch.float64, device=env.device)
-    chunk = torch.empty(0)
     for step in range(env.horizon):
-        offset = step % policy.config.execute_length
-        if offset == 0:
-            observation = {**env.images(), "proprioception": env.proprioception()}
-            if env.defers_checks:
-                chunk = policy.plan(observation, bag).to(env.device)  # (N, L, 4)
-            else:
-                chunk = policy.act(observation, bag)
+        if acting.looks_next:
             progress(done + share * step / env.horizon, f"evaluating {env.task.name}")
-        result = env.step(chunk[:, offset])
+        result = env.step(acting(env))
         at_end = result.is_success
         is_success = is_success | at_end
         is_unstable = result.is_unstable
         reward += result.reward
-        is_look_next = offset + 1 == policy.config.execute_length
-        if not is_whole and is_look_next and bool(is_success.all()):
+        if not is_whole and acting.looks_next and bool(is_success.all()):
             break
     try:
         env.check()

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,6 +97,22 @@ def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def known_digest(path: Path) -> str:
+    """Return the SHA-256 of a file, which is read again only where it was written anew."""
+    return _known_digest(path.resolve(), file_stamp(path))
+
+
+@cache
+def _known_digest(path: Path, stamp: tuple[int, ...]) -> str:
+    return file_digest(path)
+
+
+def file_stamp(path: Path) -> tuple[int, ...]:
+    """Return what changes when a file is written anew."""
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def save_tensors(

@@ -13,6 +13,23 @@ from lam_agent.errors import Interrupted
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+@contextmanager
+def goes_on_by(command: str) -> Iterator[None]:
+    """Let what stops the block, a signal or the operating system, say which command goes on.
+
+    Args:
+        command: The command, quoted for a shell.
+    """
+    try:
+        yield
+    except Interrupted as stop:
+        stop.add_note(command)
+        raise
+    except OSError as error:
+        error.add_note(f"`{command}` goes on then")
+        raise
+
+
 class Interrupts:
     """Turns signals into `Interrupted`, at once or, where that would lose work, a little later."""
 

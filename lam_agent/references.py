@@ -31,7 +31,7 @@ from lam_agent.config import (
 from lam_agent.demonstrations.folder import demonstration_source
 from lam_agent.demonstrations.load import content_key, default_cache_dir
 from lam_agent.errors import ResultsError
-from lam_agent.files import file_digest
+from lam_agent.files import known_digest
 from lam_agent.metrics import compute_metrics
 from lam_agent.results import Results, learning_areas, read_results, write_results
 from lam_agent.running.folder import RunFolder
@@ -109,7 +109,7 @@ def reference_folder(config: RunConfig) -> RunFolder:
     }
     encoder_weights = Path(config.policy.encoder_weights)
     if encoder_weights.is_file():
-        plain["policy"]["encoder_weights"] = file_digest(encoder_weights)
+        plain["policy"]["encoder_weights"] = known_digest(encoder_weights)
     text = json.dumps(content, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:24]
     cache = config.collect.cache_dir

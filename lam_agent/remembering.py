@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from lam_agent.acting import ActingPolicy
 from lam_agent.checkpoint import Memory
 from lam_agent.config import RunConfig
 from lam_agent.continual.batches import Frames
@@ -15,7 +16,6 @@ from lam_agent.continual.remembered import to_memory
 from lam_agent.demonstrations.load import collect_configured, load_demonstrations
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.seeding import torch_generator
-from lam_agent.teachers.learned import LearnedTeacher
 from lam_agent.types import Progress, no_progress
 from lam_envs.tasks.registry import make_task
 
@@ -79,6 +79,6 @@ def _own_frames(policy: VisualActionPolicy, task: str, config: RunConfig) -> Fra
         collect=replace(config.collect, keep_failures=True, look_every=look_every),
         eval=replace(config.eval, horizon=max(1, config.eval.horizon // look_every) * look_every),
     )
-    episodes = collect_configured(task, LearnedTeacher(policy, task), own)
     instruction = make_task(task).instruction
+    episodes = collect_configured(task, ActingPolicy(policy, instruction), own)
     return Frames.from_episodes(episodes, instruction, policy.config.chunk_length)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ import tyro
 
 from lam_agent.config import RunConfig
 from lam_agent.config.options import merge_imports, value_after
+from lam_agent.config.parsing import parse_arguments
 from lam_agent.errors import ConfigError, Interrupted, LamAgentError, RunFolderError
 from lam_envs.errors import LamEnvsError
 
@@ -60,10 +62,10 @@ def parse(arguments: Sequence[str]) -> RunArguments:
             )
     prog = "lam-agent run"
     if not config:
-        return tyro.cli(RunArguments, args=merge_imports(arguments), prog=prog)
+        return parse_arguments(RunArguments, merge_imports(arguments), prog)
     given = RunArguments(read_config(config), config, resume)
     words = merge_imports(arguments, given.settings.imports)
-    parsed = tyro.cli(RunArguments, default=given, args=words, prog=prog)
+    parsed = parse_arguments(RunArguments, words, prog, given)
     if resume:
         _check_same_folder(resume, parsed.settings.output_dir)
         parsed = replace(parsed, settings=with_absolute_paths(parsed.settings))
@@ -136,7 +138,7 @@ def execute(arguments: RunArguments) -> None:
         from lam_agent.references import keep_as_reference, with_references
         from lam_agent.running.runner import Runner
 
-    from lam_agent.interrupts import Interrupts
+    from lam_agent.interrupts import Interrupts, goes_on_by
 
     is_new = arguments.resume is None
     folder = (
@@ -154,18 +156,12 @@ def execute(arguments: RunArguments) -> None:
             raise
         if not is_new:
             folder.write_config(arguments.settings)
-        try:
+        with goes_on_by(shlex.join(["lam-agent", "run", "--resume", str(folder.path)])):
             results = runner.run()
             if arguments.settings.references:
                 keep_as_reference(results, arguments.settings)
                 _make_references(arguments.settings, console, interrupts)
             runner.show(with_references(results, arguments.settings))
-        except Interrupted as stop:
-            stop.add_note(f"lam-agent run --resume {folder.path}")
-            raise
-        except OSError as error:
-            error.add_note(f"`lam-agent run --resume {folder.path}` goes on then")
-            raise
 
 
 def _fitted(settings: RunConfig) -> RunConfig:

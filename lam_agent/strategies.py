@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any
 
 from lam_agent.errors import ConfigError, StrategyLoadError
+from lam_envs.installed import installed_points
 from lam_envs.tasks.registry import nearest
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def check_plugins(name: str, plugins: Sequence[Any], kind: type) -> None:
 
 def _entry_points() -> dict[str, EntryPoint]:
     """Return the strategies of installed packages by name."""
-    return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
+    return {point.name: point for point in installed_points(ENTRY_POINT_GROUP)}
 
 
 def _place(function: MakePlugins) -> str:

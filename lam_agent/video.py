@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from lam_agent.acting import ActingPolicy
 from lam_agent.config import RunConfig
 from lam_agent.evaluate import Evaluation
-from lam_agent.policy.instruction import bag_of_words
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.seeding import start_seeds
 from lam_agent.system import simulation_on
@@ -92,19 +92,14 @@ def record_episode(
         engine=engine,
         device=device,
     )
-    bag = bag_of_words(env.task.instruction)
+    acting = ActingPolicy(policy, env.task.instruction)
     env.reset(seeds=start_seeds(task, "test", episode + 1)[episode:])
     frames = []
-    chunk = torch.empty(0)
     for step in range(env.horizon):
-        offset = step % policy.config.execute_length
-        if offset == 0:
-            observation = {**env.images(), "proprioception": env.proprioception()}
-            chunk = policy.act(observation, bag)
         if step % _FRAME_EVERY == 0:
             views = env.images(image_size=_VIDEO_SIZE)
             frames.append(torch.cat([views[camera][0] for camera in env.cameras], 1).cpu().numpy())
-        if bool(env.step(chunk[:, offset]).is_unstable):
+        if bool(env.step(acting(env)).is_unstable):
             break  # There is nothing more to see.
     return np.stack(frames)
 

@@ -21,7 +21,7 @@ from lam_agent.checkpoint.contract import (
 )
 from lam_agent.checkpoint.shipped import shipped_weights
 from lam_agent.errors import CheckpointError
-from lam_agent.files import file_digest
+from lam_agent.files import file_digest, known_digest
 from lam_envs.tasks.registry import nearest
 
 _FILES = (CONFIG_FILE, MODEL_FILE, PARITY_FILE, INSTRUCTIONS_FILE, MEMORY_FILE, CARD_FILE)
@@ -88,7 +88,7 @@ def check_replaceable(folder: Path) -> None:
 
 def weights_digest(init: str) -> str:
     """Return what tells initial weights apart: the SHA-256 of their file, or `none`."""
-    return init if init == "none" else file_digest(resolve_checkpoint(init) / MODEL_FILE)
+    return init if init == "none" else known_digest(resolve_checkpoint(init) / MODEL_FILE)
 
 
 def check_files(folder: Path, sha256: Mapping[str, str]) -> None:

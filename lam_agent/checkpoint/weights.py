@@ -35,9 +35,9 @@ def policy_from_tensors(
     Raises:
         CheckpointError: A name, shape or type differs, or a value is NaN or infinite.
     """
-    check_sizes(config, tensors, source)
-    with torch.random.fork_rng(devices=[]):  # Random weights must not shift the caller's draws.
-        policy = VisualActionPolicy(config)
+    policy = _of_these_sizes(config, tensors, source)
+    if policy.device.type == "meta":
+        policy = _build(config, "cpu")
     for name, tensor in tensors.items():
         if not bool(torch.isfinite(tensor).all()):
             raise CheckpointError(
@@ -60,15 +60,27 @@ def check_sizes(config: PolicyConfig, tensors: Mapping[str, torch.Tensor], sourc
     Raises:
         CheckpointError: A name, shape or type differs.
     """
+    _of_these_sizes(config, tensors, source)
+
+
+def _of_these_sizes(
+    config: PolicyConfig, tensors: Mapping[str, torch.Tensor], source: str
+) -> VisualActionPolicy:
+    """Check sizes as `check_sizes` does, and return the policy that knows them."""
     # Shapes without values, but for small policies: the first use of `meta` takes 0.7 s.
-    place = "cpu" if _is_small(config) else "meta"
-    with torch.device(place), torch.random.fork_rng(devices=[]):
-        expected = VisualActionPolicy(config).state_dict()
-    difference = _first_difference(expected, tensors)
+    policy = _build(config, "cpu" if _is_small(config) else "meta")
+    difference = _first_difference(policy.state_dict(), tensors)
     if difference:
         raise CheckpointError(
             f"{source} {difference}; load weights that fit the sizes in its policy configuration."
         )
+    return policy
+
+
+def _build(config: PolicyConfig, place: str) -> VisualActionPolicy:
+    """Return a policy of any weights; to draw them must not shift the caller's draws."""
+    with torch.device(place), torch.random.fork_rng(devices=[]):
+        return VisualActionPolicy(config)
 
 
 def _is_small(config: PolicyConfig) -> bool:

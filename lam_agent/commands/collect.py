@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import tyro
-
 from lam_agent.config import NUM_DEMONSTRATIONS, CollectConfig, RunConfig, SimConfig, TaskStream
 from lam_agent.config.options import ModuleNames, merge_imports
+from lam_agent.config.parsing import parse_arguments
 from lam_agent.errors import ConfigError
 from lam_envs.randomisation.ranges import Randomisation
 
@@ -54,7 +53,7 @@ def command(arguments: Sequence[str]) -> None:
     from lam_envs.streams.resolve import resolve_stream
     from lam_envs.tasks.importing import import_tasks
 
-    asked = tyro.cli(CollectArguments, args=merge_imports(arguments), prog="lam-agent collect")
+    asked = parse_arguments(CollectArguments, merge_imports(arguments), "lam-agent collect")
     import_tasks(asked.imports)
     base = RunConfig(
         task_stream=tuple(dict.fromkeys(resolve_stream(asked.tasks))),

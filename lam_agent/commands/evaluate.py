@@ -13,6 +13,7 @@ import tyro
 
 from lam_agent.config import MAX_THREADS, DeviceName, EvalConfig, SimConfig, TaskStream
 from lam_agent.config.options import ModuleNames, merge_imports
+from lam_agent.config.parsing import parse_arguments
 from lam_agent.errors import ConfigError
 from lam_envs.randomisation.ranges import Randomisation
 
@@ -54,7 +55,7 @@ class EvalArguments:
 
 def command(arguments: Sequence[str]) -> None:
     """Evaluate a checkpoint and print its success."""
-    asked = tyro.cli(EvalArguments, args=merge_imports(arguments), prog="lam-agent eval")
+    asked = parse_arguments(EvalArguments, merge_imports(arguments), "lam-agent eval")
     for name, most in (("episodes", 10**6), ("horizon", 10**6), ("threads", MAX_THREADS)):
         value = getattr(asked, name)
         if value is not None and not 1 <= value <= most:

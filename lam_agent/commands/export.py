@@ -8,6 +8,8 @@ from pathlib import Path
 
 import tyro
 
+from lam_agent.config.parsing import parse_arguments
+
 
 @dataclass(frozen=True)
 class ExportArguments:
@@ -26,7 +28,7 @@ class ExportArguments:
 
 def command(arguments: Sequence[str]) -> None:
     """Export a checkpoint and say what is in the file."""
-    asked = tyro.cli(ExportArguments, args=list(arguments), prog="lam-agent export")
+    asked = parse_arguments(ExportArguments, arguments, "lam-agent export")
     from lam_agent.checkpoint import load_pretrained
     from lam_agent.export import TOLERANCE, export_onnx
     from lam_agent.progress import plain_console

@@ -11,6 +11,7 @@ import tyro
 
 from lam_agent.config import TaskStream
 from lam_agent.config.options import ModuleNames, merge_imports
+from lam_agent.config.parsing import parse_arguments
 
 if TYPE_CHECKING:
     from lam_agent.episodes import EpisodeSet
@@ -37,9 +38,7 @@ def command(arguments: Sequence[str]) -> None:
     """Export demonstrations and say where the dataset is."""
     from lam_envs.tasks.importing import import_tasks
 
-    asked = tyro.cli(
-        ExportArguments, args=merge_imports(arguments), prog="lam-agent export-lerobot"
-    )
+    asked = parse_arguments(ExportArguments, merge_imports(arguments), "lam-agent export-lerobot")
     import_tasks(asked.imports)
 
     from lam_agent.demonstrations.folder import episode_file, folder_tasks, load_episodes

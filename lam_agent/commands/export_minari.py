@@ -9,6 +9,7 @@ from pathlib import Path
 import tyro
 
 from lam_agent.config import TaskStream
+from lam_agent.config.parsing import parse_arguments
 from lam_agent.errors import ConfigError
 
 
@@ -28,7 +29,7 @@ class ExportArguments:
 
 def command(arguments: Sequence[str]) -> None:
     """Export demonstrations and say where the datasets are."""
-    asked = tyro.cli(ExportArguments, args=list(arguments), prog="lam-agent export-minari")
+    asked = parse_arguments(ExportArguments, arguments, "lam-agent export-minari")
 
     from lam_agent.demonstrations.folder import episode_file, folder_tasks, load_episodes
     from lam_agent.interchange import export_minari

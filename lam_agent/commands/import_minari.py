@@ -10,6 +10,7 @@ import tyro
 
 from lam_agent.commands.importing import free_file, read_camera_keys, save_and_say
 from lam_agent.config.options import ModuleNames, merge_imports
+from lam_agent.config.parsing import parse_arguments
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def command(arguments: Sequence[str]) -> None:
     """Import a dataset and say where its demonstrations are."""
     from lam_envs.tasks.importing import import_tasks
 
-    asked = tyro.cli(ImportArguments, args=merge_imports(arguments), prog="lam-agent import-minari")
+    asked = parse_arguments(ImportArguments, merge_imports(arguments), "lam-agent import-minari")
     import_tasks(asked.imports)
     path = free_file(asked.output, asked.task)
     cameras = read_camera_keys(asked.camera_keys)

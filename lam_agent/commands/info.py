@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import tyro
 
+from lam_agent.config.parsing import parse_arguments
+
 if TYPE_CHECKING:
     from lam_agent.checkpoint import Contract
 
@@ -27,7 +29,7 @@ class InfoArguments:
 
 def command(arguments: Sequence[str]) -> None:
     """Print a checkpoint, a run or the environment."""
-    asked = tyro.cli(InfoArguments, args=list(arguments), prog="lam-agent info")
+    asked = parse_arguments(InfoArguments, arguments, "lam-agent info")
     if asked.path is None:
         from lam_agent.system import available_cores, describe_system, resolve_device
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from lam_agent.config.options import ModuleNames, merge_imports
+from lam_agent.config.parsing import parse_arguments
 
 if TYPE_CHECKING:
     from lam_envs.tasks.base import Task
@@ -36,7 +37,7 @@ class ListArguments:
 
 def command(arguments: Sequence[str]) -> None:
     """Print the tasks."""
-    asked = tyro.cli(ListArguments, args=merge_imports(arguments), prog="lam-agent list-tasks")
+    asked = parse_arguments(ListArguments, merge_imports(arguments), "lam-agent list-tasks")
     from lam_envs.streams.named import STREAMS
     from lam_envs.tasks.importing import import_tasks
     from lam_envs.tasks.registry import make_task, task_names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
@@ -9,6 +10,7 @@ from typing import Annotated
 import tyro
 
 from lam_agent.config.options import one_of, value_after
+from lam_agent.config.parsing import parse_arguments
 from lam_agent.errors import ConfigError
 from lam_agent.pretrain.config import PretrainConfig
 from lam_agent.pretrain.sizes import SIZES
@@ -39,9 +41,7 @@ def parse(arguments: Sequence[str]) -> PretrainConfig:
             f"there is no size {size!r}{nearest(size, SIZES)}; the sizes are {', '.join(SIZES)}."
         )
     given = PretrainArguments(SIZES[size], size)
-    parsed = tyro.cli(
-        PretrainArguments, default=given, args=list(arguments), prog="lam-agent pretrain"
-    )
+    parsed = parse_arguments(PretrainArguments, arguments, "lam-agent pretrain", given)
     return parsed.settings
 
 
@@ -55,7 +55,7 @@ def command(arguments: Sequence[str]) -> None:
     folder = PretrainFolder(config)
     import torch
 
-    from lam_agent.interrupts import Interrupts
+    from lam_agent.interrupts import Interrupts, goes_on_by
     from lam_agent.policy.backbone.weights import check_backbone
     from lam_agent.pretrain.pretraining import Pretraining
     from lam_agent.pretrain.processes import joined_processes
@@ -68,17 +68,19 @@ def command(arguments: Sequence[str]) -> None:
     check_backbone(config.policy)
     interrupts = Interrupts()
     device = resolve_device(config.device)
-    with interrupts.caught(), joined_processes(device) as processes:
+    with joined_processes(device) as processes:
         if processes.is_first:
             folder.begin(config)
         place = (
             torch.device("cuda", processes.local_rank) if device == "cuda" else torch.device(device)
         )
-        Pretraining(
-            config,
-            folder,
-            device=place,
-            processes=processes,
-            console=plain_console(quiet=not processes.is_first),
-            interrupts=interrupts,
-        ).run()
+        again = arguments if config.resume else [*arguments, "--resume"]
+        with interrupts.caught(), goes_on_by(f"{processes.starter} {shlex.join(again)}"):
+            Pretraining(
+                config,
+                folder,
+                device=place,
+                processes=processes,
+                console=plain_console(quiet=not processes.is_first),
+                interrupts=interrupts,
+            ).run()

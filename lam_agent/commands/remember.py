@@ -18,6 +18,7 @@ from lam_agent.config import (
     TaskStream,
 )
 from lam_agent.config.options import ModuleNames, merge_imports
+from lam_agent.config.parsing import parse_arguments
 from lam_agent.errors import ConfigError
 
 
@@ -58,7 +59,7 @@ def command(arguments: Sequence[str]) -> None:
         ConfigError: A setting is wrong, or the checkpoint can have no memory.
         CheckpointError: It does not load, or the other cannot be written.
     """
-    asked = tyro.cli(RememberArguments, args=merge_imports(arguments), prog="lam-agent remember")
+    asked = parse_arguments(RememberArguments, merge_imports(arguments), "lam-agent remember")
     if asked.memory.frames == 0:
         raise ConfigError("memory.frames is 0; it must be at least 1 to remember anything.")
     import torch

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import tyro
 
+from lam_agent.config.parsing import parse_arguments
 from lam_agent.errors import ConfigError
 
 
@@ -32,7 +33,7 @@ def _check_output(output: Path) -> None:
 
 def command(arguments: Sequence[str]) -> None:
     """Draw a report and say where it is."""
-    asked = tyro.cli(ReportArguments, args=list(arguments), prog="lam-agent report")
+    asked = parse_arguments(ReportArguments, arguments, "lam-agent report")
     if not asked.runs:
         raise ConfigError("no run is named; name a run folder or a results.json, or several.")
     if asked.output is not None:

@@ -10,6 +10,7 @@ import tyro
 
 from lam_agent.config import MAX_THREADS, DeviceName
 from lam_agent.config.options import ModuleNames, merge_imports
+from lam_agent.config.parsing import parse_arguments
 from lam_agent.errors import ConfigError, ResultsError
 from lam_envs.randomisation.ranges import MODERATE, Randomisation
 
@@ -45,9 +46,7 @@ def command(arguments: Sequence[str]) -> None:
         ResultsError: The run is not finished, or its results cannot be read.
         CheckpointError: A checkpoint of it does not load.
     """
-    asked = tyro.cli(
-        RobustnessArguments, args=merge_imports(arguments), prog="lam-agent robustness"
-    )
+    asked = parse_arguments(RobustnessArguments, merge_imports(arguments), "lam-agent robustness")
     if asked.threads is not None and not 1 <= asked.threads <= MAX_THREADS:
         raise ConfigError(f"threads is {asked.threads}; it must be between 1 and {MAX_THREADS}.")
     if not asked.randomise.is_on:

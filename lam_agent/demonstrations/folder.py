@@ -10,7 +10,7 @@ from typing import Any
 from lam_agent.config import RunConfig
 from lam_agent.episodes import EpisodeSet
 from lam_agent.errors import ConfigError, EpisodeError
-from lam_agent.files import file_digest
+from lam_agent.files import file_digest, file_stamp
 from lam_envs.scene import CAMERAS
 from lam_envs.tasks.registry import make_task, nearest
 
@@ -105,7 +105,7 @@ def demonstration_source(config: RunConfig) -> dict[str, Any]:
     digests, episodes = {}, {}
     for task in dict.fromkeys(config.task_stream):
         path = episode_file(_folder(config), task)
-        digests[task], there = _digest_and_count(path.resolve(), _stamp(path))
+        digests[task], there = _digest_and_count(path.resolve(), file_stamp(path))
         episodes[task] = _num_taken(path, there, config)
     return {
         "source": "own",
@@ -115,19 +115,13 @@ def demonstration_source(config: RunConfig) -> dict[str, Any]:
     }
 
 
-def _stamp(path: Path) -> tuple[int, ...]:
-    """Return what changes when a file is written anew."""
-    status = path.stat()
-    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
 @cache
 def _digest_and_count(path: Path, stamp: tuple[int, ...]) -> tuple[str, int]:
     """Return the SHA-256 of a file and how many episodes it has; both read all of it.
 
     Args:
         path: The file.
-        stamp: Its `_stamp`: a file that was changed is read again.
+        stamp: Its `file_stamp`: a file that was changed is read again.
     """
     return file_digest(path), EpisodeSet.load(path).num_episodes
 

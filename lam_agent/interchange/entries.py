@@ -48,6 +48,8 @@ def is_any_true(values: Array, name: str) -> bool:
             f"the {name} has type {values.dtype}; it must hold truth values; "
             "name another by --success-key."
         )
+    if np.isnan(values).any():
+        raise EpisodeError(f"the {name} holds NaN; it must hold truth values; remove them.")
     return bool((np.asarray(values) > 0).any())
 
 

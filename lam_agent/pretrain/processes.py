@@ -34,6 +34,11 @@ class Processes:
         """Whether this process writes and speaks."""
         return self.rank == 0
 
+    @property
+    def starter(self) -> str:
+        """The first words of the command that started them; the dots are options of `torchrun`."""
+        return "lam-agent pretrain" if self.count == 1 else "torchrun … -m lam_agent.pretrain"
+
     def share(self, module: nn.Module) -> nn.Module:
         """Return the module such that its gradients are the means over all processes."""
         if self.count == 1:

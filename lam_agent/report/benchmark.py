@@ -12,7 +12,7 @@ from typing import Any
 from lam_agent.files import write_text_atomically
 from lam_agent.report.comparison import Measured, Run, Series, load_runs, make_series
 from lam_agent.report.comparison_html import render_comparison
-from lam_agent.report.reference_rows import reference_rows
+from lam_agent.report.reference_rows import ReferenceRow, reference_rows
 from lam_agent.report.words import (
     METRIC_WORDS,
     NOT_EVALUATED,
@@ -47,13 +47,13 @@ def write_benchmark(results: Sequence[Path], page: Path, table: Path, data: Path
         ResultsError: Runs that cannot be read or compared.
     """
     runs = load_runs(results)
-    series = make_series(runs)
-    write_text_atomically(page, render_comparison(runs, series))
-    write_text_atomically(table, _table(runs, series))
-    write_text_atomically(data, json.dumps(_data(runs, series, data.parent), indent=2) + "\n")
+    found = runs, make_series(runs), reference_rows(runs)
+    write_text_atomically(page, render_comparison(*found))
+    write_text_atomically(table, _table(*found))
+    write_text_atomically(data, json.dumps(_data(*found, data.parent), indent=2) + "\n")
 
 
-def _table(runs: Sequence[Run], series: Sequence[Series]) -> str:
+def _table(runs: Sequence[Run], series: Sequence[Series], bounds: Sequence[ReferenceRow]) -> str:
     """Return the metrics of each method in Markdown."""
     names = [*_MAIN, *(name for name in METRIC_WORDS if name not in _MAIN)]
     names = [name for name in names if any(_value(item, name)[0] is not None for item in series)]
@@ -69,7 +69,7 @@ def _table(runs: Sequence[Run], series: Sequence[Series]) -> str:
     for item in series:
         cells = [_words(*_value(item, name)) for name in names]
         lines.append(f"| {item.title} ({item.note}) | " + " | ".join(cells) + " |")
-    for bound in reference_rows(runs):
+    for bound in bounds:
         known = {"average_success": number_words(bound.average_success)}
         cells = [known.get(name, NOT_EVALUATED) for name in names]
         lines.append(f"| {bound.title} ({bound.note}) | " + " | ".join(cells) + " |")
@@ -77,7 +77,9 @@ def _table(runs: Sequence[Run], series: Sequence[Series]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _data(runs: Sequence[Run], series: Sequence[Series], folder: Path) -> dict[str, Any]:
+def _data(
+    runs: Sequence[Run], series: Sequence[Series], bounds: Sequence[ReferenceRow], folder: Path
+) -> dict[str, Any]:
     """Return the metrics of each method as JSON holds them."""
     results = runs[0].results
     return {
@@ -102,7 +104,7 @@ def _data(runs: Sequence[Run], series: Sequence[Series], folder: Path) -> dict[s
                 "average_success": bound.average_success,
                 "success": [None if math.isnan(rate) else rate for rate in bound.success],
             }
-            for bound in reference_rows(runs)
+            for bound in bounds
         ],
         "runs": [
             {

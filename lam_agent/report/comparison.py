@@ -14,6 +14,7 @@ import numpy as np
 from lam_agent.errors import ResultsError
 from lam_agent.metrics import MATRIX_METRICS, Metric
 from lam_agent.metrics.intervals import MIN_SEEDS, Interval, aggregate_over_seeds, wilson_interval
+from lam_agent.metrics.perturbed import ROBUST_METRICS
 from lam_agent.metrics.success_matrix import FloatArray, SuccessMatrix
 from lam_agent.report.curves import SAMPLES, seen_metrics, seen_values
 from lam_agent.report.words import adaptation_mode, value_words
@@ -167,13 +168,10 @@ def _of_seeds(runs: Sequence[Run], title: str) -> Series:
     }
     seen = {f"seen {row}": metric for row, metric in seen_metrics(num_tasks).items()}
     matrices = [run.results.matrix for run in runs]
-    aggregates = aggregate_over_seeds(
-        matrices, {**MATRIX_METRICS, **finals, **seen}, samples=SAMPLES, tasks=tasks
-    )
-    measured: dict[str, Measured] = {
-        name: (None, None) if item is None else (item.mean, item.interval)
-        for name, item in aggregates.items()
-    }
+    measured = _over_seeds(matrices, {**MATRIX_METRICS, **finals, **seen}, tasks)
+    perturbed = [run.results.perturbed.matrix for run in runs if run.results.perturbed]
+    is_robust = len(perturbed) == len(runs)
+    robust = _over_seeds(perturbed, ROBUST_METRICS, tasks) if is_robust else {}
     others = [name for name in runs[0].results.metrics if name not in MATRIX_METRICS]
     return Series(
         title,
@@ -184,12 +182,24 @@ def _of_seeds(runs: Sequence[Run], title: str) -> Series:
                 name: (_mean([run.results.metrics.get(name) for run in runs]), None)
                 for name in others
             },
+            **robust,
         },
         [_pooled_where_still(measured[f"final {i}"], matrices, i) for i in range(num_tasks)],
         {str(row): measured[f"seen {row}"] for row in range(1, num_tasks + 1)},
         np.mean([matrix.success for matrix in matrices], axis=0),
         None,
     )
+
+
+def _over_seeds(
+    matrices: Sequence[SuccessMatrix], metrics: Mapping[str, Metric], tasks: Sequence[str]
+) -> dict[str, Measured]:
+    """Return mean and interval of metrics over the matrices of the seeds."""
+    aggregates = aggregate_over_seeds(matrices, metrics, samples=SAMPLES, tasks=tasks)
+    return {
+        name: (None, None) if item is None else (item.mean, item.interval)
+        for name, item in aggregates.items()
+    }
 
 
 def _pooled_where_still(

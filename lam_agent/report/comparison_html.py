@@ -39,17 +39,20 @@ def write_comparison(paths: Sequence[Path], output: Path) -> None:
         ResultsError: Runs that cannot be read or compared.
     """
     runs = load_runs(paths)
-    write_text_atomically(output, render_comparison(runs, make_series(runs)))
+    write_text_atomically(output, render_comparison(runs, make_series(runs), reference_rows(runs)))
 
 
-def render_comparison(runs: Sequence[Run], series: Sequence[Series]) -> str:
+def render_comparison(
+    runs: Sequence[Run], series: Sequence[Series], references: Sequence[ReferenceRow]
+) -> str:
     """Return the page that compares runs.
 
     Args:
         runs: The runs.
         series: What `make_series` makes of them.
+        references: Their bounds, which `reference_rows` finds.
     """
-    results, references = runs[0].results, reference_rows(runs)
+    results = runs[0].results
     tasks = results.tasks
     labels = column_labels(tasks)
     return render_page(

@@ -1,5 +1,6 @@
 """Names of tasks: unknown ones, and tasks of other packages."""
 
+from importlib.metadata import EntryPoints
 from pathlib import Path
 
 import gymnasium
@@ -7,10 +8,17 @@ import pytest
 from metaworld.env_dict import ALL_V3_ENVIRONMENTS
 
 import lam_envs
+from lam_envs import installed
 from lam_envs.batched import BatchedEnv
 from lam_envs.errors import UnknownTaskError
 from lam_envs.tasks.built_in import BUILT_IN
-from lam_envs.tasks.registry import check_task_name, make_task, nearest, task_names
+from lam_envs.tasks.registry import (
+    ENTRY_POINT_GROUP,
+    check_task_name,
+    make_task,
+    nearest,
+    task_names,
+)
 
 
 def test_the_built_in_tasks_are_those_of_metaworld() -> None:
@@ -67,3 +75,19 @@ def test_another_package_brings_a_task(tmp_path: Path, monkeypatch: pytest.Monke
     finally:
         del gymnasium.registry["lam/FarReach-v0"]
     assert list(observation) == ["proprioception"]
+
+
+def test_packages_are_looked_through_once_for_each_search_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+
+    def look(group: str) -> EntryPoints:
+        looked.append(group)
+        return EntryPoints()
+
+    monkeypatch.setattr(installed, "entry_points", look)
+    for number in (1, 2):
+        monkeypatch.syspath_prepend(tmp_path / str(number))
+        assert task_names() == task_names() == BUILT_IN
+        assert looked == [ENTRY_POINT_GROUP] * number

@@ -2,19 +2,26 @@
 
 import json
 import os
+import runpy
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from lam_agent import benchmark
+from lam_agent import benchmark, run
 from lam_agent.__main__ import main
-from lam_agent.results import read_results
+from lam_agent.config import RunConfig
+from lam_agent.errors import Interrupted
+from lam_agent.interrupts import goes_on_by
+from lam_agent.metrics.success_matrix import SuccessMatrix
+from lam_agent.results import Cost, Results, WallTime, read_results, write_results
+from lam_agent.running.folder import RunFolder
 
 Check = Callable[[object], str]
 
@@ -71,7 +78,7 @@ def test_a_benchmark_compares_goes_on_and_grows(
 def test_a_stopped_benchmark_says_how_it_goes_on(
     tmp_path: Path, tiny_arguments: list[str], number: signal.Signals
 ) -> None:
-    output = tmp_path / "mine"
+    output = tmp_path / "all mine"
     words = ["benchmark", *tiny_arguments, "--output-dir", str(output), "--no-references"]
     words += ["--strategies", "naive", "--seeds", "0", "--train.max-steps", "5000"]
     command = [sys.executable, "-m", "lam_agent", *words]
@@ -93,8 +100,10 @@ def test_a_stopped_benchmark_says_how_it_goes_on(
             process.send_signal(number)
         _, words_of_error = process.communicate(timeout=100)
     assert process.returncode == 128 + number
-    assert f"stopped by {number.name}" in words_of_error
-    assert "`lam-agent benchmark --task-stream reach,push" in words_of_error
+    assert words_of_error == (
+        f"lam-agent: stopped by {number.name}, what was done is saved; "
+        f"`{shlex.join(['lam-agent', *words])}` goes on.\n"
+    )
 
 
 # Mistakes --------------------------------------------------------------------------------------
@@ -127,23 +136,104 @@ def test_a_mistake_is_said_before_the_first_run(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.fixture
+def ending(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[list[str]]]:
+    """Let each run of a benchmark end with a status; return what starts."""
+
+    def end_with(status: int) -> list[list[str]]:
+        started: list[list[str]] = []
+
+        class Ending:
+            def __init__(self, words: list[str]) -> None:
+                started.append(words)
+
+            def wait(self) -> int:
+                return status
+
+        monkeypatch.setattr(benchmark.subprocess, "Popen", Ending)
+        return started
+
+    return end_with
+
+
 def test_a_run_that_fails_ends_the_benchmark(
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    ending: Callable[[int], list[list[str]]],
     capsys: pytest.CaptureFixture[str],
     check_sentence: Check,
 ) -> None:
-    started: list[Any] = []
-
-    class Failing:
-        def __init__(self, words: list[str]) -> None:
-            started.append(words)
-
-        def wait(self) -> int:
-            return 2
-
-    monkeypatch.setattr(benchmark.subprocess, "Popen", Failing)
+    started = ending(2)
     output = tmp_path / "mine"
     assert main(["benchmark", "--output-dir", str(output), "--strategies", "ewc"]) == 2
     words = check_sentence(capsys.readouterr().err.strip())
     assert str(output / "ewc_seed0") in words and "status 2" in words and len(started) == 1
+
+
+def test_a_benchmark_that_is_called_again_makes_references_that_were_left_out(
+    tmp_path: Path, ending: Callable[[int], list[list[str]]]
+) -> None:
+    started = ending(0)
+    folder = RunFolder(tmp_path / "replay_seed0")
+    folder.path.mkdir()
+    folder.write_config(RunConfig(task_stream=("reach",)))
+    matrix = SuccessMatrix([[0.0], [1.0]], [[0.0], [1.0]], [[5.0], [5.0]])
+    cost = Cost(WallTime(1.0, 1.0, 1.0, 3.0), 1.0, 0, 0, 1, 1)
+    protocol = {"episodes": 5, "horizon": 24}
+    results = Results(("reach",), "replay", 0, protocol, matrix, {}, cost, experiences_done=1)
+    write_results(folder.results, results)
+    words = ["--output-dir", str(tmp_path), "--strategies", "replay", "--seeds", "0"]
+    again = ["benchmark", "--task-stream", "reach", *words]
+    assert main([*again, "--no-references"]) == 0 and not started
+    assert main(again) == 0
+    (started_with,) = started
+    assert " ".join(started_with[2:]).startswith(
+        f"lam_agent.member --resume {folder.path} --references "
+    )
+    write_results(folder.results, replace(results, references={"joint": None, "single_task": {}}))
+    assert main(again) == 0 and len(started) == 1
+
+
+def test_a_run_that_is_stopped_alone_stops_the_benchmark(
+    tmp_path: Path,
+    ending: Callable[[int], list[list[str]]],
+    capsys: pytest.CaptureFixture[str],
+    check_sentence: Check,
+) -> None:
+    started = ending(143)
+    command = ["benchmark", "--output-dir", str(tmp_path / "all mine"), "--strategies", "ewc"]
+    assert main(command) == 143 and len(started) == 1
+    words = check_sentence(capsys.readouterr().err.strip())
+    assert (
+        f"stopped by SIGTERM, what was done is saved; `{shlex.join(['lam-agent', *command])}`"
+        in words
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "words"),
+    [
+        (Interrupted(signal.SIGTERM), 143, ""),
+        (
+            OSError(28, "No space left"),
+            2,
+            "lam-agent: error: No space left; make room on the disk.",
+        ),
+    ],
+)
+def test_a_run_of_a_benchmark_leaves_it_to_that_to_say_how_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    reason: Exception,
+    status: int,
+    words: str,
+) -> None:
+    def stops(arguments: list[str]) -> None:
+        with goes_on_by("lam-agent run --resume x"):
+            raise reason
+
+    monkeypatch.setattr(run, "command", stops)
+    monkeypatch.setattr(sys, "argv", ["member"])
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module("lam_agent.member", run_name="__main__")
+    assert caught.value.code == status
+    assert capsys.readouterr().err.strip() == words

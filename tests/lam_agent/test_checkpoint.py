@@ -24,6 +24,7 @@ from lam_agent.checkpoint import (
     load_initial_weights,
     load_pretrained,
     resolve_checkpoint,
+    weights,
 )
 from lam_agent.checkpoint.contract import FORMAT_VERSION
 from lam_agent.config import PolicyConfig, to_plain
@@ -68,6 +69,20 @@ def test_round_trip_is_exact(
     bag = bag_of_words(instructions["reach"])
     observations = make_observations(num_robots=5, seed=6)
     assert torch.equal(loaded.act(observations, bag), policy.act(observations, bag))
+
+
+def test_a_small_policy_is_built_once(
+    saved_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[PolicyConfig] = []
+
+    def build(config: PolicyConfig) -> VisualActionPolicy:
+        built.append(config)
+        return VisualActionPolicy(config)
+
+    monkeypatch.setattr(weights, "VisualActionPolicy", build)
+    policy, _ = load_pretrained(saved_checkpoint)
+    assert built == [policy.config]
 
 
 def test_saving_twice_writes_the_same_bytes_and_leaves_policy_and_rng_alone(

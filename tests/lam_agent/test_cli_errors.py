@@ -172,25 +172,3 @@ def test_a_checkpoint_of_other_shapes_is_refused(refused: Refuse, checkpoint: Pa
     assert "policy.image-size is 96, but it is 32 in the checkpoint" in words
     words = refused("run", "--policy.init", str(checkpoint), "--policy.execute-length", "8")
     assert "execute-length is 8, but the policy of the checkpoint" in words
-
-
-# What the parser refuses -----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("arguments", "part"),
-    [
-        ("run --demonstrations many", "--demonstrations"),
-        ("run --demonstratons 3", "--demonstratons"),
-        ("eval", "PATH"),
-        ("list-tasks --jsn", "--json"),
-    ],
-)
-def test_the_parser_refuses_with_status_2(
-    arguments: str, part: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(arguments.split())
-    error = capsys.readouterr().err
-    assert caught.value.code == 2
-    assert part in error and "Traceback" not in error

@@ -7,14 +7,12 @@ import pytest
 import torch
 
 from lam_agent.errors import TrainingError
-from lam_agent.evaluate import MAX_BATCH, Evaluation, evaluate, even_batch, instruction_bag
+from lam_agent.evaluate import MAX_BATCH, Evaluation, evaluate, even_batch
 from lam_agent.evaluate import _roll_out as roll_out
-from lam_agent.policy.instruction import bag_of_words
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.seeding import start_seeds
 from lam_agent.types import no_progress
 from lam_envs.batched import BatchedEnv, StepResult
-from lam_envs.tasks.registry import make_task
 
 MakePolicy = Callable[..., VisualActionPolicy]
 Refused = Callable[..., AbstractContextManager[object]]
@@ -202,11 +200,6 @@ def test_actions_that_are_not_finite_are_told_though_checks_are_deferred(
     seeds = start_seeds("reach", "test", 3)
     with pytest.raises(TrainingError, match="actions hold NaN or infinity"):
         roll_out(blind, deferring, seeds, 0.0, 1.0, is_whole=True, progress=no_progress)
-
-
-def test_the_instruction_is_the_tasks() -> None:
-    for task in ("push", "drawer-open"):
-        assert torch.equal(instruction_bag(task), bag_of_words(make_task(task).instruction))
 
 
 def test_progress_rises_below_one(make_policy: MakePolicy) -> None:

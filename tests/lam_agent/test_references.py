@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
 
+from lam_agent import files, references
 from lam_agent.__main__ import main
-from lam_agent.config import EwcConfig, ReplayConfig, RunConfig, StreamConfig, TrainConfig
-from lam_agent.references import reference_configs, reference_folder
+from lam_agent.config import (
+    CollectConfig,
+    EwcConfig,
+    PolicyConfig,
+    ReplayConfig,
+    RunConfig,
+    StreamConfig,
+    TrainConfig,
+)
+from lam_agent.metrics.success_matrix import SuccessMatrix
+from lam_agent.references import make_references, reference_configs, reference_folder
+from lam_agent.results import Cost, Results, WallTime, read_results, write_results
+from lam_agent.running.folder import RunFolder
 
 pytestmark = pytest.mark.usefixtures("kept_threads")
 
@@ -69,6 +85,104 @@ def test_what_does_not_shape_the_references_shares_them(tmp_path: Path) -> None:
     }
 
 
+def test_initial_weights_are_hashed_once_until_they_change(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[Path] = []
+
+    def digest(path: Path) -> str:
+        hashed.append(path)
+        return str(len(hashed))
+
+    monkeypatch.setattr(files, "file_digest", digest)
+    config = RunConfig(policy=PolicyConfig(init=str(checkpoint)))
+    before = folders(config)
+    assert folders(config) == before
+    assert hashed == [checkpoint / "model.safetensors"]
+    (checkpoint / "model.safetensors").write_bytes(b"others")
+    assert not set(folders(config).values()) & set(before.values())
+
+
+# Made by several processes -----------------------------------------------------------------------
+
+MAKER = """
+import fcntl, os, pathlib, sys
+folder, content = sys.argv[1:]
+fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_EX)
+print("locked", flush=True)
+sys.stdin.readline()
+(pathlib.Path(folder) / "results.json").write_text(content)
+"""
+"""Another process that makes a reference run, until it is told to end with its results."""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> RunConfig:
+    """A run whose references nobody has made."""
+    return RunConfig(
+        policy=PolicyConfig(init="none"), collect=CollectConfig(cache_dir=tmp_path / "cache")
+    )
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Path:
+    """Results of a run that is done."""
+    matrix = SuccessMatrix([[0.0], [1.0]], [[0.0], [1.0]], [[5.0], [5.0]])
+    cost = Cost(WallTime(1.0, 1.0, 1.0, 3.0), 1.0, 0, 0, 1, 1)
+    protocol = {"episodes": 5, "horizon": 24}
+    results = Results(("reach",), "naive", 0, protocol, matrix, {}, cost, experiences_done=1)
+    write_results(tmp_path / "finished.json", results)
+    return tmp_path / "finished.json"
+
+
+@pytest.mark.parametrize("ends_well", [True, False], ids=["that ends", "that is killed"])
+def test_a_reference_that_another_process_makes_is_waited_for(
+    config: RunConfig, finished: Path, monkeypatch: pytest.MonkeyPatch, ends_well: bool
+) -> None:
+    monkeypatch.setattr(references, "_WAIT_S", 0.01)
+    theirs = folders(config)["joint"]
+    theirs.mkdir(parents=True)
+    said: list[str] = []
+    made: list[Path] = []
+    command = [sys.executable, "-c", MAKER, str(theirs), finished.read_text()]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
+        assert process.stdin is not None and process.stdout is not None
+        assert process.stdout.readline() == "locked\n"
+
+        def say(words: str) -> None:
+            said.append(words)
+            if words != f"Reference run joint: another process is making it in {theirs}.":
+                return
+            assert theirs not in made and process.poll() is None
+            if ends_well:
+                process.communicate("go on\n")
+            else:
+                process.kill()
+
+        def run(reference: RunConfig, folder: RunFolder, is_resumed: bool) -> Results:
+            assert not is_resumed and reference.tasks
+            made.append(folder.path)
+            shutil.copy(finished, folder.results)
+            return read_results(folder.results)
+
+        make_references(config, run, say)
+    others = [path for name, path in folders(config).items() if name != "joint"]
+    assert len(others) == 3 and set(made) - {theirs} == set(others)
+    assert (theirs in made) is not ends_well and len(set(made)) == len(made)
+    assert len([words for words in said if "another process" in words]) == 1
+    make_references(config, run, said.append)
+    assert len(said) == len(made) + 1  # Nothing is left to make.
+
+
+def test_a_finished_run_makes_the_references_that_were_left_out(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[RunConfig] = []
+    monkeypatch.setattr(references, "make_references", lambda config, *rest: asked.append(config))
+    assert main(["run", "--resume", str(copy), "--references"]) == 0
+    assert [config.tasks for config in asked] == [("reach", "push")]
+
+
 def test_references_are_made_once_and_give_the_bounds(
     tiny_arguments: list[str],
     tmp_path: Path,
@@ -91,13 +205,13 @@ def test_references_are_made_once_and_give_the_bounds(
     assert joint["tasks"] == ["push", "reach"]
     assert [len(entry["learning"]) for entry in joint["per_task"]] == [2]
     assert joint["per_task"][0]["learning"][-1]["step"] == 8
-    references = results["references"]
-    assert references["joint"] == {"success": joint["success"][2][::-1], "episodes": 2}
-    assert references["single_task"]["success"] == [
+    bounds = results["references"]
+    assert bounds["joint"] == {"success": joint["success"][2][::-1], "episodes": 2}
+    assert bounds["single_task"]["success"] == [
         alone["reach"]["success"][1][0],
         alone["push"]["success"][1][0],
     ]
-    assert set(references["naive"]) == {"average_success", "forgetting"}
+    assert set(bounds["naive"]) == {"average_success", "forgetting"}
     assert results["metrics"]["auc"] is not None
     speed = results["metrics"]["learning_speed_transfer"]
     areas = [item["per_task"][0]["learning_area"] for item in (alone["reach"], alone["push"])]
@@ -111,8 +225,8 @@ def test_references_are_made_once_and_give_the_bounds(
     assert main([*arguments, *more]) == 0
     assert "Reference run" not in capsys.readouterr().out
     again = read(other)
-    assert again["references"] == references
+    assert again["references"] == bounds
     # The naive run is one of the references.
     for name in ("average_success", "forgetting"):
-        assert references["naive"][name] == again["metrics"][name]
+        assert bounds["naive"][name] == again["metrics"][name]
     assert main(["report", str(folder), str(other), "--output", str(tmp_path / "c.html")]) == 0

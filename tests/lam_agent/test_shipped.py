@@ -13,7 +13,7 @@ from lam_agent.config import MemoryConfig, PolicyConfig, RunConfig
 from lam_agent.continual.outputs import outputs_on
 from lam_agent.continual.remembered import from_memory
 from lam_agent.errors import CheckpointError
-from lam_agent.evaluate import instruction_bag
+from lam_agent.policy.instruction import bag_of_words
 from lam_agent.pretrain.config import PretrainConfig
 from lam_envs.streams.resolve import resolve_stream
 from lam_envs.tasks.registry import make_task
@@ -51,7 +51,7 @@ def test_lam_tiny_remembers_all_that_it_can_do() -> None:
     for task, tensors in memory.items():
         frames = from_memory(tensors)
         assert len(frames) == MemoryConfig().frames, task
-        assert torch.equal(frames.bag, instruction_bag(task))
+        assert torch.equal(frames.bag, bag_of_words(contract.known[task]))
         acts = outputs_on(policy, frames)
         assert frames.outputs is not None
         error = (acts - frames.outputs.float()).abs()  # Of rounding to bytes.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, TypeVar
 
 from lam_envs.errors import TaskLoadError, UnknownTaskError
+from lam_envs.installed import installed_points
 from lam_envs.registration import register_env
 from lam_envs.streams.named import STREAMS
 from lam_envs.tasks.built_in import BUILT_IN
@@ -106,7 +106,7 @@ def _built_in_target(name: str) -> str:
 def _entry_points() -> dict[str, tuple[str, ...]]:
     """Return task name -> the `module:class` of each installed package that brings it."""
     found: dict[str, dict[str, None]] = {}
-    for point in entry_points(group=ENTRY_POINT_GROUP):
+    for point in installed_points(ENTRY_POINT_GROUP):
         found.setdefault(point.name, {})[point.value] = None
     return {name: tuple(targets) for name, targets in found.items()}
 

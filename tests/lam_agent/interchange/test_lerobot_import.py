@@ -262,6 +262,7 @@ SMALL = lerobot_files.png(np.zeros((32, 32, 3), np.uint8))
         (with_column("action", lambda a: [a[0][:3], *a[1:]]), "'action' has gaps in some frames"),
         (with_column("next.success", lambda s: [None, *s[1:]]), "'next.success' has gaps"),
         (with_column("next.success", lambda s: list(map(str, s))), "must hold truth values"),
+        (with_column("next.success", lambda s: [np.nan] * len(s)), "'next.success' holds NaN"),
         (
             with_column("observation.state", lambda s: 1000 * s),
             "three entries must be metres",

@@ -204,6 +204,10 @@ def with_words(parts: dict[str, Any], box: dict[str, Any]) -> None:
     parts["infos"] = {"success": ["no"] * (len(parts["rewards"]) + 1)}
 
 
+def with_nan(parts: dict[str, Any], box: dict[str, Any]) -> None:
+    parts["infos"] = {"success": np.full(len(parts["rewards"]) + 1, np.nan)}
+
+
 @pytest.mark.parametrize(
     ("change", "part"),
     [
@@ -226,6 +230,7 @@ def with_words(parts: dict[str, Any], box: dict[str, Any]) -> None:
         (with_robot(lambda r: np.full_like(r, np.inf)), "'robot' holds NaN or infinity"),
         (with_array, "its observations are a single array; they must be a Dict"),
         (with_words, "the info 'success' has type"),
+        (with_nan, "the info 'success' holds NaN; it must hold truth values"),
     ],
 )
 def test_a_dataset_that_does_not_fit_is_refused(

@@ -2,6 +2,8 @@
 
 import json
 import os
+import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +16,7 @@ import torch
 from rich.console import Console
 from safetensors.torch import load_file
 
+from lam_agent.__main__ import main
 from lam_agent.checkpoint import load_pretrained
 from lam_agent.commands.pretrain import command as run_pretrain
 from lam_agent.commands.pretrain import parse
@@ -22,6 +25,7 @@ from lam_agent.errors import CheckpointError, ConfigError, Interrupted, RunFolde
 from lam_agent.files import file_digest
 from lam_agent.interrupts import Interrupts
 from lam_agent.policy.policy import VisualActionPolicy
+from lam_agent.pretrain import pretraining
 from lam_agent.pretrain.config import CloningConfig, PretrainConfig, SelfSupervisedConfig
 from lam_agent.pretrain.corpus import Corpus
 from lam_agent.pretrain.folder import PretrainFolder
@@ -121,6 +125,44 @@ def test_a_stopped_run_goes_on_to_the_same_weights(
     expected, found = (load_file(p / "model.safetensors") for p in (weights_of(whole), resumed))
     for name, value in expected.items():
         assert torch.equal(value, found[name]), name
+
+
+@pytest.mark.parametrize(
+    ("stop", "status", "words"),
+    [
+        (lambda: signal.raise_signal(signal.SIGTERM), 143, "stopped by SIGTERM, what was done is"),
+        (lambda: signal.raise_signal(signal.SIGINT), 130, "stopped by SIGINT, what was done is"),
+        (lambda: os.open("/dev/null/x", os.O_RDONLY), 2, "error: Not a directory (/dev/null/x);"),
+    ],
+    ids=["SIGTERM", "Ctrl-C", "the disk"],
+)
+def test_a_stopped_run_says_the_command_that_goes_on(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    check_sentence: Callable[[object], str],
+    stop: Callable[[], None],
+    status: int,
+    words: str,
+) -> None:
+    def stops(*arguments: object) -> None:
+        stop()
+        raise AssertionError("It was not stopped.")
+
+    monkeypatch.setattr(pretraining, "load_corpus", stops)
+    arguments = ["--output", str(tmp_path / "my weights"), "--seed", "3", "--device", "cpu"]
+    assert main(["pretrain", *arguments]) == status
+    sentence = check_sentence(capsys.readouterr().err.strip())
+    assert words in sentence
+    again = shlex.split(sentence.split("`")[1])
+    assert again == ["lam-agent", "pretrain", *arguments, "--resume"]
+    PretrainFolder(parse(again[2:]))  # It goes on, or this refuses it.
+    assert main(again[1:]) == status
+    assert f"`{shlex.join(again)}`" in capsys.readouterr().err
+
+
+def test_processes_that_torchrun_started_say_so() -> None:
+    assert Processes(1, 2, 1).starter == "torchrun … -m lam_agent.pretrain"
 
 
 def test_pretraining_goes_on_from_other_weights(

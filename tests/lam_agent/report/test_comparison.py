@@ -10,9 +10,11 @@ import pytest
 
 from lam_agent.errors import ResultsError
 from lam_agent.metrics.intervals import aggregate_over_seeds, wilson_interval
-from lam_agent.metrics.perturbed import Perturbed
+from lam_agent.metrics.perturbed import ROBUST_METRICS, Perturbed
 from lam_agent.report import comparison, curves
+from lam_agent.report import reference_rows as reference_rows_module
 from lam_agent.report.benchmark import write_benchmark
+from lam_agent.report.bounds import bound_rates
 from lam_agent.report.comparison import Run, load_runs, make_series
 from lam_agent.report.comparison_html import render_comparison
 from lam_agent.report.reference_rows import reference_rows
@@ -46,7 +48,7 @@ def save(tmp_path: Path, make_results: MakeResults) -> Save:
 
 def page_of(runs: list[Run]) -> str:
     """Return the page that compares runs."""
-    return render_comparison(runs, make_series(runs))
+    return render_comparison(runs, make_series(runs), reference_rows(runs))
 
 
 def test_three_seeds_of_a_strategy_are_one_row(save: Save, take_apart: Any) -> None:
@@ -160,7 +162,7 @@ def test_more_runs_than_colours_still_have_lines_of_their_own(save: Save) -> Non
 
 
 def test_bounds_stand_below_the_strategies_as_means_over_the_seeds(
-    save: Save, take_apart: Any
+    save: Save, take_apart: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def references(*alone: float) -> dict[str, Any]:
         return {"single_task": {"success": list(alone), "episodes": 50}}
@@ -179,10 +181,18 @@ def test_bounds_stand_below_the_strategies_as_means_over_the_seeds(
     page = take_apart(page_of(runs))
     row = next(row for row in page.rows if row[0].startswith("each task alone (seeds 0, 1)"))
     assert row[1:] == ["75.0 %", "50.0 %"]
+    read: list[str] = []
+
+    def count(references: Any, name: str, num_tasks: int) -> Any:
+        read.append(name)
+        return bound_rates(references, name, num_tasks)
+
+    monkeypatch.setattr(reference_rows_module, "bound_rates", count)
     table, data = paths[0].with_name("benchmark.md"), paths[0].with_name("benchmark.json")
     write_benchmark(paths, paths[0].with_name("page.html"), table, data)
     assert "| each task alone (seeds 0, 1) | 0.625 | – |" in table.read_text()
     assert json.loads(data.read_text())["bounds"][0]["success"] == pytest.approx([0.75, 0.5])
+    assert read == ["single_task"] * 4 + ["joint"] * 4  # Once for page, table and JSON.
 
 
 def test_what_succeeds_in_every_run_has_the_interval_of_all_its_episodes(
@@ -221,3 +231,26 @@ def test_other_perturbations_are_not_compared(save: Save, make_results: MakeResu
     with pytest.raises(ResultsError, match=r"protocol.perturbation is light: 0.5 in .* but light"):
         load_runs(paths)
     load_runs([paths[0], save("not-perturbed", 2)])
+
+
+def test_robust_metrics_have_intervals_over_seeds(save: Save, make_results: MakeResults) -> None:
+    matrices = [make_results(TASKS, seed + 10).matrix for seed in range(3)]
+    paths = []
+    for seed, matrix in enumerate(matrices):
+        perturbed = Perturbed({"light": 0.5}, matrix)
+        metrics = {**make_results(TASKS, seed).metrics, **perturbed.metrics()}
+        paths.append(save(f"run{seed}", seed, perturbed=perturbed, metrics=metrics))
+    wanted = aggregate_over_seeds(matrices, ROBUST_METRICS, samples=400, tasks=TASKS)
+    table, data = (paths[0].with_name(name) for name in ("table.md", "data.json"))
+    write_benchmark(paths, paths[0].with_name("page.html"), table, data)
+    (method,) = json.loads(data.read_text())["methods"]
+    for name, item in wanted.items():
+        assert item is not None and item.interval is not None
+        low, high = item.interval
+        assert 0 < low < item.mean < high <= 1
+        assert method["metrics"][name] == {"value": item.mean, "interval": [low, high]}
+        assert f"| {item.mean:.3f} [{low:.3f}, {high:.3f}] |" in table.read_text()
+
+    # Where a seed was not measured in such scenes there is no mean of all.
+    (row,) = make_series(load_runs([*paths, save("of the stream alone", 3)]))
+    assert {row.metrics[name] for name in ROBUST_METRICS} == {(None, None)}

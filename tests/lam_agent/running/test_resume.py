@@ -75,7 +75,7 @@ def test_a_run_that_is_stopped_says_how_to_go_on(
     assert_same_run: AssertSameRun,
     tmp_path: Path,
 ) -> None:
-    folder = tmp_path / "stopped"
+    folder = tmp_path / "stopped here"
     snapshot = folder / "checkpoints/000_reach/training_state/snapshot.safetensors"
     command = run_command(*tiny_arguments, "--output-dir", str(folder))
     for number, started in ((signal.SIGTERM, snapshot), (signal.SIGINT, folder / "results.json")):
@@ -90,7 +90,7 @@ def test_a_run_that_is_stopped_says_how_to_go_on(
             assert process.wait() == 128 + number
         assert re.fullmatch(
             rf"lam-agent: stopped by {number.name}, what was done is saved; "
-            rf"`lam-agent run --resume {folder}` goes on\.\n",
+            rf"`lam-agent run --resume '{folder}'` goes on\.\n",
             printed,
         )
         command = run_command("--resume", str(folder))
