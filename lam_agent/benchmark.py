@@ -6,25 +6,24 @@ strategies x seeds --one process a run--> run folders --> comparison.html, bench
 from __future__ import annotations
 
 import shlex
-import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 from lam_agent import run
-from lam_agent.config import RunConfig
+from lam_agent.config import MAX_THREADS, RunConfig
+from lam_agent.config.checks import require
 from lam_agent.config.options import comma_list
 from lam_agent.config.parsing import parse_known_arguments
-from lam_agent.errors import BenchmarkError, ConfigError, Interrupted
+from lam_agent.errors import BenchmarkError, ConfigError
+from lam_agent.interrupts import goes_on_by
+from lam_agent.jobs import Job, run_jobs
+from lam_agent.system import available_cores
 
 _OWN = {"--strategy": "--strategies", "--seed": "--seeds", "--resume": "the same command again"}
 """Options of a run that a benchmark sets itself, and what to give in their place."""
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,13 @@ class BenchmarkArguments:
 
     output_dir: Path = Path("runs/benchmark")
     """Folder of the runs and of the comparison."""
+
+    jobs: int = 1
+    """Runs at a time. Where there are more than one, each has its share of the CPU cores, unless
+    `--threads` is given, and says in a file what one alone shows."""
+
+    def __post_init__(self) -> None:
+        require(1 <= self.jobs <= MAX_THREADS, "jobs", self.jobs, f"between 1 and {MAX_THREADS}")
 
 
 @dataclass(frozen=True)
@@ -72,18 +78,38 @@ def command(arguments: Sequence[str]) -> None:
     """
     asked, words = parse_known_arguments(BenchmarkArguments, arguments, "lam-agent benchmark")
     planned = _plan(asked, list(words))  # What is wrong with the last is said before the first.
-    for number, item in enumerate(planned, 1):
-        print(f"Run {number} of {len(planned)}: {item.folder}", flush=True)
-        is_last, is_finished = number == len(planned), _is_finished(item)
-        if not is_finished:
-            _execute(item, ["lam-agent", "benchmark", *arguments])
-        if is_last or not is_finished:
-            _write(asked.output_dir, [other.folder for other in planned[:number]])
+    numbers = {item.folder: number for number, item in enumerate(planned, 1)}
+    done = [item.folder for item in planned if _is_finished(item)]
+    missing = [item for item in planned if item.folder not in done]
+
+    def say(item: _Planned, words: str) -> None:
+        print(f"Run {numbers[item.folder]} of {len(planned)}: {item.folder}{words}", flush=True)
+
+    def begins(job: Job[_Planned]) -> None:
+        say(job.what, f", its words go to {job.log}" if job.log else "")
+
+    def ends(job: Job[_Planned], status: int) -> None:
+        if job.log:
+            say(job.what, f" failed with status {status}" if status else " is done")
+        _check_ended(job, status)
+        done.append(job.what.folder)
+        _write(asked.output_dir, sorted(done, key=numbers.__getitem__))
+
+    for folder in done:
+        print(f"Run {numbers[folder]} of {len(planned)}: {folder} is done", flush=True)
+    jobs = [_job(item, has_log=asked.jobs > 1) for item in missing]
+    with goes_on_by(shlex.join(["lam-agent", "benchmark", *arguments])):
+        run_jobs(jobs, asked.jobs, begins, ends)
+    if not jobs:
+        _write(asked.output_dir, done)
     print(f"Benchmark: {', '.join(map(str, _files(asked.output_dir)))}")
 
 
 def _plan(asked: BenchmarkArguments, words: list[str]) -> list[_Planned]:
     """Return the runs, all strategies of a seed before those of the next.
+
+    Where several run at a time it is the other way round, because those of a seed share reference
+    runs, and would wait for each other.
 
     Raises:
         ConfigError: There are none, a seed is no number, an option is the benchmark's own, or a
@@ -99,15 +125,21 @@ def _plan(asked: BenchmarkArguments, words: list[str]) -> list[_Planned]:
         if not seed.isdecimal():
             raise ConfigError(f"seeds has {seed!r}; it must be whole numbers, at least 0.")
     planned = []
-    for seed in asked.seeds:
-        for strategy in asked.strategies:
-            folder = asked.output_dir / f"{strategy}_seed{seed}"
-            own = ["--references", *words, "--strategy", strategy, "--seed", seed]
-            if folder.exists():
-                given = ["--resume", str(folder), *_without_config(own)]
-            else:
-                given = [*own, "--output-dir", str(folder)]
-            planned.append(_Planned(folder, given, run.parse(given).settings))
+    pairs = [(strategy, seed) for seed in asked.seeds for strategy in asked.strategies]
+    share = []
+    if asked.jobs > 1:
+        pairs.sort(key=lambda pair: asked.strategies.index(pair[0]))
+        share = ["--threads", str(max(1, available_cores() // asked.jobs))]
+    for strategy, seed in pairs:
+        folder = asked.output_dir / f"{strategy}_seed{seed}"
+        own = ["--references", *words, "--strategy", strategy, "--seed", seed]
+        if folder.exists():
+            given = ["--resume", str(folder), *_without_config(own)]
+        else:
+            given = [*own, "--output-dir", str(folder)]
+            if run.parse(given).settings.threads is None:
+                given += share
+        planned.append(_Planned(folder, given, run.parse(given).settings))
     return planned
 
 
@@ -136,39 +168,22 @@ def _is_finished(item: _Planned) -> bool:
     return found.finished and found.tasks == item.settings.tasks and has_references
 
 
-def _execute(item: _Planned, again: Sequence[str]) -> None:
-    """Make or go on with a run in a process of its own, whose memory and threads are its own.
+def _job(item: _Planned, has_log: bool) -> Job[_Planned]:
+    """Return the process of a run, whose memory and threads are its own."""
+    log = item.folder.with_name(f"{item.folder.name}.log") if has_log else None
+    return Job(item, [sys.executable, "-m", "lam_agent.member", *item.words], log)
 
-    Args:
-        item: The run.
-        again: The command that goes on with the benchmark, for whoever stops it.
+
+def _check_ended(job: Job[_Planned], status: int) -> None:
+    """Refuse a run that failed; it has said why.
 
     Raises:
-        BenchmarkError: It failed; it has said why.
-        Interrupted: A signal stopped it.
+        BenchmarkError: It failed.
     """
-    caught: list[int] = []
-    process = subprocess.Popen([sys.executable, "-m", "lam_agent.member", *item.words])
-
-    def forward(number: int, frame: FrameType | None) -> None:
-        caught.append(number)
-        if number == signal.SIGTERM:  # Ctrl-C reaches the run by itself.
-            process.send_signal(number)
-
-    kept = {number: signal.signal(number, forward) for number in _SIGNALS}
-    try:
-        status = process.wait()
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
-    by = caught[0] if caught else status - 128  # Somebody may have stopped the run alone.
-    if status and by in _SIGNALS:
-        stop = Interrupted(by)
-        stop.add_note(shlex.join(again))
-        raise stop
     if status:
+        where = f"{job.log} ends with" if job.log else "it says above"
         raise BenchmarkError(
-            f"the run {item.folder} ended with status {status}; mend what it says above and give "
+            f"the run {job.what.folder} ended with status {status}; mend what {where} and give "
             "the same command again."
         )
 

@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lam_agent import benchmark, run
+from lam_agent import benchmark, jobs, run
 from lam_agent.__main__ import main
 from lam_agent.config import RunConfig
 from lam_agent.errors import Interrupted
@@ -62,13 +63,20 @@ def test_a_benchmark_compares_goes_on_and_grows(
 
     # The same again makes nothing, another strategy is added, another setting is refused.
     before = (output / "packnet_seed0/results.json").stat().st_mtime_ns
-    more = [*command, "--packnet.share", "0.2", "--strategies", "naive,packnet,l2"]
-    assert main(more) == 0
+    more = [*command, "--packnet.share", "0.2", "--strategies", "naive,packnet,l2,mas"]
+    assert main([*more, "--jobs", "2"]) == 0
     printed = capfd.readouterr().out
-    assert "Adapted to" in printed and printed.count("Adapting to") == 1
+    assert "Adapting to" not in printed
+    for number, strategy in ((3, "l2"), (4, "mas")):
+        folder = output / f"{strategy}_seed0"
+        log = folder.with_name(f"{folder.name}.log")
+        assert f"Run {number} of 4: {folder}, its words go to {log}\n" in printed
+        assert f"Run {number} of 4: {folder} is done\n" in printed
+        said = log.read_text()
+        assert said.count("Adapting to") == 1 and "Adapted to push" in said
     assert (output / "packnet_seed0/results.json").stat().st_mtime_ns == before
     methods = json.loads((output / "benchmark.json").read_text())["methods"]
-    assert [item["method"] for item in methods] == ["naive", "packnet", "l2"]
+    assert [item["method"] for item in methods] == ["naive", "packnet", "l2", "mas"]
     assert main([*more, "--train.batch-size", "5"]) == 2
     assert "cannot change train" in check_sentence(capfd.readouterr().err.strip())
 
@@ -104,6 +112,31 @@ def test_a_stopped_benchmark_says_how_it_goes_on(
         f"lam-agent: stopped by {number.name}, what was done is saved; "
         f"`{shlex.join(['lam-agent', *words])}` goes on.\n"
     )
+
+
+def test_runs_at_a_time_share_the_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(benchmark, "available_cores", lambda: 8)
+    asked: list[list[str]] = []
+
+    def note(planned: Iterable[jobs.Job[Any]], most: int, *_: object) -> None:
+        asked.extend([str(most), *job.command[3:]] for job in planned)
+
+    monkeypatch.setattr(benchmark, "run_jobs", note)
+    words = ["benchmark", "--output-dir", str(tmp_path), "--strategies", "ewc,l2", "--seeds", "0,1"]
+    for more, threads in ((["--jobs", "3"], "2"), (["--jobs", "3", "--threads", "5"], "5")):
+        asked.clear()
+        assert main([*words, *more]) == 0
+        assert [(job[0], job[job.index("--threads") + 1]) for job in asked] == [("3", threads)] * 4
+        # Runs of a seed would wait for each other's reference runs.
+        folders = [Path(job[job.index("--output-dir") + 1]).name for job in asked]
+        assert folders == ["ewc_seed0", "ewc_seed1", "l2_seed0", "l2_seed1"]
+    asked.clear()
+    assert main(words) == 0
+    assert all(job[0] == "1" and "--threads" not in job for job in asked)
+    assert main([*words, "--jobs", "0"]) == 2
+    assert "jobs is 0; it must be between 1 and" in capsys.readouterr().err
 
 
 # Mistakes --------------------------------------------------------------------------------------
@@ -144,13 +177,15 @@ def ending(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[list[str]]]:
         started: list[list[str]] = []
 
         class Ending:
+            returncode = status
+
             def __init__(self, words: list[str]) -> None:
                 started.append(words)
 
-            def wait(self) -> int:
+            def poll(self) -> int:
                 return status
 
-        monkeypatch.setattr(benchmark.subprocess, "Popen", Ending)
+        monkeypatch.setattr(jobs.subprocess, "Popen", Ending)
         return started
 
     return end_with
