@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
@@ -17,10 +17,11 @@ from lam_agent.config import MAX_THREADS, RunConfig
 from lam_agent.config.checks import require
 from lam_agent.config.options import comma_list
 from lam_agent.config.parsing import parse_known_arguments
-from lam_agent.errors import BenchmarkError, ConfigError
+from lam_agent.errors import BenchmarkError, ConfigError, UnknownOptionError
 from lam_agent.interrupts import goes_on_by
 from lam_agent.jobs import Job, run_jobs
 from lam_agent.system import available_cores
+from lam_envs.tasks.registry import nearest
 
 _OWN = {"--strategy": "--strategies", "--seed": "--seeds", "--resume": "the same command again"}
 """Options of a run that a benchmark sets itself, and what to give in their place."""
@@ -137,10 +138,27 @@ def _plan(asked: BenchmarkArguments, words: list[str]) -> list[_Planned]:
             given = ["--resume", str(folder), *_without_config(own)]
         else:
             given = [*own, "--output-dir", str(folder)]
-            if run.parse(given).settings.threads is None:
+            if _parse(given).threads is None:
                 given += share
-        planned.append(_Planned(folder, given, run.parse(given).settings))
+        planned.append(_Planned(folder, given, _parse(given)))
     return planned
+
+
+def _parse(words: list[str]) -> RunConfig:
+    """Return the settings of a run.
+
+    Raises:
+        ConfigError: One is wrong, or there is none of that name.
+    """
+    try:
+        return run.parse(words).settings
+    except UnknownOptionError as error:
+        own = [f"--{item.name.replace('_', '-')}" for item in fields(BenchmarkArguments)]
+        raise ConfigError(
+            f"lam-agent benchmark has no option {error.name!r}"
+            f"{nearest(error.name, (*own, *error.options))}; see lam-agent benchmark --help, and "
+            "lam-agent run --help for those of its runs."
+        ) from error
 
 
 def _without_config(words: list[str]) -> list[str]:

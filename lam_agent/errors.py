@@ -6,6 +6,7 @@ The command line prints them without a traceback and exits with status 2.
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterable
 
 
 class LamAgentError(Exception):
@@ -14,6 +15,21 @@ class LamAgentError(Exception):
 
 class ConfigError(LamAgentError):
     """A setting that is unknown, out of range or at odds with another."""
+
+
+class UnknownOptionError(ConfigError):
+    """A command has no option of this name.
+
+    Args:
+        message: What is wrong, in one sentence.
+        name: The name.
+        options: The options that it has.
+    """
+
+    def __init__(self, message: str, name: str, options: Iterable[str]) -> None:
+        super().__init__(message)
+        self.name = name
+        self.options = tuple(options)
 
 
 class EpisodeError(LamAgentError, ValueError):

@@ -17,7 +17,7 @@ from typing import TypeVar
 import tyro
 
 from lam_agent.config.options import value_after
-from lam_agent.errors import ConfigError
+from lam_agent.errors import ConfigError, UnknownOptionError
 from lam_envs.tasks.registry import nearest
 
 Arguments = TypeVar("Arguments")
@@ -83,9 +83,9 @@ def _in_one_sentence(
             raise
         box, said = _lines(said.getvalue()), StringIO()
         text, words = _help(kind, prog, default), [_with_dashes(word) for word in words]
-        refusal = None if takes_others else _unknown_option(words, prog, text)
-        refusal = refusal or _refusal(box, words, prog, text)
-        raise ConfigError(f"{refusal}; see {prog} --help.") from None
+        if not takes_others:
+            _check_options(words, prog, text)
+        raise ConfigError(f"{_refusal(box, words, prog, text)}; see {prog} --help.") from None
     finally:
         sys.stderr.write(said.getvalue())  # Of modules that were imported, perhaps.
 
@@ -112,14 +112,21 @@ def _with_dashes(word: str) -> str:
     return f"{name.replace('_', '-')}{equals}{value}" if word.startswith("--") else word
 
 
-def _unknown_option(words: Sequence[str], prog: str, text: str) -> str | None:
-    """Return which of a command's words is an option that its help does not name, if one is."""
+def _check_options(words: Sequence[str], prog: str, text: str) -> None:
+    """Refuse the first of a command's words that is an option which its help does not name.
+
+    Raises:
+        UnknownOptionError: There is one.
+    """
     options = dict.fromkeys(_OPTION.findall(text))
     for word in words:
         name = word.partition("=")[0]
         if word.startswith("--") and name not in options:
-            return f"{prog} has no option {name!r}{nearest(name, options)}"
-    return None
+            raise UnknownOptionError(
+                f"{prog} has no option {name!r}{nearest(name, options)}; see {prog} --help.",
+                name,
+                options,
+            ) from None
 
 
 def _refusal(box: Sequence[str], words: Sequence[str], prog: str, text: str) -> str:

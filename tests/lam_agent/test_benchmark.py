@@ -153,6 +153,8 @@ def test_runs_at_a_time_share_the_cores(
         (["--seeds", ","], "seeds is empty"),
         (["--task-stream", "reach,puhs"], "did you mean 'push'"),
         (["--train.max-steps", "0"], "train.max-steps is 0"),
+        (["--job", "3"], "benchmark has no option '--job' (did you mean '--jobs'?)"),
+        (["--task-steam=reach"], "has no option '--task-steam' (did you mean '--task-stream'?)"),
     ],
 )
 def test_a_mistake_is_said_before_the_first_run(
