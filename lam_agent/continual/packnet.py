@@ -4,6 +4,9 @@ Source: Mallya and Lazebnik 2018, "PackNet: Adding Multiple Tasks to a Single Ne
 Pruning". An experience has two phases. In the dense one all weights that no task owns are trained.
 Then, in each tensor, those that moved farthest become the task's; the others go back to where
 they were before the stream (the paper's go to zero), and the task's are trained further.
+
+A task that comes again has fewer weights left to choose from: it takes new ones only if more of its
+validation episodes succeed by them than by those that it has.
 """
 
 from __future__ import annotations
@@ -35,6 +38,8 @@ class PackNetPlugin(StrategyPlugin):
         self._task = 0
         self._trains = 0  # The owner of the weights that are trained now: nobody, or the task.
         self._start: dict[str, torch.Tensor] = {}
+        #: Validation success of a task that has come before, by the weights that it has.
+        self._success_before: float | None = None
 
     def before_training_exp(self, strategy: Any, **kwargs: Any) -> None:
         policy, packs = strategy.model, _packs(strategy.model)
@@ -49,6 +54,9 @@ class PackNetPlugin(StrategyPlugin):
                 f"the {num_tasks} tasks that the policy learned own all of its weights; start from "
                 "another checkpoint with a smaller --packnet.share."
             )
+        is_again = packs.has(strategy.frames.bag.to(packs.bags.device))
+        self._success_before = strategy.validation.validate() if is_again else None
+        self.remark = ""
         packs.is_open = True
         self._task = num_tasks + 1
         self._start = {name: policy.get_parameter(name).detach().clone() for name in packs.names}
@@ -74,9 +82,13 @@ class PackNetPlugin(StrategyPlugin):
             strategy.validation.restart_average(strategy.model)
 
     def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
-        packs = _packs(strategy.model)
-        packs.bags[self._task - 1] = strategy.frames.bag.to(packs.bags.device)
+        packs, before = _packs(strategy.model), self._success_before
         packs.is_open = False
+        if before is not None and strategy.validation.best_success <= before:
+            self._give_back(strategy.model)
+            self.remark = f"it keeps the weights that it had before ({before:.0%})"
+        else:
+            packs.bags[self._task - 1] = strategy.frames.bag.to(packs.bags.device)
 
     @torch.no_grad()
     def _prune(self, policy: VisualActionPolicy) -> None:
@@ -92,6 +104,15 @@ class PackNetPlugin(StrategyPlugin):
             owner.masked_fill_(taken.view_as(owner), self._task)
         self._trains = self._task
         self._put_back(policy)
+
+    @torch.no_grad()
+    def _give_back(self, policy: VisualActionPolicy) -> None:
+        """Undo the experience: what the task took is free again."""
+        packs = _packs(policy)
+        for name in packs.names:
+            policy.get_parameter(name).copy_(self._start[name])
+            owner = packs.owner(name)
+            owner.masked_fill_(owner == self._task, 0)
 
     @torch.no_grad()
     def _put_back(self, policy: VisualActionPolicy) -> None:

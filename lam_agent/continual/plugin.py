@@ -26,9 +26,11 @@ class StrategyPlugin(SupervisedPlugin):  # type: ignore[misc]
 
     Attributes:
         state_name: Name of the plugin among those of its strategy.
+        remark: What a run shall say of the experience that was just trained; empty for nothing.
     """
 
     state_name = ""
+    remark = ""
 
     def state(self) -> dict[str, torch.Tensor]:
         """Return what is carried from one experience to the next, as named tensors, for a file."""

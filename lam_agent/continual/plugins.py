@@ -125,6 +125,11 @@ class ValidationPlugin(SupervisedPlugin):  # type: ignore[misc]
         self._full_in_a_row = 0
         self._losses: list[float] = []
 
+    @property
+    def best_success(self) -> float:
+        """Success of the weights that are kept, below 0 where nothing was validated yet."""
+        return self._best_success
+
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return the running average and the best weights as named tensors, for a file."""
         average = {} if self._average is None else self._average.weights

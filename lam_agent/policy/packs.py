@@ -52,6 +52,10 @@ class TaskPacks(nn.Module):
         """Bytes of owners, values before the stream and bags."""
         return sum(value.numel() * value.element_size() for value in self.buffers())
 
+    def has(self, bag: torch.Tensor) -> bool:
+        """Tell whether a task of this bag of words, (NUM_BUCKETS,), owns weights."""
+        return bool((self.bags == bag).all(1).any())
+
     def owner(self, name: str) -> torch.Tensor:
         """Return who owns each weight of a parameter: a task from 1, or 0 for nobody; uint8."""
         return self.get_buffer(_key("owner", name))
@@ -66,7 +70,7 @@ class TaskPacks(nn.Module):
         Args:
             policy: The policy, whose own weights are those of all tasks.
             bag: Bag of words of the task's instruction, (NUM_BUCKETS,). A task that came more than
-                once has the weights of its last visit; one that never came has those before the
+                once has the weights that it took last; one that never came has those before the
                 stream, so that what was learned before is not forgotten either.
 
         Returns:

@@ -205,9 +205,10 @@ class Adaptation:
                 self._save_snapshot(tensors, {**numbers, "curve": self.validation.curve}, True)
         self.record.learning[self.position] = curve = self.validation.curve
         steps, success = int(curve[-1]["step"]), max(row["success"] for row in curve)
+        remarks = [getattr(plugin, "remark", "") for plugin in self.plugins]
         self.progress.say(
             f"Adapted to {self._words(task)} in {steps} steps ({time.monotonic() - start:.0f} s); "
-            f"validation success {success:.0%}."
+            f"{'; '.join([f'validation success {success:.0%}', *filter(None, remarks)])}."
         )
 
     def _words(self, task: str) -> str:

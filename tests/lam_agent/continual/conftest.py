@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -98,8 +98,8 @@ def make_lab(small_sizes: dict[str, int], make_frames: Callable[..., Frames]) ->
         freeze(policy, adapt, rank=config.adaptation.rank, seed=child_seed(seed, "factors"))
         if visits is None:
             visits = {
-                position: replace(make_frames(20, seed=position, mark=float(position)))
-                for position in range(len(STREAM))
+                position: make_frames(20, seed=position, mark=float(position), instruction=task)
+                for position, task in enumerate(STREAM)
             }
         numbers = iter(successes)
 

@@ -35,6 +35,7 @@ def train(lab: Any, position: int) -> list[Snapshot]:
     return taken
 
 
+AGAIN = "packnet, a task that comes again"
 FROZEN = {"shift_pixels": 0, "accumulate": 2, "dropout": 0.1}
 
 CASES = [
@@ -43,15 +44,26 @@ CASES = [
     ("ewc", "trunk", 3),
     ("replay", "lora", 2),
     ("cumulative", "adapter", 4),
+    (AGAIN, "trunk", 3),
 ]
 
 
 @pytest.mark.parametrize(("strategy", "adapt", "step"), CASES)
 def test_training_goes_on_between_any_two_steps(
-    make_lab: MakeLab, tmp_path: Path, strategy: str, adapt: str, step: int
+    make_lab: MakeLab,
+    make_frames: Callable[..., Any],
+    tmp_path: Path,
+    strategy: str,
+    adapt: str,
+    step: int,
 ) -> None:
     train_settings = {**TRAIN, "adapt": adapt, **(FROZEN if adapt != "full" else {})}
-    unbroken = make_lab(strategy, successes=[*SUCCESSES[0], *SUCCESSES[1]], **train_settings)
+    at_start: list[float] = []
+    if strategy == AGAIN:  # Then it is validated once more, at the start.
+        visits = {position: make_frames(20, seed=position) for position in range(3)}
+        strategy, at_start, train_settings["visits"] = "packnet", [0.9], visits
+    successes = [*SUCCESSES[0], *at_start, *SUCCESSES[1]]
+    unbroken = make_lab(strategy, successes=successes, **train_settings)
     train(unbroken, 0)
     tensors, numbers = capture_model(unbroken.strategy)
     carried = plugin_tensors(unbroken.plugins)
@@ -61,7 +73,8 @@ def test_training_goes_on_between_any_two_steps(
     torch.rand(7)  # What else is drawn must not matter.
 
     done = step // 2 + (step == 5)
-    resumed = make_lab(strategy, successes=SUCCESSES[1][done:], **train_settings)
+    left = [*at_start, *SUCCESSES[1][done:]]
+    resumed = make_lab(strategy, successes=left, **train_settings)
     before, broken = load_snapshot(tmp_path / "0"), load_snapshot(tmp_path / "1")
     assert before is not None and broken is not None
     restore_model(resumed.strategy, before.tensors, before.numbers)

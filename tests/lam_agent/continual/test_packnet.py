@@ -143,6 +143,29 @@ def test_nothing_is_validated_before_the_task_has_its_weights(
         assert torch.equal(weights["head.1.weight"][free], lab.weights()["head.1.weight"][free])
 
 
+@pytest.mark.parametrize(("again", "is_better"), [(0.4, False), (0.5, False), (0.6, True)])
+def test_a_task_that_comes_again_takes_new_weights_only_if_it_succeeds_more_by_them(
+    make_stream: Callable[..., Any], again: float, is_better: bool
+) -> None:
+    # Of reach, of push, of reach by the weights that it has, of reach by new ones.
+    lab = make_stream(successes=[0.2, 0.3, 0.5, again], validate_every=8)
+    lab.train(0, 1)
+    state = {k: v.clone() for k, v in lab.strategy.model.state_dict().items()}
+    reach, push = act(lab, 0), act(lab, 1)
+    lab.train(0)
+    (plugin,) = lab.plugins
+    assert torch.equal(act(lab, 1), push)
+    assert torch.equal(act(lab, 0), reach) != is_better
+    assert packs_of(lab).num_tasks == (3 if is_better else 2)
+    assert plugin.remark == ("" if is_better else "it keeps the weights that it had before (50%)")
+    if not is_better:
+        left = lab.strategy.model.state_dict()
+        assert all(torch.equal(left[name], value) for name, value in state.items())
+    lab.train(2)  # What was given back is taken by others.
+    assert packs_of(lab).num_tasks == (4 if is_better else 3) and plugin.remark == ""
+    assert torch.equal(act(lab, 0), reach) != is_better
+
+
 def test_a_policy_whose_weights_are_all_owned_learns_no_more(
     make_stream: Callable[..., Any], check_sentence: Callable[[object], str]
 ) -> None:
