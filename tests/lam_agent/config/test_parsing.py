@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from lam_agent import parsing
 from lam_agent.__main__ import main
+from lam_agent.config import parsing
 from lam_agent.config.parsing import parse_arguments
 from lam_agent.errors import ConfigError
 
