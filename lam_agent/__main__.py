@@ -27,6 +27,10 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
         "give a checkpoint frames of its tasks, by which replay keeps them",
     ),
     "collect": ("lam_agent.commands.collect", "collect the demonstrations of tasks into the cache"),
+    "train-teacher": (
+        "lam_agent.commands.train_teacher",
+        "train teachers of tasks that have no script, by reinforcement learning",
+    ),
     "eval": ("lam_agent.commands.evaluate", "measure the success of a checkpoint"),
     "robustness": (
         "lam_agent.commands.robustness",

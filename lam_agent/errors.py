@@ -32,6 +32,10 @@ class UnknownOptionError(ConfigError):
         self.options = tuple(options)
 
 
+class TeacherError(LamAgentError):
+    """A trained teacher that is missing, damaged or of another task."""
+
+
 class EpisodeError(LamAgentError, ValueError):
     """Episodes with wrong shapes, NaN, other cameras or another control rate."""
 

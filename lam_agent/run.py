@@ -198,6 +198,8 @@ def with_absolute_paths(settings: RunConfig) -> RunConfig:
         policy = replace(policy, encoder_weights=weights)
     if collect.cache_dir is not None:
         collect = replace(collect, cache_dir=collect.cache_dir.absolute())
+    if collect.teachers is not None:
+        collect = replace(collect, teachers=collect.teachers.absolute())
     if demonstrations is not None:
         demonstrations = demonstrations.absolute()
     return replace(settings, policy=policy, collect=collect, demonstrations_path=demonstrations)

@@ -1,8 +1,8 @@
 """Child seeds: every random draw of a run has a named seed of its own.
 
 Starts of validation and test episodes depend only on the task and the episode, so every row of
-the success matrix, every strategy and every run measures the same starts. Demonstrations depend
-on the run's seed too. The three splits never share a seed.
+the success matrix, every strategy and every run measures the same starts. Demonstrations, and the
+episodes in which a teacher is trained, depend on a seed too. The splits never share a seed.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 import torch
 
-Split = Literal["demonstration", "validation", "test"]
+Split = Literal["demonstration", "validation", "test", "teaching"]
 
-_SPLIT_KEYS: dict[Split, int] = {"demonstration": 1, "validation": 2, "test": 3}
+_SPLIT_KEYS: dict[Split, int] = {"demonstration": 1, "validation": 2, "test": 3, "teaching": 4}
 _ROOT = 20_220_917
 
 
@@ -25,20 +25,21 @@ def _word_key(word: str) -> int:
 
 
 def start_seeds(
-    task: str, split: Split, count: int, *, seed: int = 0
+    task: str, split: Split, count: int, *, seed: int = 0, first: int = 0
 ) -> list[np.random.SeedSequence]:
     """Return the seeds of the first `count` start states of a task in a split.
 
     Args:
         task: Name of the task.
-        split: Which starts. Only demonstrations depend on `seed`.
+        split: Which starts. Only demonstrations and teaching depend on `seed`.
         count: Number of episodes.
         seed: Seed of the run.
+        first: Number of the first episode.
     """
-    run_key = seed if split == "demonstration" else 0
+    run_key = seed if split in ("demonstration", "teaching") else 0
     return [
         np.random.SeedSequence((_ROOT, _SPLIT_KEYS[split], _word_key(task), run_key, episode))
-        for episode in range(count)
+        for episode in range(first, first + count)
     ]
 
 

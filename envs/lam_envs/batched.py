@@ -33,6 +33,9 @@ CONTROL_DT_S = 0.0125
 
 ACTION_SIZE = 4
 
+STATE_SIZE = 39
+"""Entries of a state, as Meta-World has it."""
+
 
 @dataclass(frozen=True)
 class StepResult:
@@ -218,7 +221,9 @@ class BatchedEnv:
         self._steps = torch.zeros(num_envs, dtype=torch.int64, device=self.sim.device)
         size = len(self.task.reset_low)
         self._vectors = torch.zeros(num_envs, size, dtype=self.sim.dtype, device=self.sim.device)
-        self._state = torch.zeros(num_envs, 39, dtype=self.sim.dtype, device=self.sim.device)
+        self._state = torch.zeros(
+            num_envs, STATE_SIZE, dtype=self.sim.dtype, device=self.sim.device
+        )
 
     @property
     def device(self) -> torch.device:

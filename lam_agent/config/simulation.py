@@ -83,6 +83,10 @@ class CollectConfig:
     batch: int = 64
     """Worlds that are collected at a time."""
 
+    teachers: Path | None = None
+    """Folder of teachers that `train-teacher` made, which demonstrate their tasks; none: the
+    scripted ones demonstrate all."""
+
     cache_dir: Path | None = None
     """Where demonstrations are cached; none: `lam_agent` in the user's cache folder."""
 

@@ -11,6 +11,7 @@ from lam_agent.config import RunConfig
 from lam_agent.episodes import EpisodeSet
 from lam_agent.errors import ConfigError, EpisodeError
 from lam_agent.files import file_digest, file_stamp
+from lam_agent.teachers.choice import teacher_digests
 from lam_envs.scene import CAMERAS
 from lam_envs.tasks.registry import make_task, nearest
 
@@ -95,13 +96,16 @@ def demonstration_source(config: RunConfig) -> dict[str, Any]:
     """Say where a run's demonstrations come from, as JSON holds it.
 
     Returns:
-        `source`: `scripted teacher`, with what became of its `failures`; or `own` with `folder`
+        `source`: `scripted teacher`, with what became of its `failures` and the SHA-256 of the
+        `trained_teachers` that take its place in some tasks; or `own` with `folder`
         (its name), and for each task `sha256` of its file and the number of `episodes` that are
         used.
     """
     if config.demonstrations_path is None:
         failures = "kept" if config.collect.keep_failures else "replaced"
-        return {"source": "scripted teacher", "failures": failures}
+        trained = teacher_digests(config.task_stream, config.collect.teachers)
+        named = {"trained_teachers": trained} if trained else {}
+        return {"source": "scripted teacher", "failures": failures, **named}
     digests, episodes = {}, {}
     for task in dict.fromkeys(config.task_stream):
         path = episode_file(_folder(config), task)

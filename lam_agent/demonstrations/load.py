@@ -17,7 +17,7 @@ from lam_agent.episodes import FORMAT_VERSION, EpisodeSet
 from lam_agent.errors import ConfigError, EpisodeError
 from lam_agent.files import file_digest, write_text_atomically
 from lam_agent.system import package_versions, resolve_device, simulation_on
-from lam_agent.teachers.scripted import scripted_teacher
+from lam_agent.teachers.choice import teacher_digests, teacher_of
 from lam_agent.types import Progress, Teacher, no_progress
 from lam_envs.scene import model_digest
 from lam_envs.sim.making import Engine
@@ -70,7 +70,7 @@ def _simulation(config: RunConfig) -> tuple[Engine, str]:
 def content_key(task: str, config: RunConfig) -> str:
     """Return the key of a task's demonstrations: equal keys mean equal episodes."""
     settings = to_plain(config.collect)
-    for name in ("batch", "cache_dir"):
+    for name in ("batch", "cache_dir", "teachers"):
         del settings[name]
     versions = package_versions()
     engine, device = _simulation(config)
@@ -82,6 +82,7 @@ def content_key(task: str, config: RunConfig) -> str:
         "horizon": config.eval.horizon,
         "image_size": config.policy.image_size,
         "collect": settings,
+        "teacher": teacher_digests([task], config.collect.teachers).get(task),
         "engine": engine,
         "device": device.partition(":")[0],
         "randomise": to_plain(config.randomise),
@@ -150,7 +151,8 @@ def load_demonstrations(
                 return kept, True
         except EpisodeError as error:
             _LOG.warning("%s The demonstrations of %s are collected anew.", error, task)
-    episodes = collect_configured(task, scripted_teacher, config, progress)
+    teacher = teacher_of(task, config.collect.teachers)
+    episodes = collect_configured(task, teacher, config, progress)
     try:
         episodes.save(path)
         write_text_atomically(seal, file_digest(path))

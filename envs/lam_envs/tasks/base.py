@@ -124,13 +124,19 @@ class Task(ABC):
             actions: Actions of the step, shape (N, 4), float32.
         """
 
-    @abstractmethod
     def expert(self, state: torch.Tensor) -> torch.Tensor:
         """Return the scripted expert's actions, shape (N, 4), before clipping to [-1, 1].
 
         Args:
             state: State that holds the goal in its last three entries, shape (N, 39).
+
+        Raises:
+            TaskLoadError: The task has none: a trained teacher must demonstrate it.
         """
+        raise TaskLoadError(
+            f"the task {self.name} has no scripted expert; write its method expert, or train a "
+            "teacher by `lam-agent train-teacher` and name its folder by --collect.teachers."
+        )
 
     def teacher(self, state: torch.Tensor) -> torch.Tensor:
         """Return the actions that demonstrations show, shape (N, 4), before clipping to [-1, 1].
