@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
+from torch.nn import functional
 
 from lam_agent.errors import TeacherError
 from lam_agent.files import replace_atomically, save_tensors
@@ -52,10 +53,18 @@ class TeacherNetwork(nn.Module):
         )
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """Return actions (N, 4) in [-1, 1] for states (N, 39)."""
-        seen = ((states - self.mean) / self.deviation).clamp(-_CLIP, _CLIP)
-        actions: torch.Tensor = self.layers(seen).clamp(-1.0, 1.0)
-        return actions
+        """Return actions (N, 4), float32, in [-1, 1] for states (N, 39).
+
+        They are computed in float64, so that their rounding does not tell how many worlds there
+        are.
+        """
+        values = ((states.double() - self.mean) / self.deviation).clamp(-_CLIP, _CLIP)
+        for layer in self.layers:
+            if isinstance(layer, nn.Linear):
+                values = functional.linear(values, layer.weight.double(), layer.bias.double())
+            else:
+                values = layer(values)
+        return values.clamp(-1.0, 1.0).float()
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,7 @@ class TrainedTeacher:
     @torch.inference_mode()
     def __call__(self, env: BatchedEnv) -> torch.Tensor:
         """Return the actions of all worlds, shape (num_envs, 4), float32, in [-1, 1]."""
-        actions: torch.Tensor = self.network.to(env.device)(env.state.float())
+        actions: torch.Tensor = self.network.to(env.device)(env.state)
         return actions
 
     def save(self, path: Path) -> None:

@@ -127,7 +127,7 @@ def test_a_module_that_cannot_be_imported(write: Write, source: str | None, mess
         (
             "class Mine(Task):\n    name = 'mine'\n",
             r"Mine in .*mine\.py is incomplete; add instruction, model_file, reset_low, "
-            "reset_high, evaluate, expert, object_poses, place_objects",
+            "reset_high, evaluate, object_poses, place_objects",
         ),
         ("class Mine(Reach):\n    name = 'My Task'\n", r"mine\.py has the name 'My Task'; it must"),
         ("class Mine(Reach):\n    name = 'push'\n", r"mine:Mine cannot have the name 'push', whi"),
