@@ -300,6 +300,20 @@ def assert_sentence(error: LamEnvsError) -> None:
     assert words.endswith(".") and "\n" not in words and ".." not in words.replace("../", ""), words
 
 
+def test_a_task_without_an_expert_says_who_else_could_demonstrate_it() -> None:
+    class Mute(Reach):
+        name = "mute"
+        expert, teacher = Task.expert, Task.teacher
+
+    env = BatchedEnv(Mute(), 2, cameras=(), num_threads=1)
+    env.reset(seeds=[1, 2])
+    env.step(torch.zeros(2, 4))
+    for ask in (env.expert_actions, env.teacher_actions):
+        with pytest.raises(TaskLoadError, match="no scripted expert; write its method") as caught:
+            ask()
+        assert_sentence(caught.value)
+
+
 @pytest.mark.parametrize(
     ("method", "gives", "message"),
     [
