@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 
 from lam_envs.camera import HIDDEN_POS, CameraRenderer
+from lam_envs.checks import check_cameras, check_counts, check_drivable
 from lam_envs.errors import InvalidActionError, InvalidResetError, InvalidSettingError
 from lam_envs.instability import OnUnstable, check_on_unstable, unstable_error
 from lam_envs.looks import standard_appearance
@@ -25,16 +25,11 @@ from lam_envs.starts import vectors_of, worlds_to_reset
 from lam_envs.tasks.base import Task
 from lam_envs.tasks.outcome_checks import check_outcome, check_rows
 from lam_envs.tasks.registry import make_task
-from lam_envs.tasks.sawyer import NUM_SUBSTEPS, SawyerWorlds
+from lam_envs.tasks.sawyer import ACTION_SIZE, STATE_SIZE, SawyerWorlds
 from lam_envs.tensors import constant, upload, write
 
 CONTROL_DT_S = 0.0125
 """Seconds between two actions (80 Hz) of Meta-World's tasks; another task may say otherwise."""
-
-ACTION_SIZE = 4
-
-STATE_SIZE = 39
-"""Entries of a state, as Meta-World has it."""
 
 
 @dataclass(frozen=True)
@@ -62,62 +57,6 @@ class StepResult:
 def available_cores() -> int:
     """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def check_counts(**counts: int | None) -> None:
-    """Refuse counts that are no whole numbers or below 1; `num_threads` may be None.
-
-    Raises:
-        InvalidSettingError: Naming the setting.
-    """
-    for name, count in counts.items():
-        if count is None and name == "num_threads":
-            continue
-        if not isinstance(count, int | np.integer) or isinstance(count, bool):
-            raise InvalidSettingError(f"{name} is {count!r}; it must be a whole number.")
-        if count < 1:
-            raise InvalidSettingError(f"{name} is {count}; it must be at least 1.")
-
-
-def check_cameras(cameras: Sequence[str]) -> None:
-    """Refuse a camera that scenes do not have.
-
-    Raises:
-        InvalidSettingError: Naming the camera and those that there are.
-    """
-    if isinstance(cameras, str) or not isinstance(cameras, Sequence):
-        raise InvalidSettingError(
-            f"cameras is {cameras!r}; it must be a list of {', '.join(CAMERAS)}."
-        )
-    for camera in cameras:
-        if camera not in CAMERAS:
-            raise InvalidSettingError(
-                f"there is no camera {camera!r}; the cameras are {', '.join(CAMERAS)}."
-            )
-
-
-def check_drivable(task: Task, timestep: float) -> None:
-    """Refuse a task with other actions, cameras or another control rate than it can get.
-
-    Args:
-        task: The task.
-        timestep: Seconds of a physics step of its scene.
-
-    Raises:
-        InvalidSettingError: Naming the task and what does not fit.
-    """
-    check_cameras(task.cameras)
-    if task.action_size != ACTION_SIZE:
-        raise InvalidSettingError(
-            f"{task.name} has action_size {task.action_size}; the Sawyer arm takes {ACTION_SIZE}: "
-            "hand displacement xyz and finger effort."
-        )
-    actual = timestep * NUM_SUBSTEPS
-    if not math.isclose(actual, task.control_dt, rel_tol=1e-6):
-        raise InvalidSettingError(
-            f"{task.name} has control_dt {task.control_dt} s, but {NUM_SUBSTEPS} physics steps of "
-            f"its scene are {actual:g} s; change control_dt, or the timestep in {task.model_file}."
-        )
 
 
 OnReset: TypeAlias = "Callable[[BatchedEnv, torch.Tensor], None]"

@@ -8,7 +8,8 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from lam_envs.batched import ACTION_SIZE, BatchedEnv, check_counts
+from lam_envs.batched import BatchedEnv
+from lam_envs.checks import check_counts
 from lam_envs.randomisation.ranges import Randomisation
 from lam_envs.scene import CAMERAS
 from lam_envs.spaces import (
@@ -27,6 +28,7 @@ from lam_envs.spaces import (
     to_actions,
     warn_without_render_mode,
 )
+from lam_envs.tasks.sawyer import ACTION_SIZE
 
 _NO_HORIZON = 2**62
 _ONE_WORLD = np.ones(1, dtype=np.bool_)

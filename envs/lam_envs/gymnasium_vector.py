@@ -12,7 +12,8 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from lam_envs.batched import ACTION_SIZE, BatchedEnv, check_counts
+from lam_envs.batched import BatchedEnv
+from lam_envs.checks import check_counts
 from lam_envs.errors import InvalidResetError
 from lam_envs.randomisation.ranges import Randomisation
 from lam_envs.registration import MAX_EPISODE_STEPS
@@ -33,6 +34,7 @@ from lam_envs.spaces import (
     to_actions,
     warn_without_render_mode,
 )
+from lam_envs.tasks.sawyer import ACTION_SIZE
 
 Mask = npt.NDArray[np.bool_]
 

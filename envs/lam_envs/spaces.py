@@ -12,10 +12,11 @@ import numpy.typing as npt
 import torch
 from gymnasium import spaces
 
-from lam_envs.batched import ACTION_SIZE, BatchedEnv, check_cameras, check_counts
+from lam_envs.batched import BatchedEnv
+from lam_envs.checks import check_cameras, check_counts
 from lam_envs.errors import InvalidActionError, InvalidResetError, InvalidSettingError
 from lam_envs.tasks.registry import nearest
-from lam_envs.tasks.sawyer import HAND_SPACE_HIGH, HAND_SPACE_LOW, STATE_SIZE
+from lam_envs.tasks.sawyer import ACTION_SIZE, HAND_SPACE_HIGH, HAND_SPACE_LOW, STATE_SIZE
 
 Array = npt.NDArray[Any]
 Observation = dict[str, Array]

@@ -17,10 +17,11 @@ from lam_agent.demonstrations.tries import Tries
 from lam_agent.episodes import EpisodeSet
 from lam_agent.seeding import child_seed, start_seeds
 from lam_agent.types import Progress, Teacher, no_progress
-from lam_envs.batched import ACTION_SIZE, BatchedEnv
+from lam_envs.batched import BatchedEnv
 from lam_envs.instability import OnUnstable
 from lam_envs.randomisation.ranges import Randomisation
 from lam_envs.sim.making import Engine
+from lam_envs.tasks.sawyer import ACTION_SIZE
 
 _PLAY_STD, _PLAY_CORRELATION = 0.7, 0.95
 """Of the actions of play: the hand wanders through its space, the fingers open and close."""

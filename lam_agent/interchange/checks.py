@@ -10,7 +10,8 @@ import numpy as np
 
 from lam_agent.errors import EpisodeError
 from lam_agent.interchange.entries import Array
-from lam_envs.batched import ACTION_SIZE, CONTROL_DT_S
+from lam_envs.batched import CONTROL_DT_S
+from lam_envs.tasks.sawyer import ACTION_SIZE
 
 _FARTHEST_M = 5.0
 """No hand of a table-top robot is farther from the world's origin."""

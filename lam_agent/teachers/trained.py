@@ -20,7 +20,8 @@ from torch.nn import functional
 
 from lam_agent.errors import TeacherError
 from lam_agent.files import replace_atomically, save_tensors
-from lam_envs.batched import ACTION_SIZE, STATE_SIZE, BatchedEnv
+from lam_envs.batched import BatchedEnv
+from lam_envs.tasks.sawyer import ACTION_SIZE, STATE_SIZE
 
 SUFFIX = ".safetensors"
 

@@ -12,7 +12,8 @@ import torch
 from stable_baselines3.common.vec_env import VecEnv
 
 from lam_agent.seeding import start_seeds
-from lam_envs.batched import ACTION_SIZE, STATE_SIZE, BatchedEnv
+from lam_envs.batched import BatchedEnv
+from lam_envs.tasks.sawyer import ACTION_SIZE, STATE_SIZE
 
 
 class Worlds(VecEnv):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from lam_envs.batched import check_drivable
+from lam_envs.checks import check_drivable
 from lam_envs.errors import StreamFitError
 from lam_envs.scene import load_model
 from lam_envs.tasks.base import Task

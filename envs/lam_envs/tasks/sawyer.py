@@ -21,6 +21,9 @@ from lam_envs.tensors import write
 if TYPE_CHECKING:
     from lam_envs.tasks.base import Task
 
+ACTION_SIZE = 4
+"""Entries of an action: hand displacement xyz and finger effort."""
+
 NUM_SUBSTEPS = 5
 """Physics steps in one control step (frame skip)."""
 

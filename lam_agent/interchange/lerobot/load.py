@@ -27,8 +27,8 @@ from lam_agent.interchange.lerobot.frames import embedded_pictures, numbers, rea
 from lam_agent.interchange.lerobot.keys import ALWAYS, LeRobotKeys
 from lam_agent.interchange.lerobot.video import video_pictures
 from lam_agent.types import Progress, no_progress
-from lam_envs.batched import ACTION_SIZE
 from lam_envs.tasks.registry import check_task_name
+from lam_envs.tasks.sawyer import ACTION_SIZE
 
 
 def import_lerobot(
