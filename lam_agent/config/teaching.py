@@ -43,7 +43,7 @@ class TeachingConfig:
     epochs: int = 10
     """Times that each step of a rollout is learned from."""
 
-    learning_rate: float = 5e-4
+    learning_rate: float = 3e-4
     """Learning rate of Adam."""
 
     discount: float = 0.99

@@ -154,7 +154,8 @@ def success_of(teacher: TrainedTeacher, env: BatchedEnv) -> tuple[float, float]:
 
 def _network_of(model: Any, worlds: VecNormalize, width: int) -> TeacherNetwork:
     """Return what a policy of Stable-Baselines3 does without noise."""
-    network = TeacherNetwork(width)
+    with torch.random.fork_rng(devices=[]):  # What is drawn here must not move what is trained.
+        network = TeacherNetwork(width)
     policy = model.policy
     layers = [*policy.mlp_extractor.policy_net, policy.action_net]
     for own, other in zip(network.layers, layers, strict=True):

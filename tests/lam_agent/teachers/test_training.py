@@ -20,6 +20,7 @@ from lam_agent.demonstrations.folder import demonstration_source
 from lam_agent.demonstrations.load import content_key
 from lam_agent.episodes import EpisodeSet
 from lam_agent.seeding import start_seeds
+from lam_agent.teachers import training
 from lam_agent.teachers.trained import TrainedTeacher
 from lam_agent.teachers.training import _network_of, success_of, train_teacher
 from lam_agent.teachers.worlds import Worlds
@@ -57,6 +58,26 @@ def test_the_same_seed_trains_the_same_teacher() -> None:
     theirs = two.network.state_dict()
     assert all(torch.equal(theirs[k], v) for k, v in one.network.state_dict().items())
     assert not torch.equal(one.network.mean, torch.zeros(39))
+
+
+def test_validations_do_not_move_what_is_trained() -> None:
+    ends = []
+    for every in (1, 10_000):
+        config = replace(TINY, validate_every=every, target_success=1.0)
+        seen: list[TrainedTeacher] = []
+        real = training.success_of
+
+        def noted(teacher: TrainedTeacher, env: BatchedEnv) -> tuple[float, float]:
+            seen.append(teacher)  # noqa: B023
+            return real(teacher, env)  # noqa: B023
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(training, "success_of", noted)
+            train_teacher("reach", config, seed=3, horizon=20, threads=1, keep=lambda _: None)
+        ends.append(seen)
+    assert len(ends[0]) > len(ends[1]) == 1
+    last = ends[1][-1].network.state_dict()
+    assert all(torch.equal(last[k], v) for k, v in ends[0][-1].network.state_dict().items())
 
 
 def test_the_network_is_the_policy_without_noise() -> None:
