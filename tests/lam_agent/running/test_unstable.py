@@ -102,7 +102,7 @@ def test_the_cache_gives_incomplete_demonstrations_to_those_who_drop(
         eval=EvalConfig(horizon=HORIZON),
         sim=SimConfig("drop"),
     )
-    name = "lam_agent.demonstrations.load.scripted_teacher"
+    name = "lam_agent.teachers.choice.scripted_teacher"
     monkeypatch.setattr(name, breaking(world=0, step=3))
     episodes, is_cached = load_demonstrations("reach", drop)
     assert (episodes.num_episodes, episodes.num_unstable, is_cached) == (2, 1, False)
