@@ -89,5 +89,6 @@ def joined_processes(device: str) -> Iterator[Processes]:
     distributed.init_process_group("nccl" if device == "cuda" else "gloo", **settings)
     try:
         yield Processes(distributed.get_rank(), count, local_rank)
+        distributed.barrier()  # None leaves while another one still talks.
     finally:
         distributed.destroy_process_group()
