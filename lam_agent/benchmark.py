@@ -61,7 +61,7 @@ class _Planned:
     Attributes:
         folder: Its folder.
         words: Arguments of `lam-agent run` for it.
-        settings: What they ask for.
+        settings: What they ask for; a share of the cores is not among it.
     """
 
     folder: Path
@@ -134,13 +134,15 @@ def _plan(asked: BenchmarkArguments, words: list[str]) -> list[_Planned]:
     for strategy, seed in pairs:
         folder = asked.output_dir / f"{strategy}_seed{seed}"
         own = ["--references", *words, "--strategy", strategy, "--seed", seed]
-        if folder.exists():
-            given = ["--resume", str(folder), *_without_config(own)]
-        else:
+        is_new = not folder.exists()
+        if is_new:
             given = [*own, "--output-dir", str(folder)]
-            if _parse(given).threads is None:
-                given += share
-        planned.append(_Planned(folder, given, _parse(given)))
+        else:
+            given = ["--resume", str(folder), *_without_config(own)]
+        settings = _parse(given)
+        if is_new and settings.threads is None:
+            given += share
+        planned.append(_Planned(folder, given, settings))
     return planned
 
 

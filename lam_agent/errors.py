@@ -102,3 +102,8 @@ class Interrupted(LamAgentError):  # noqa: N818 (a signal is no error)
         self.number = number
         self.is_saved = True
         super().__init__(f"stopped by {signal.Signals(number).name}")
+
+
+def one_line(error: Exception) -> str:
+    """Return the words of a library's error without line breaks and final period."""
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

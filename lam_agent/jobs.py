@@ -13,8 +13,7 @@ from types import FrameType
 from typing import Generic, TypeVar
 
 from lam_agent.errors import Interrupted
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from lam_agent.interrupts import SIGNALS
 
 _POLL_S = 0.05
 
@@ -65,7 +64,7 @@ def run_jobs(
             for process in running:
                 process.send_signal(number)
 
-    kept = {number: signal.signal(number, forward) for number in _SIGNALS}
+    kept = {number: signal.signal(number, forward) for number in SIGNALS}
     try:
         while running or (waiting and not caught and failure is None):
             while waiting and len(running) < most and not caught and failure is None:
@@ -76,7 +75,7 @@ def run_jobs(
             for process in ended:
                 job, status = running.pop(process), process.returncode
                 by = abs(status) - 128 if status > 0 else -status
-                if by in _SIGNALS:
+                if by in SIGNALS:
                     caught.append(by)  # Somebody may have stopped it alone.
                     continue
                 try:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from lam_agent.commands.outputs import free_files
 from lam_agent.config import NUM_DEMONSTRATIONS, CollectConfig, RunConfig, SimConfig, TaskStream
 from lam_agent.config.options import ModuleNames, merge_imports
 from lam_agent.config.parsing import parse_arguments
-from lam_agent.errors import ConfigError
 from lam_envs.randomisation.ranges import Randomisation
 
 
@@ -70,8 +70,7 @@ def command(arguments: Sequence[str]) -> None:
         policy=replace(base.policy, image_size=asked.image_size),
         eval=replace(base.eval, horizon=asked.horizon),
     )
-    if asked.output is not None:
-        _check_free(asked.output, config.task_stream)
+    copies = {} if asked.output is None else free_files(asked.output, config.task_stream)
 
     from lam_agent.demonstrations.load import (
         demonstration_file,
@@ -85,9 +84,8 @@ def command(arguments: Sequence[str]) -> None:
     for task in config.task_stream:
         with progress.phase(f"collecting {task}") as update:
             episodes, is_cached = load_demonstrations(task, config, update, is_cache_needed=True)
-        path = demonstration_file(task, config)
-        if asked.output is not None:
-            path = asked.output / f"{task}.safetensors"
+        path = copies.get(task) or demonstration_file(task, config)
+        if task in copies:
             episodes.save(path)
         progress.say(
             f"{'Found' if is_cached else 'Collected'} {episodes.num_episodes} demonstrations of "
@@ -96,13 +94,3 @@ def command(arguments: Sequence[str]) -> None:
         )
         if episodes.num_unstable:
             progress.say(unstable_words(task, episodes))
-
-
-def _check_free(folder: Path, tasks: tuple[str, ...]) -> None:
-    """Refuse to write over files of demonstrations, before anything slow begins."""
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"output is {folder}, which is no folder; choose another --output.")
-    for task in tasks:
-        path = folder / f"{task}.safetensors"
-        if path.exists():
-            raise ConfigError(f"{path} exists already; remove it or choose another --output.")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import tyro
 
-from lam_agent.commands.importing import free_file, read_camera_keys, save_and_say
+from lam_agent.commands.importing import read_camera_keys, save_and_say
+from lam_agent.commands.outputs import free_files
 from lam_agent.config.options import ModuleNames, merge_imports
 from lam_agent.config.parsing import parse_arguments
 from lam_agent.errors import ConfigError
@@ -61,7 +62,7 @@ def command(arguments: Sequence[str]) -> None:
 
     asked = parse_arguments(ImportArguments, merge_imports(arguments), "lam-agent import-lerobot")
     import_tasks(asked.imports)
-    path = free_file(asked.output, asked.task)
+    path = free_files(asked.output, [asked.task])[asked.task]
     cameras = read_camera_keys(asked.camera_keys)
     episode_range = _read_range(asked.episodes)
 

@@ -13,18 +13,6 @@ if TYPE_CHECKING:
     from lam_agent.progress import RunProgress
 
 
-def free_file(folder: Path, task: str) -> Path:
-    """Return the file that a task's demonstrations will have.
-
-    Raises:
-        ConfigError: It is there already.
-    """
-    path = folder / f"{task}.safetensors"
-    if path.exists():
-        raise ConfigError(f"{path} exists already; remove it or choose another --output.")
-    return path
-
-
 def read_camera_keys(words: str) -> Mapping[str, str]:
     """Read `front=KEY,wrist=KEY`.
 

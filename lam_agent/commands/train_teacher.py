@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lam_agent.commands.outputs import free_files
 from lam_agent.config import MAX_THREADS, EvalConfig, TaskStream
 from lam_agent.config.checks import require, require_countable
 from lam_agent.config.options import ModuleNames, merge_imports
 from lam_agent.config.parsing import parse_arguments
 from lam_agent.config.teaching import TeachingConfig
-from lam_agent.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,7 @@ def command(arguments: Sequence[str]) -> None:
     asked = parse_arguments(TeacherArguments, merge_imports(arguments), "lam-agent train-teacher")
     import_tasks(asked.imports)
     tasks = tuple(dict.fromkeys(resolve_stream(asked.tasks)))
-    paths = {task: asked.output / f"{task}.safetensors" for task in tasks}
-    for path in paths.values():
-        if path.exists():
-            raise ConfigError(f"{path} exists already; remove it or choose another --output.")
-    if asked.output.exists() and not asked.output.is_dir():
-        raise ConfigError(f"output is {asked.output}, which is no folder; choose another --output.")
+    paths = free_files(asked.output, tasks)
 
     import time
 

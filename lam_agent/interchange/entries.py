@@ -64,8 +64,3 @@ def check_camera_keys(cameras: Iterable[str]) -> None:
             f"camera-keys names {', '.join(cameras) or 'no camera'}; it must name "
             f"{' and '.join(CAMERAS)}, as in {','.join(f'{name}=KEY' for name in CAMERAS)}."
         )
-
-
-def one_line(error: Exception) -> str:
-    """Return the words of a library's error without line breaks and final period."""
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
-from lam_agent.files import known_digest
+from lam_agent.files import file_digest, file_stamp
 from lam_agent.teachers.scripted import scripted_teacher
 from lam_agent.teachers.trained import load_teacher, teacher_file
 from lam_agent.types import Teacher
@@ -35,6 +36,12 @@ def teacher_digests(tasks: Iterable[str], folder: Path | None) -> dict[str, str]
     for task in dict.fromkeys(tasks):
         path = None if folder is None else teacher_file(folder, task)
         if path is not None:
-            load_teacher(path, task)
-            digests[task] = known_digest(path)
+            digests[task] = _digest(path.resolve(), file_stamp(path), task)
     return digests
+
+
+@cache
+def _digest(path: Path, stamp: tuple[int, ...], task: str) -> str:
+    """Return the SHA-256 of a task's teacher, which is checked; one that was changed anew."""
+    load_teacher(path, task)
+    return file_digest(path)

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 from torch.nn import functional
 
-from lam_agent.errors import TeacherError
+from lam_agent.errors import TeacherError, one_line
 from lam_agent.files import replace_atomically, save_tensors
 from lam_envs.batched import BatchedEnv
 from lam_envs.tasks.sawyer import ACTION_SIZE, STATE_SIZE
@@ -111,7 +111,7 @@ class TrainedTeacher:
                 tensors = {name: file.get_tensor(name) for name in shapes}
         except (OSError, SafetensorError, ValueError) as error:
             raise TeacherError(
-                f"the teacher {path} cannot be read ({' '.join(str(error).split()).rstrip('.')}); "
+                f"the teacher {path} cannot be read ({one_line(error)}); "
                 "train it again by `lam-agent train-teacher`."
             ) from error
         for name, tensor in tensors.items():
@@ -168,7 +168,7 @@ def load_teacher(path: Path, task: str) -> TrainedTeacher:
     teacher = TrainedTeacher.load(path)
     if teacher.task != task:
         raise TeacherError(
-            f"the teacher {path} knows {teacher.task!r}; it must "
-            f"know {task!r}; give the file the name of its task."
+            f"the teacher {path} knows {teacher.task!r}; it must know {task!r}; give the file the "
+            "name of its task."
         )
     return teacher

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -132,7 +132,7 @@ class _Validation(BaseCallback):
                 "success_at_end": score[1],
                 "teaching": asdict(self.config),
             }
-            self._score, self.best = score, TrainedTeacher(self.task, network, said)
+            self._score, self.best = score, replace(teacher, said=said)
             self.keep(self.best)
 
 

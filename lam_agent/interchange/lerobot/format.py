@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from lam_agent.errors import EpisodeError, LamAgentError
+from lam_agent.errors import EpisodeError, LamAgentError, one_line
 from lam_agent.extras import load_extra
-from lam_agent.interchange.entries import one_line
 from lam_agent.interchange.origin import ORIGIN_KEY
 
 FORMAT = "v3.0"

@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 
 from lam_agent.episodes import EpisodeSet
-from lam_agent.errors import EpisodeError
+from lam_agent.errors import EpisodeError, one_line
 from lam_agent.interchange.checks import (
     check_actions,
     check_control_dt,
@@ -17,7 +17,7 @@ from lam_agent.interchange.checks import (
     check_proprioception,
     check_tracked,
 )
-from lam_agent.interchange.entries import Array, entry, is_any_true, one_line
+from lam_agent.interchange.entries import Array, entry, is_any_true
 from lam_agent.interchange.joining import join
 from lam_agent.interchange.minari.keys import MinariKeys, flatten
 from lam_agent.interchange.minari.library import load_library

@@ -14,6 +14,7 @@ import torch
 from gymnasium import spaces
 from minari.data_collector import EpisodeBuffer
 
+from lam_agent.__main__ import main
 from lam_agent.episodes import EpisodeSet
 
 STEPS = (5, 8)
@@ -100,5 +101,37 @@ def assert_same_episodes() -> Callable[[EpisodeSet, EpisodeSet], None]:
             other = found._tensors()[name]
             assert (other.dtype, other.shape) == (tensor.dtype, tensor.shape), name
             assert torch.equal(other, tensor), name
+
+    return check
+
+
+@pytest.fixture
+def own_folder(make_episodes: Callable[..., EpisodeSet], tmp_path: Path) -> Path:
+    """A folder of demonstrations of reach and push."""
+    folder = tmp_path / "own"
+    for seed, task in enumerate(("reach", "push")):
+        make_episodes(task, seed=seed).save(folder / f"{task}.safetensors")
+    return folder
+
+
+@pytest.fixture
+def assert_imported(
+    own_folder: Path,
+    assert_same_episodes: Callable[[EpisodeSet, EpisodeSet], None],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[[str, str], None]:
+    """Import both tasks by a command, from where `{task}` may stand for the task; compare them."""
+
+    def check(command: str, source: str) -> None:
+        new = tmp_path / "new"
+        for task in ("reach", "push"):
+            arguments = [command, source.format(task=task), "--task", task, "--output", str(new)]
+            assert main(arguments) == 0
+            assert f"Imported 3 demonstrations of {task}" in capsys.readouterr().out
+            file = f"{task}.safetensors"
+            assert_same_episodes(EpisodeSet.load(new / file), EpisodeSet.load(own_folder / file))
+        assert main(arguments) == 2
+        assert "push.safetensors exists already" in capsys.readouterr().err
 
     return check
