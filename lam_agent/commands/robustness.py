@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import tyro
@@ -31,6 +31,9 @@ class RobustnessArguments:
     threads: int | None = None
     """CPU threads; none: all cores that this process may use."""
 
+    by_factor: bool = False
+    """Also measure, after the last experience, what each setting of `randomise` does alone."""
+
     imports: ModuleNames = ()
     """Modules that register tasks of one's own; the flag may be given several times."""
 
@@ -55,13 +58,12 @@ def command(arguments: Sequence[str]) -> None:
 
     from lam_agent.checkpoint import load_pretrained
     from lam_agent.config.file import read_config
-    from lam_agent.evaluate import Evaluation, evaluate
-    from lam_agent.metrics.perturbed import Perturbed
-    from lam_agent.metrics.success_matrix import SuccessMatrix
+    from lam_agent.policy.policy import VisualActionPolicy
     from lam_agent.progress import RunProgress, plain_console
-    from lam_agent.report.terminal import print_metrics
+    from lam_agent.report.terminal import print_factors, print_metrics
     from lam_agent.report.write import write_report
     from lam_agent.results import read_results, write_results
+    from lam_agent.robustness import measure_robustness
     from lam_agent.running.folder import RunFolder
     from lam_agent.system import resolve_device
     from lam_envs.tasks.importing import import_tasks
@@ -77,32 +79,24 @@ def command(arguments: Sequence[str]) -> None:
     if asked.threads is not None:
         torch.set_num_threads(asked.threads)
     device, tasks = resolve_device(asked.device), results.tasks
-    progress, matrix = RunProgress(plain_console()), SuccessMatrix.empty(len(tasks))
-    last = len(tasks) - 1
+    progress = RunProgress(plain_console())
+
+    def load_policy(position: int) -> VisualActionPolicy:
+        return load_pretrained(folder.checkpoint(position, tasks[position]), device)[0]
+
     with folder.locked(), progress.phase("evaluating in randomised scenes") as update:
-        for position in range(last + 1):
-            path = folder.checkpoint(position, tasks[position])
-            if position < last and results.strategy == "joint":
-                continue  # It learns all at once.
-            policy, _ = load_pretrained(path, device)
-            measured = tasks if position == last else (tasks[position],)
-            found: dict[str, Evaluation] = {}
-            for task in dict.fromkeys(measured):
-                update((position + len(found) / len(measured)) / (last + 1), f"evaluating {task}")
-                found[task] = evaluate(
-                    policy,
-                    task,
-                    episodes=protocol["episodes"],
-                    split="test",
-                    horizon=protocol["horizon"],
-                    threads=asked.threads,
-                    sim=replace(config.sim, on_unstable="drop"),
-                    randomisation=asked.randomise,
-                )
-            for column, task in enumerate(tasks):
-                if task in found and position in (column, last):
-                    matrix = matrix.with_cell(position + 1, column, **found[task].counts)
-        perturbed = Perturbed(asdict(asked.randomise), matrix)
+        perturbed = measure_robustness(
+            load_policy,
+            tasks,
+            asked.randomise,
+            episodes=protocol["episodes"],
+            horizon=protocol["horizon"],
+            is_joint=results.strategy == "joint",
+            by_factor=asked.by_factor,
+            threads=asked.threads,
+            sim=replace(config.sim, on_unstable="drop"),
+            progress=update,
+        )
         results = replace(
             results,
             perturbed=perturbed,
@@ -112,4 +106,5 @@ def command(arguments: Sequence[str]) -> None:
         write_results(folder.results, results)
         write_report(folder.path)
     print_metrics(results, progress.console)
+    print_factors(results, progress.console)
     progress.say(f"Results: {folder.results} and {folder.report}")

@@ -6,18 +6,45 @@ them robust.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from lam_agent.metrics.definitions import Metric, average_success, retention
 from lam_agent.metrics.intervals import Interval, bootstrap_intervals
 from lam_agent.metrics.success_matrix import SuccessMatrix
+from lam_agent.metrics.success_table import SuccessTable, nothing_measured
 
 ROBUST_METRICS: Mapping[str, Metric] = {
     "robust_average_success": average_success,
     "robust_retention": retention,
 }
 """Metrics of the matrix under perturbations."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FactorSuccess(SuccessTable):
+    """Test success after the last experience where one factor varies alone, a row for each factor.
+
+    Attributes:
+        factors: Name of the setting of each row.
+    """
+
+    name: ClassVar[str] = "perturbed.by_factor"
+    rows_in_words: ClassVar[str] = "a row for each factor"
+
+    factors: tuple[str, ...]
+
+    @property
+    def num_rows(self) -> int:
+        """Return the number of factors."""
+        return len(self.factors)
+
+    @classmethod
+    def empty(cls, factors: Iterable[str], tasks: Iterable[str]) -> FactorSuccess:
+        """Return the success of which none was measured yet; tasks that come again stand once."""
+        rows, columns = tuple(factors), tuple(dict.fromkeys(tasks))
+        return cls(factors=rows, tasks=columns, **nothing_measured(len(rows), columns))
 
 
 @dataclass(frozen=True)
@@ -28,10 +55,12 @@ class Perturbed:
         randomisation: How far looks, cameras and physics differ between episodes, by setting.
         matrix: Success matrix, of which the diagonal (each task when it was learned) and the last
             row are measured.
+        by_factor: Success where one of them varies alone; None where not measured.
     """
 
     randomisation: Mapping[str, float]
     matrix: SuccessMatrix
+    by_factor: FactorSuccess | None = None
 
     def metrics(self) -> dict[str, float | None]:
         """Return the metrics by name; None where not measured."""

@@ -6,11 +6,17 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from lam_agent.metrics.perturbed import Perturbed
+from lam_agent.metrics.perturbed import FactorSuccess, Perturbed
 from lam_agent.metrics.pretraining_success import PretrainingSuccess
-from lam_agent.metrics.success_matrix import FloatArray
+from lam_agent.metrics.success_matrix import FloatArray, SuccessMatrix
 from lam_agent.report.colours import heat_style
-from lam_agent.report.words import NOT_EVALUATED, cell_words, column_labels, row_labels
+from lam_agent.report.words import (
+    NOT_EVALUATED,
+    cell_words,
+    column_labels,
+    factor_words,
+    row_labels,
+)
 from lam_agent.results import Results
 
 
@@ -88,6 +94,26 @@ def perturbed_table(results: Results, perturbed: Perturbed) -> HeatTable:
     learned, last = matrix.success[1:].diagonal(), matrix.success[-1]
     means = [mean_cell(float(rates.mean())) for rates in (learned, last)]
     return HeatTable(["when learned", "after the last"], [*rows, ("mean", means)])
+
+
+def factor_table(results: Results, perturbed: Perturbed, alone: FactorSuccess) -> HeatTable:
+    """Return the success after the last experience by what varies, a column for each task."""
+    columns = [results.tasks.index(task) for task in alone.tasks]
+
+    def last_row(matrix: SuccessMatrix) -> tuple[FloatArray, FloatArray]:
+        return matrix.success[-1, columns], matrix.episodes[-1, columns]
+
+    named = [("nothing", last_row(results.matrix))]
+    for row, factor in enumerate(alone.factors):
+        value = float(perturbed.randomisation.get(factor, 0.0))
+        named.append((factor_words(factor, value), (alone.success[row], alone.episodes[row])))
+    named.append(("all of these", last_row(perturbed.matrix)))
+    rows = []
+    for label, (rates, episodes) in named:
+        pairs = zip(rates, episodes, strict=True)
+        cells = [episode_cell(float(rate), float(count)) for rate, count in pairs]
+        rows.append((label, [*cells, mean_cell(float(rates.mean()))]))
+    return HeatTable([*alone.tasks, "mean"], rows)
 
 
 def mean_table(tasks: Sequence[str], rates: FloatArray) -> HeatTable:

@@ -14,7 +14,7 @@ from lam_agent.report.curves import (
     task_plots,
 )
 from lam_agent.report.events import Events
-from lam_agent.report.heat import matrix_table, perturbed_table, pretraining_table
+from lam_agent.report.heat import factor_table, matrix_table, perturbed_table, pretraining_table
 from lam_agent.report.page import render_page
 from lam_agent.report.published import PUBLISHED
 from lam_agent.report.summary import headline, verdict
@@ -55,7 +55,8 @@ def render_html(results: Results, events: Events | None = None, base: str = "") 
     """
     events = events or Events()
     matrix = results.matrix
-    seen = seen_values(results)
+    seen, perturbed = seen_values(results), results.perturbed
+    alone = perturbed.by_factor if perturbed else None
     return render_page(
         "run.html.j2",
         results=results,
@@ -70,7 +71,8 @@ def render_html(results: Results, events: Events | None = None, base: str = "") 
         task_plots=list(task_plots(results)),
         learning=learning_plots(results, events),
         pretraining=pretraining_table(results.pretraining) if results.pretraining.tasks else None,
-        perturbed=perturbed_table(results, results.perturbed) if results.perturbed else None,
+        perturbed=perturbed_table(results, perturbed) if perturbed else None,
+        by_factor=factor_table(results, perturbed, alone) if perturbed and alone else None,
         bounds=bounds(results),
         metrics=_metrics(results),
         interval_words=interval_sentence(results),

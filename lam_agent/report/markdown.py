@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from lam_agent.metrics.success_matrix import FloatArray
 from lam_agent.report.bounds import bounds
-from lam_agent.report.heat import HeatTable, perturbed_table
+from lam_agent.report.heat import HeatTable, factor_table, perturbed_table
 from lam_agent.report.words import (
     INTERVAL,
     NOT_EVALUATED,
@@ -19,6 +19,7 @@ from lam_agent.report.words import (
     metric_names,
     metric_words,
     number_words,
+    perturbation_words,
     protocol_words,
     row_labels,
     value_words,
@@ -120,15 +121,20 @@ def _pretraining(results: Results) -> list[str]:
 
 def _perturbed(results: Results) -> list[str]:
     """Return the success in randomised scenes, where it is measured."""
-    if results.perturbed is None:
+    perturbed = results.perturbed
+    if perturbed is None:
         return []
-    settings = value_words(results.perturbed.randomisation)
-    table = _heat(perturbed_table(results, results.perturbed))
-    return [f"## Under perturbations\n\nScenes that differ by {settings}.\n\n{table}"]
+    settings = perturbation_words(perturbed.randomisation)
+    table = _heat(perturbed_table(results, perturbed))
+    sections = [f"## Under perturbations\n\nScenes that differ by {settings}.\n\n{table}"]
+    if perturbed.by_factor is not None:
+        alone = _heat(factor_table(results, perturbed, perturbed.by_factor), "what varies")
+        sections.append(f"### By factor, after the last experience\n\n{alone}")
+    return sections
 
 
-def _heat(table: HeatTable) -> str:
-    """Return a table of success rates, a row for each task."""
+def _heat(table: HeatTable, corner: str = "task") -> str:
+    """Return a table of success rates."""
     rows = [
         (
             label,
@@ -136,7 +142,7 @@ def _heat(table: HeatTable) -> str:
         )
         for label, cells in table.rows
     ]
-    return _table(("task", *table.columns), rows)
+    return _table((corner, *table.columns), rows)
 
 
 def _protocol(results: Results) -> str:

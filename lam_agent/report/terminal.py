@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lam_agent.report.heat import factor_table
 from lam_agent.report.words import (
     INTERVAL,
     cell_words,
@@ -28,6 +29,23 @@ def print_results(results: Results, console: Console) -> None:
 def print_metrics(results: Results, console: Console) -> None:
     """Print the metrics."""
     console.print(_metrics(results))
+
+
+def print_factors(results: Results, console: Console) -> None:
+    """Print the success after the last experience by what varies, where it is measured."""
+    perturbed = results.perturbed
+    if perturbed is None or perturbed.by_factor is None:
+        return
+    found = factor_table(results, perturbed, perturbed.by_factor)
+    table = Table(title=f"Success by what varies, after the last experience, {INTERVAL}")
+    table.add_column("what varies")
+    for label in found.columns:
+        table.add_column(Text(label), justify="right")
+    for label, cells in found.rows:
+        table.add_row(
+            Text(label), *(Text(f"{cell.rate}\n{cell.interval}".strip()) for cell in cells)
+        )
+    console.print(table)
 
 
 def _matrix(results: Results) -> Table:

@@ -189,6 +189,19 @@ def value_words(value: Any) -> str:
     return str(value)
 
 
+def factor_words(name: str, value: float) -> str:
+    """Return a setting of domain randomisation in words: `camera position 0.02 m`."""
+    title, _, unit = name.rpartition("_")
+    if unit not in ("m", "deg"):
+        title, unit = name, ""
+    return f"{title.replace('_', ' ')} {value:g} {unit}".strip()
+
+
+def perturbation_words(randomisation: Mapping[str, float]) -> str:
+    """Return what varies between episodes, and how far, in words."""
+    return ", ".join(factor_words(name, value) for name, value in randomisation.items() if value)
+
+
 def protocol_words(results: Results) -> str:
     """Return how success was measured, in sentences."""
     protocol = results.protocol

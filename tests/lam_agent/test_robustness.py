@@ -4,16 +4,26 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from lam_agent import robustness
 from lam_agent.__main__ import main
 from lam_agent.errors import ResultsError
+from lam_agent.evaluate import Evaluation, evaluate
 from lam_agent.metrics.perturbed import Perturbed
 from lam_agent.metrics.success_matrix import SuccessMatrix
 from lam_agent.results import read_results, write_results
+from lam_envs.randomisation.ranges import Randomisation
 
 Check = Callable[[object], str]
+
+NOTHING = [[None, None]] * 3
+PART = {"randomisation": {}, "success": NOTHING, "success_at_end": NOTHING, "episodes": NOTHING}
+"""What `results.json` holds of a stream of two tasks of which nothing is measured."""
+RATES = {"success": [[1.0, 0.5]], "success_at_end": [[1.0, 0.5]], "episodes": [[2, 2]]}
+ALONE = {"factors": ["light"], "tasks": ["reach", "push"], **RATES}
 
 
 def test_a_run_is_measured_when_learned_and_at_last(
@@ -42,6 +52,40 @@ def test_a_run_is_measured_when_learned_and_at_last(
     assert main(["run", "--resume", str(copy), "--task-stream", "reach,push,reach"]) == 2
 
 
+def test_what_each_factor_does_alone(
+    copy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, Randomisation]] = []
+
+    def remembering(policy: object, task: str, **settings: Any) -> Evaluation:
+        seen.append((task, settings["randomisation"]))
+        return evaluate(policy, task, **settings)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(robustness, "evaluate", remembering)
+    ranges = ["--randomise.light", "0.5", "--randomise.mass", "0.1", "--randomise.colours", "0"]
+    none = [f"--randomise.{name}" for name in ("textures", "friction", "camera-position-m")]
+    none += ["--randomise.camera-angle-deg", "--randomise.table-height-m"]
+    zeros = [word for name in none for word in (name, "0")]
+    command = ["robustness", str(copy), "--threads", "1", "--device", "cpu", *ranges, *zeros]
+    assert main([*command, "--by-factor"]) == 0
+    assert "light 0.5" in capsys.readouterr().out
+    both = Randomisation(light=0.5, mass=0.1)
+    tasks = ["reach", "push"]
+    alone = [Randomisation(light=0.5), Randomisation(mass=0.1)]
+    assert seen == [
+        *((task, both) for task in ["reach", *tasks]),
+        *((task, ranges) for ranges in alone for task in tasks),
+    ]
+    results = read_results(copy / "results.json")
+    assert results.perturbed is not None and results.perturbed.by_factor is not None
+    by_factor = results.perturbed.by_factor
+    assert by_factor.factors == ("light", "mass") and by_factor.tasks == ("reach", "push")
+    assert by_factor.episodes.tolist() == [[2, 2], [2, 2]]
+    for name in ("report.html", "report.md"):
+        text = (copy / name).read_text()
+        assert "By factor" in text and "mass 0.1" in text and "light 0.5, mass 0.1" in text
+
+
 def test_what_is_left_in_randomised_scenes() -> None:
     matrix = SuccessMatrix.empty(2)
     for row, column, successes in ((1, 0, 40), (2, 0, 10), (2, 1, 30)):
@@ -59,6 +103,9 @@ def test_what_is_left_in_randomised_scenes() -> None:
     [
         ({"randomisation": {"light": "much"}}, "perturbed.randomisation.light is"),
         ({"randomisation": {}, "success": [[1.0], [1.0]]}, "perturbed.success_at_end is missing"),
+        ({**PART, "by_factor": {"factors": ["light"]}}, "perturbed.by_factor.tasks is missing"),
+        ({**PART, "by_factor": {**ALONE, "factors": []}}, "must be (0, 2): a row for each factor"),
+        ({**PART, "by_factor": {**ALONE, "tasks": ["push", "reach"]}}, "must be the tasks of the"),
     ],
 )
 def test_a_perturbed_part_that_cannot_be_is_refused(

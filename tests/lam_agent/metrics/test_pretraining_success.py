@@ -90,5 +90,5 @@ def test_what_cannot_be_is_refused(
     arrays = {name: getattr(measured, name).copy() for name in names}
     change(arrays)
     with pytest.raises(ResultsError, match=part) as raised:
-        PretrainingSuccess(measured.tasks, **arrays)
+        PretrainingSuccess(tasks=measured.tasks, **arrays)
     check_sentence(raised.value)
