@@ -4,6 +4,7 @@ The docstring under each field is its help on the command line. Nothing here imp
 avalanche, so that `--help` is quick.
 """
 
+from lam_agent.config.augmentation import AugmentConfig
 from lam_agent.config.options import DeviceName, TaskStream
 from lam_agent.config.plain import to_plain
 from lam_agent.config.policy import PolicyConfig
@@ -29,6 +30,7 @@ __all__ = [
     "MAX_THREADS",
     "NUM_DEMONSTRATIONS",
     "AdaptationConfig",
+    "AugmentConfig",
     "CollectConfig",
     "DeviceName",
     "EvalConfig",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
+from lam_agent.config.augmentation import AugmentConfig
 from lam_agent.config.checks import require, require_countable, require_device
 from lam_agent.config.options import DeviceName, ModuleNames, TaskStream, comma_list, one_of
 from lam_agent.config.policy import PolicyConfig
@@ -126,6 +127,7 @@ class RunConfig:
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     adaptation: AdaptationConfig = field(default_factory=AdaptationConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
     pretraining: PretrainingConfig = field(default_factory=PretrainingConfig)
     replay: ReplayConfig = field(default_factory=ReplayConfig)
     memory: MemoryConfig = field(default_factory=MemoryConfig)

@@ -185,18 +185,26 @@ class ReplayPlugin(StrategyPlugin):
         loader.pool = (self._pool.draw if self._pool else None, earlier)
 
     def after_training_exp(self, strategy: Any, **kwargs: Any) -> None:
-        self.buffer.add(self._kept(strategy, strategy.frames), strategy.generator)
+        self.buffer.add(self._kept(strategy, strategy.frames, strategy.seen), strategy.generator)
         self._seen = []
         self._pool = None
 
-    def _kept(self, strategy: Any, frames: Frames) -> Frames:
-        """Return frames as the buffer holds them, with what the policy does on them now."""
-        if self.keeps_features and frames.features is not None:
-            kept = replace(frames, images={}, features=frames.features.half())
-        else:
-            kept = frames.without_features()
-        if self.keeps_outputs:
+    def _kept(self, strategy: Any, frames: Frames, seen: Frames | None = None) -> Frames:
+        """Return frames as the buffer holds them, with what the policy does on them now.
+
+        Args:
+            strategy: The strategy.
+            frames: The frames, with images.
+            seen: The same as training draws them, with altered copies perhaps.
+        """
+        if frames.features is None or not self.keeps_features:
             seen = frames if frames.features is None else frames.without_images()
+            kept = frames.without_features()
+        else:
+            seen = seen or frames.without_images()
+            assert seen.features is not None
+            kept = replace(seen, features=seen.features.half())
+        if self.keeps_outputs:
             kept = replace(kept, outputs=outputs_on(strategy.model, seen).half())
         return kept
 

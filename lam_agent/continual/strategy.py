@@ -12,7 +12,7 @@ from lam_agent.config import RunConfig
 from lam_agent.continual.avalanche_import import import_avalanche
 from lam_agent.continual.batches import FrameLoader, Frames, ObservationBatch, TargetBatch
 from lam_agent.continual.capture import Numbers, Tensors, restore_training
-from lam_agent.continual.features import encode_frames
+from lam_agent.continual.features import encode_copies, encode_frames
 from lam_agent.continual.loss import CloningLoss
 from lam_agent.continual.plugins import (
     RATE_FACTOR,
@@ -21,7 +21,7 @@ from lam_agent.continual.plugins import (
     ValidationPlugin,
 )
 from lam_agent.continual.precision import autocast
-from lam_agent.policy.normaliser import random_shift
+from lam_agent.optimisation.augmentation import augmented, random_shift
 from lam_agent.policy.policy import PolicyOutput, VisualActionPolicy
 from lam_agent.seeding import child_seed, torch_generator
 from lam_agent.types import Progress, no_progress
@@ -120,12 +120,16 @@ class AdaptationStrategy(SupervisedTemplate):  # type: ignore[misc]
             position: The experience.
             progress: Told how far each task is.
         """
+        augment = self.config.augment
+        generator = torch_generator(self.config.seed, "augment", position)
 
         def view(frames: Frames) -> Frames:
             if not self.model.is_encoder_frozen:
                 return frames
             if frames.features is None:
                 frames.features = encode_frames(self.model, frames, progress)
+            if augment.copies and frames.images:
+                return encode_copies(self.model, frames, augment, generator, progress)
             return frames.without_images()
 
         if self._prepared != position:
@@ -173,7 +177,11 @@ class AdaptationStrategy(SupervisedTemplate):  # type: ignore[misc]
         return loss
 
     def _output(self, batch: ObservationBatch) -> PolicyOutput:
-        images = random_shift(batch.images, self.config.train.shift_pixels, self.generator)
+        train, augment = self.config.train, self.config.augment
+        images = random_shift(batch.images, train.shift_pixels, self.generator)
+        if augment.copies and images:
+            share = augment.copies / (1 + augment.copies)
+            images = augmented(images, augment, self.generator, share)
         with autocast(self.device):
             output: PolicyOutput = self.model(
                 images, batch.proprioception, batch.bags, batch.features

@@ -6,8 +6,6 @@ from task to task are known to destroy what replay keeps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import nn
 
@@ -50,33 +48,3 @@ class Normaliser(nn.Module):
     def _positions(self) -> tuple[torch.Tensor, torch.Tensor]:
         centre, scale = self.get_buffer("centre")[:3], self.get_buffer("scale")[:3]
         return centre.repeat(2), scale.repeat(2)
-
-
-def random_shift(
-    images: Mapping[str, torch.Tensor], pixels: int, generator: torch.Generator
-) -> dict[str, torch.Tensor]:
-    """Shift each picture by up to `pixels` in both directions, its border repeated.
-
-    Source: Yarats et al. 2021, "Mastering Visual Continuous Control" (DrQ-v2), Section 3.1.
-
-    Args:
-        images: Camera -> uint8 (B, H, W, 3).
-        pixels: Largest shift; 0 for none.
-        generator: Source of the shifts, on the CPU.
-    """
-    if pixels == 0:
-        return dict(images)
-    shifted = {}
-    for camera, pictures in images.items():
-        batch, height, width = pictures.shape[:3]
-        offsets = torch.randint(-pixels, pixels + 1, (2, batch), generator=generator)
-        offsets = offsets.to(pictures.device)
-        rows = (offsets[0][:, None] + torch.arange(height, device=pictures.device)).clamp(
-            0, height - 1
-        )
-        columns = (offsets[1][:, None] + torch.arange(width, device=pictures.device)).clamp(
-            0, width - 1
-        )
-        world = torch.arange(batch, device=pictures.device)[:, None, None]
-        shifted[camera] = pictures[world, rows[:, :, None], columns[:, None, :]]
-    return shifted

@@ -143,6 +143,7 @@ class RunRecord:
             "demonstration_seed": config.seed,
             "demonstration_source": self.source,
             "demonstration_randomisation": asdict(config.randomise),
+            **({"augmentation": asdict(config.augment)} if config.augment.copies else {}),
             "start_seeds": "fixed for each (split, task, episode); splits are disjoint",
             "full_matrix": config.eval.full_matrix,
             "image_size": config.policy.image_size,

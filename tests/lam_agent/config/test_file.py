@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lam_agent.config import (
     AdaptationConfig,
+    AugmentConfig,
     CollectConfig,
     EvalConfig,
     EwcConfig,
@@ -53,6 +54,7 @@ CHANGED = RunConfig(
     collect=CollectConfig(noise_std=0.125, batch=5, cache_dir=Path("some where/é")),
     policy=PolicyConfig(init="runs/a: b #c", image_size=48, execute_length=3, width=96),
     train=TrainConfig(max_steps=10, learning_rate=1e-5, clip_norm=1e16),
+    augment=AugmentConfig(copies=3, colours=0.25, turn_deg=1.5),
     pretraining=PretrainingConfig(("sweep", "soccer"), ("soccer",), 3, 0.125),
     memory=MemoryConfig(frames=7, episodes=2),
     replay=ReplayConfig(memory_mb=0.5, batch_fraction=0.25),

@@ -11,6 +11,7 @@ import torch
 
 from lam_agent.config import (
     AdaptationConfig,
+    AugmentConfig,
     EwcConfig,
     PolicyConfig,
     ReplayConfig,
@@ -74,6 +75,7 @@ def make_lab(small_sizes: dict[str, int], make_frames: Callable[..., Frames]) ->
         store: str = "auto",
         outputs_weight: float | None = None,
         batch_fraction: float | None = None,
+        copies: int = 0,
         **train: Any,
     ) -> Lab:
         settings = {"max_steps": 3, "validate_every": 2, "batch_size": 12, "average_decay": 0.0}
@@ -90,6 +92,7 @@ def make_lab(small_sizes: dict[str, int], make_frames: Callable[..., Frames]) ->
             ),
             policy=PolicyConfig(init="none", **small_sizes),
             train=TrainConfig(**{**settings, **train}),
+            augment=AugmentConfig(copies=copies),
             ewc=EwcConfig(fisher_samples=8),
         )
         with torch.random.fork_rng(devices=[]):

@@ -203,3 +203,37 @@ def test_dropout_trains_otherwise_and_the_fisher_has_none(make_lab: MakeLab) -> 
         lab.train(0)
         assert {m.p for m in lab.strategy.model.trunk.modules() if hasattr(m, "p")} == {dropout}
     assert watchers[0].losses != watchers[1].losses
+
+
+# Altered copies --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("store", ["features", "images"])
+def test_training_and_the_buffer_have_altered_copies(make_lab: MakeLab, store: str) -> None:
+    lab = make_lab("replay", adapt="trunk", copies=2, store=store)
+    lab.strategy.prepare(0)
+    frames, seen = lab.visits[0], lab.strategy.seen
+    count = len(frames)
+    assert len(seen) == 3 * count and not seen.images and seen.features is not None
+    plain = encode_frames(lab.strategy.model, frames)
+    assert torch.equal(seen.features[:count], plain)
+    first, second = seen.features[count : 2 * count], seen.features[2 * count :]
+    for copy, other in ((first, plain), (second, plain), (first, second)):
+        assert bool((copy != other).any(1).all())  # Each frame by itself.
+    for name in ("actions", "proprioception", "tracked", "is_inside"):
+        rows = getattr(frames, name)
+        assert torch.equal(getattr(seen, name), torch.cat((rows, rows, rows)))
+    lab.train(0)
+    (plugin,) = lab.plugins
+    kept = plugin.buffer.tasks[0]
+    assert len(kept) == (count if store == "images" else 3 * count)
+    lab.strategy.prepare(1)  # Kept pictures are altered anew, kept features are not.
+    assert len(plugin._seen[0]) == 3 * count
+
+
+def test_trained_encoders_see_altered_pictures(make_lab: MakeLab) -> None:
+    watchers = [Watcher(), Watcher(), Watcher()]
+    for watcher, copies in zip(watchers, (0, 1, 1), strict=True):
+        make_lab(copies=copies, watchers=[watcher]).train(0)
+    plain, altered, again = (watcher.losses for watcher in watchers)
+    assert plain[0] != altered[0] and altered == again

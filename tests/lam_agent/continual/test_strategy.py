@@ -204,18 +204,23 @@ def test_a_gradient_that_is_infinite_stops_the_training(
 # Determinism -----------------------------------------------------------------------------------
 
 
+PICTURES = ({"shift_pixels": 2, "copies": 1}, {"adapt": "trunk", "copies": 2})
+"""Pictures are altered where encoders are trained, and once where they are frozen."""
+
+
+@pytest.mark.parametrize("pictures", PICTURES, ids=["full", "trunk"])
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_run_that_goes_on_from_its_files_equals_the_unbroken_one(
-    make_lab: MakeLab, strategy: str
+    make_lab: MakeLab, strategy: str, pictures: dict[str, Any]
 ) -> None:
-    unbroken = make_lab(strategy, shift_pixels=2)
+    unbroken = make_lab(strategy, **pictures)
     unbroken.train(0, 1)
     weights = {k: v.clone() for k, v in unbroken.strategy.model.state_dict().items()}
     carried = {k: v.clone() for k, v in plugin_tensors(unbroken.plugins).items()}
     torch.rand(7)  # What else is drawn must not matter.
     unbroken.train(2)
 
-    resumed = make_lab(strategy, shift_pixels=2)
+    resumed = make_lab(strategy, **pictures)
     resumed.strategy.model.load_state_dict(weights)
     load_plugins(resumed.plugins, carried, torch.device("cpu"))
     for plugin in resumed.plugins:

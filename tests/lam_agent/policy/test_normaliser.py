@@ -1,6 +1,5 @@
-"""The normaliser: frozen, exact, and the random shift of training pictures."""
+"""The normaliser: frozen and exact."""
 
-import pytest
 import torch
 
 from lam_agent.policy.normaliser import (
@@ -9,7 +8,6 @@ from lam_agent.policy.normaliser import (
     WORKSPACE_CENTRE_M,
     WORKSPACE_SCALE_M,
     Normaliser,
-    random_shift,
 )
 
 
@@ -61,44 +59,3 @@ def test_positions_go_there_and_back() -> None:
 
 
 # Random shift ----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def pictures() -> dict[str, torch.Tensor]:
-    """Pictures whose red and green channels are column and row."""
-    row, column = torch.meshgrid(torch.arange(12), torch.arange(12), indexing="ij")
-    picture = torch.stack((column, row, torch.zeros_like(row)), 2).to(torch.uint8)
-    return {camera: picture.expand(40, -1, -1, -1).clone() for camera in ("front", "wrist")}
-
-
-def test_no_shift_gives_the_same_pictures(pictures: dict[str, torch.Tensor]) -> None:
-    generator = torch.Generator().manual_seed(0)
-    state = generator.get_state()
-    shifted = random_shift(pictures, 0, generator)
-    assert all(torch.equal(shifted[camera], pictures[camera]) for camera in pictures)
-    assert torch.equal(generator.get_state(), state)
-
-
-def test_each_picture_shifts_within_the_limit_and_repeats_its_border(
-    pictures: dict[str, torch.Tensor],
-) -> None:
-    before = {camera: images.clone() for camera, images in pictures.items()}
-    shifted = random_shift(pictures, 3, torch.Generator().manual_seed(0))
-    seen: set[tuple[int, int]] = set()
-    for camera, images in shifted.items():
-        assert images.dtype == torch.uint8 and torch.equal(pictures[camera], before[camera])
-        for image in images.int():
-            dx, dy = (image[6, 6, :2] - 6).tolist()
-            seen.add((dx, dy))
-            expected = before[camera][0].int()
-            rows = (torch.arange(12) + dy).clamp(0, 11)
-            columns = (torch.arange(12) + dx).clamp(0, 11)
-            assert torch.equal(image, expected[rows][:, columns])
-    assert max(abs(shift) for pair in seen for shift in pair) == 3
-    assert len(seen) > 20
-    assert not torch.equal(shifted["front"], shifted["wrist"])
-
-
-def test_the_same_generator_shifts_the_same(pictures: dict[str, torch.Tensor]) -> None:
-    first, second = (random_shift(pictures, 2, torch.Generator().manual_seed(5)) for _ in range(2))
-    assert torch.equal(first["wrist"], second["wrist"])
