@@ -21,8 +21,14 @@ _SATURATIONS = (0.3, 1.3)
 _HUE_SHARE = 0.7
 """Share of the pictures whose hue turns; the others keep it."""
 
-_GREEN_RATIOS = (1.3, 2.0)
-"""Green over the larger of red and blue: below, a pixel is not the goal marker's; above, it is."""
+_MARKER_RATIO = 4.0
+"""Green over the larger of red and blue, above which a pixel shows the goal marker or its foot."""
+
+_OTHER_RATIO = 2.0
+"""What becomes greener than this, and is no marker, becomes blue."""
+
+_CHUNK_BYTES = 1_000_000
+"""Bytes of pictures that are altered at a time: each takes some fifty of memory meanwhile."""
 
 
 def random_shift(
@@ -63,8 +69,8 @@ def augmented(
 ) -> dict[str, torch.Tensor]:
     """Return altered pictures: each has colours and a pose of its own.
 
-    The green of the goal marker stays as it is and nothing else becomes as green, because the
-    marker tells where the goal is. What a turn or shift brings in repeats the border.
+    The green of the goal marker stays as it is and nothing else becomes nearly as green, because
+    the marker tells where the goal is. What a turn or shift brings in repeats the border.
 
     Args:
         images: Camera -> uint8 (B, H, W, 3).
@@ -76,12 +82,23 @@ def augmented(
     batch = len(next(iter(images.values())))
     is_altered = torch.rand(batch, generator=generator) < share
     for camera, pictures in images.items():
-        channels = pictures.permute(0, 3, 1, 2).float() / 255
-        channels = _moved(_recoloured(channels, config.colours, generator), config, generator)
-        changed = (channels * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+        chunk = max(1, _CHUNK_BYTES // pictures[0].numel())
+        parts = [_altered(part, config, generator) for part in pictures.split(chunk)]
         chosen = is_altered.to(pictures.device)[:, None, None, None]
-        altered[camera] = torch.where(chosen, changed, pictures)
+        altered[camera] = torch.where(chosen, torch.cat(parts), pictures)
     return altered
+
+
+def _altered(
+    pictures: torch.Tensor, config: AugmentConfig, generator: torch.Generator
+) -> torch.Tensor:
+    """Return pictures, uint8 (B, H, W, 3), with other colours and poses."""
+    channels = pictures.permute(0, 3, 1, 2).float() / 255
+    if config.colours:
+        channels = _recoloured(channels, config.colours, generator)
+    if config.shift or config.turn_deg or config.zoom:
+        channels = _moved(channels, config, generator)
+    return (channels * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
 
 
 def _recoloured(
@@ -100,10 +117,10 @@ def _recoloured(
     grey = turned.mean(1, keepdim=True)
     changed = grey + (turned - grey) * saturation.to(device)
     changed = (changed * gain.to(device) + offset.to(device)).clamp(0.0, 1.0)
-    marker = _greenness(pictures)
-    swapped = changed[:, [0, 2, 1]]  # Green things that are no marker become blue.
-    changed = torch.where(_greenness(changed) > 0, swapped, changed)
-    return marker * pictures + (1 - marker) * changed
+    green, is_green = _greenness(pictures), _greenness(changed)
+    is_greener = (is_green > _OTHER_RATIO) & (is_green > green)
+    changed = torch.where(is_greener, changed[:, [0, 2, 1]], changed)
+    return torch.where(green > _MARKER_RATIO, pictures, changed)
 
 
 def _hue_turns(angle: torch.Tensor) -> torch.Tensor:
@@ -116,11 +133,9 @@ def _hue_turns(angle: torch.Tensor) -> torch.Tensor:
 
 
 def _greenness(pictures: torch.Tensor) -> torch.Tensor:
-    """Return how sure each pixel shows the goal marker, (B, 3, H, W) -> (B, 1, H, W) in [0, 1]."""
-    low, high = _GREEN_RATIOS
-    others = torch.maximum(pictures[:, 0], pictures[:, 2]).clamp(min=1 / 255)
-    ratio = pictures[:, 1] / others
-    return ((ratio - low) / (high - low)).clamp(0.0, 1.0)[:, None]
+    """Return green over the larger of red and blue, (B, 3, H, W) -> (B, 1, H, W)."""
+    red, green, blue = pictures.split(1, dim=1)
+    return green / torch.maximum(red, blue).clamp(min=1 / 255)
 
 
 def _moved(
