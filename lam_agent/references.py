@@ -98,6 +98,8 @@ def reference_folder(config: RunConfig) -> RunFolder:
         "collect",
     ):
         del plain[name]
+    if not config.augment.copies:  # Runs of earlier versions are the same.
+        del plain["augment"]
     del plain["demonstrations_path"], plain["policy"]["init"], plain["imports"]
     tasks = dict.fromkeys(config.tasks)
     content = {

@@ -71,9 +71,13 @@ def measure_robustness(
     found = {task: cell(policy, task, randomisation) for task in once}
     for column, task in enumerate(tasks):
         matrix = matrix.with_cell(last + 1, column, **found[task])
-    alone = FactorSuccess.empty(factors, once) if factors else None
+    if not factors:
+        return Perturbed(settings, matrix)
+    alone = FactorSuccess.empty(factors, once)
     for row, (name, value) in enumerate(factors.items()):
+        ranges = Randomisation(**{name: value})
         for task in once:
-            counts = cell(policy, task, Randomisation(**{name: value}))
-            alone = alone and alone.with_task(row, task, **counts)
+            is_measured = ranges == randomisation  # The only factor there is.
+            counts = found[task] if is_measured else cell(policy, task, ranges)
+            alone = alone.with_task(row, task, **counts)
     return Perturbed(settings, matrix, alone)

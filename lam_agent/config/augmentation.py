@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from lam_agent.config.checks import require, require_finite
+from lam_agent.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,20 @@ class AugmentConfig:
             value = getattr(self, name)
             shown = f"{prefix}{name.replace('_', '-')}"
             require(0 <= value <= most, shown, value, f"between 0 and {most:g}")
+        usual = {item.name: item.default for item in fields(self)}
+        ranges = [name for name in usual if name != "copies"]
+        changed = [name for name in ranges if getattr(self, name) != usual[name]]
+        if changed and not self.copies:
+            name, value = changed[0].replace("_", "-"), getattr(self, changed[0])
+            raise ConfigError(
+                f"augment.{name} is {value:g}, but there are no altered copies; set "
+                "--augment.copies, to 4 perhaps, or leave it away."
+            )
+        if self.copies and not any(getattr(self, name) for name in ranges):
+            raise ConfigError(
+                f"augment.copies is {self.copies}, but nothing of them is altered; set one of "
+                f"{', '.join(ranges)} above 0, or --augment.copies 0.".replace("_", "-")
+            )
 
 
 _MOST = {"copies": 64, "colours": 1.0, "shift": 0.5, "turn_deg": 180.0, "zoom": 0.5}

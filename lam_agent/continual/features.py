@@ -49,18 +49,18 @@ def encode_frames(
     return torch.cat(parts)
 
 
-def encode_copies(
+def see_frames(
     policy: VisualActionPolicy,
     frames: Frames,
     config: AugmentConfig,
     generator: torch.Generator,
     progress: Progress = no_progress,
 ) -> Frames:
-    """Compute what the encoders see of altered copies of the pictures, too.
+    """Let frozen encoders see frames, and altered copies of their pictures where these are asked.
 
     Args:
         policy: The policy; its encoders are frozen.
-        frames: Frames with images and their features.
+        frames: The frames; they keep their own features. Without images there are no copies.
         config: How many copies, and how they are altered.
         generator: Source of the draws, on the CPU.
         progress: Told how far it is.
@@ -68,14 +68,16 @@ def encode_copies(
     Returns:
         The frames and, behind them, their copies, with features alone.
     """
-    assert frames.features is not None
+    copies = config.copies if frames.images else 0
+
+    def tell(done: int) -> Progress:
+        return lambda share, words: progress((done + share) / (1 + copies), words)
+
+    if frames.features is None:
+        frames.features = encode_frames(policy, frames, tell(0))
     change = partial(augmented, config=config, generator=generator)
-    parts = [frames.without_images()]
-    for copy in range(config.copies):
-
-        def tell(share: float, words: str, done: int = copy) -> None:
-            progress((done + share) / config.copies, words)
-
-        features = encode_frames(policy, frames, tell, change)
-        parts.append(replace(parts[0], features=features))
-    return Frames.concatenate(parts)
+    seen = [frames.without_images()]
+    for copy in range(copies):
+        features = encode_frames(policy, frames, tell(1 + copy), change)
+        seen.append(replace(seen[0], features=features))
+    return Frames.concatenate(seen) if copies else seen[0]

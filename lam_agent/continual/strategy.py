@@ -12,7 +12,7 @@ from lam_agent.config import RunConfig
 from lam_agent.continual.avalanche_import import import_avalanche
 from lam_agent.continual.batches import FrameLoader, Frames, ObservationBatch, TargetBatch
 from lam_agent.continual.capture import Numbers, Tensors, restore_training
-from lam_agent.continual.features import encode_copies, encode_frames
+from lam_agent.continual.features import see_frames
 from lam_agent.continual.loss import CloningLoss
 from lam_agent.continual.plugins import (
     RATE_FACTOR,
@@ -120,17 +120,12 @@ class AdaptationStrategy(SupervisedTemplate):  # type: ignore[misc]
             position: The experience.
             progress: Told how far each task is.
         """
-        augment = self.config.augment
         generator = torch_generator(self.config.seed, "augment", position)
 
         def view(frames: Frames) -> Frames:
             if not self.model.is_encoder_frozen:
                 return frames
-            if frames.features is None:
-                frames.features = encode_frames(self.model, frames, progress)
-            if augment.copies and frames.images:
-                return encode_copies(self.model, frames, augment, generator, progress)
-            return frames.without_images()
+            return see_frames(self.model, frames, self.config.augment, generator, progress)
 
         if self._prepared != position:
             self.frames = self.visits[position]

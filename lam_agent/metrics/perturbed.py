@@ -36,9 +36,9 @@ class FactorSuccess(SuccessTable):
     factors: tuple[str, ...]
 
     @property
-    def num_rows(self) -> int:
-        """Return the number of factors."""
-        return len(self.factors)
+    def rows(self) -> tuple[str, ...]:
+        """Names of the rows."""
+        return self.factors
 
     @classmethod
     def empty(cls, factors: Iterable[str], tasks: Iterable[str]) -> FactorSuccess:

@@ -25,9 +25,9 @@ class PretrainingSuccess(SuccessTable):
     rows_in_words: ClassVar[str] = "before and after the stream"
 
     @property
-    def num_rows(self) -> int:
-        """Return 2."""
-        return 2
+    def rows(self) -> tuple[str, ...]:
+        """Names of the rows."""
+        return ("before", "after")
 
     @classmethod
     def empty(cls, tasks: Iterable[str]) -> PretrainingSuccess:

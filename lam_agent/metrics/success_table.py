@@ -11,7 +11,7 @@ import numpy as np
 from lam_agent.errors import ResultsError
 from lam_agent.metrics.success_matrix import FloatArray
 
-_RATES = ("success", "success_at_end", "episodes")
+RATES = ("success", "success_at_end", "episodes")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -37,13 +37,13 @@ class SuccessTable:
     episodes: FloatArray
 
     @property
-    def num_rows(self) -> int:
-        """Return R."""
+    def rows(self) -> tuple[str, ...]:
+        """Names of the rows."""
         raise NotImplementedError
 
     def __post_init__(self) -> None:
-        shape = (self.num_rows, len(self.tasks))
-        for name in _RATES:
+        shape = (len(self.rows), len(self.tasks))
+        for name in RATES:
             array = getattr(self, name)
             if array.shape != shape:
                 raise ResultsError(
@@ -72,15 +72,15 @@ class SuccessTable:
         return (
             type(self) is type(other)
             and isinstance(other, SuccessTable)
-            and (self.tasks, self.num_rows) == (other.tasks, other.num_rows)
+            and (self.tasks, self.rows) == (other.tasks, other.rows)
             and all(
                 np.array_equal(getattr(self, name), getattr(other, name), equal_nan=True)
-                for name in _RATES
+                for name in RATES
             )
         )
 
     def _copies(self) -> dict[str, Any]:
-        return {name: getattr(self, name).copy() for name in _RATES}
+        return {name: getattr(self, name).copy() for name in RATES}
 
     def with_task(
         self, row: int, task: str, *, successes: int, successes_at_end: int, episodes: int
@@ -112,4 +112,4 @@ class SuccessTable:
 def nothing_measured(num_rows: int, tasks: Iterable[str]) -> dict[str, FloatArray]:
     """Return the arrays of a table of which nothing was measured yet."""
     names = tuple(tasks)
-    return {name: np.full((num_rows, len(names)), np.nan) for name in _RATES}
+    return {name: np.full((num_rows, len(names)), np.nan) for name in RATES}

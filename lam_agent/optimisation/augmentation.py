@@ -83,7 +83,10 @@ def augmented(
     is_altered = torch.rand(batch, generator=generator) < share
     for camera, pictures in images.items():
         chunk = max(1, _CHUNK_BYTES // pictures[0].numel())
-        parts = [_altered(part, config, generator) for part in pictures.split(chunk)]
+        parts = [
+            _altered(pictures[first : first + chunk], config, generator)
+            for first in range(0, batch, chunk)
+        ]
         chosen = is_altered.to(pictures.device)[:, None, None, None]
         altered[camera] = torch.where(chosen, torch.cat(parts), pictures)
     return altered
@@ -134,8 +137,8 @@ def _hue_turns(angle: torch.Tensor) -> torch.Tensor:
 
 def _greenness(pictures: torch.Tensor) -> torch.Tensor:
     """Return green over the larger of red and blue, (B, 3, H, W) -> (B, 1, H, W)."""
-    red, green, blue = pictures.split(1, dim=1)
-    return green / torch.maximum(red, blue).clamp(min=1 / 255)
+    others = torch.maximum(pictures[:, 0:1], pictures[:, 2:3])
+    return pictures[:, 1:2] / others.clamp(min=1 / 255)
 
 
 def _moved(

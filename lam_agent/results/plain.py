@@ -15,7 +15,7 @@ from lam_agent.errors import ResultsError
 from lam_agent.metrics.perturbed import FactorSuccess, Perturbed
 from lam_agent.metrics.pretraining_success import PretrainingSuccess
 from lam_agent.metrics.success_matrix import FloatArray, SuccessMatrix
-from lam_agent.metrics.success_table import SuccessTable
+from lam_agent.metrics.success_table import RATES, SuccessTable
 from lam_agent.results.checks import expect, is_number, take
 from lam_agent.results.content import Cost, Results, WallTime, is_count
 
@@ -45,7 +45,6 @@ _SEALED = (
 )
 
 _BEFORE = "pretraining"
-_RATES = ("success", "success_at_end", "episodes")
 
 
 def seal(data: Mapping[str, Any]) -> str:
@@ -164,13 +163,13 @@ def _perturbed_from_plain(data: Mapping[str, Any]) -> Perturbed | None:
 
 def _table_to_plain(table: SuccessTable) -> dict[str, Any]:
     """Return a table of success as its tasks and three tables of numbers."""
-    return {"tasks": list(table.tasks), **{name: _rows(getattr(table, name)) for name in _RATES}}
+    return {"tasks": list(table.tasks), **{name: _rows(getattr(table, name)) for name in RATES}}
 
 
 def _table_from_plain(data: Mapping[str, Any], prefix: str, shape: str) -> dict[str, Any]:
     """Undo it."""
     tasks = _take_names(data, "tasks", prefix)
-    arrays = {name: _take_matrix(data, name, prefix, f"{shape} for each task") for name in _RATES}
+    arrays = {name: _take_matrix(data, name, prefix, f"{shape} for each task") for name in RATES}
     return {"tasks": tasks, **arrays}
 
 

@@ -254,8 +254,11 @@ class RunRecord:
 
     def _check_alike(self, results: Results) -> None:
         """Refuse results that were measured with other settings than the run has now."""
-        then = {"strategy": results.strategy, "seed": results.seed, **results.protocol}
-        now = {"strategy": self.config.strategy, "seed": self.config.seed, **self.protocol}
+        unless_told = {"augmentation": None}
+        config = self.config
+        then = {**unless_told, "strategy": results.strategy, "seed": results.seed}
+        now = {**unless_told, "strategy": config.strategy, "seed": config.seed, **self.protocol}
+        then |= results.protocol
         for name, value in then.items():
             if name not in _MAY_CHANGE and name in now and now[name] != value:
                 raise ResultsError(

@@ -135,6 +135,21 @@ NUMBERS = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"colours": 0.5}, "augment.colours is 0.5, but there are no altered copies"),
+        ({"copies": 2, "colours": 0, "shift": 0, "turn_deg": 0, "zoom": 0}, "nothing of them is"),
+    ],
+)
+def test_altered_copies_that_are_none_are_refused(
+    settings: dict[str, float], words: str, check_sentence: Callable[[object], str]
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        AugmentConfig(**settings)  # type: ignore[arg-type]
+    assert words in check_sentence(caught.value)
+
+
 def flag_of(prefix: str, name: str) -> str:
     """Return the name of a setting as the command line spells it, without the dashes."""
     return prefix + name.replace("_", "-")

@@ -8,7 +8,7 @@ from lam_agent.optimisation.augmentation import augmented, random_shift
 
 COLOURS = AugmentConfig(copies=1, shift=0.0, turn_deg=0.0, zoom=0.0)
 POSES = AugmentConfig(copies=1, colours=0.0)
-NOTHING = AugmentConfig(copies=1, colours=0.0, shift=0.0, turn_deg=0.0, zoom=0.0)
+NEARLY_NOTHING = AugmentConfig(copies=1, colours=0.0, shift=0.0, turn_deg=0.0, zoom=1e-9)
 
 
 @pytest.fixture
@@ -69,8 +69,8 @@ def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
-def test_nothing_is_altered_where_nothing_may_vary(scenes: dict[str, torch.Tensor]) -> None:
-    altered = augmented(scenes, NOTHING, generator())
+def test_nothing_is_altered_where_hardly_anything_may_vary(scenes: dict[str, torch.Tensor]) -> None:
+    altered = augmented(scenes, NEARLY_NOTHING, generator())
     for camera, pictures in altered.items():
         assert pictures.dtype == torch.uint8 and torch.equal(pictures, scenes[camera])
 

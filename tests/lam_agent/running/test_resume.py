@@ -240,6 +240,7 @@ def test_results_of_other_settings_are_not_gone_on_with(
     for old, new, words in (
         ("strategy: replay", "strategy: naive", "strategy is 'naive', but its results are of"),
         ("seed: 0", "seed: 7", "seed is 7, but its results are of 0"),
+        ("copies: 0", "copies: 2", "its results are of None"),
         ("episodes: 2", "episodes: 3", "episodes is 3, but its results are of 2"),
     ):
         assert old in config
