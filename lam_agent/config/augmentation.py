@@ -45,7 +45,7 @@ class AugmentConfig:
             name, value = changed[0].replace("_", "-"), getattr(self, changed[0])
             raise ConfigError(
                 f"augment.{name} is {value:g}, but there are no altered copies; set "
-                "--augment.copies, to 4 perhaps, or leave it away."
+                "--augment.copies, to 1 perhaps, or leave it away."
             )
         if self.copies and not any(getattr(self, name) for name in ranges):
             raise ConfigError(
