@@ -40,7 +40,8 @@ class Seen:
 
 def test_so_many_run_at_a_time_and_words_are_appended_to_logs(tmp_path: Path) -> None:
     seen, log = Seen(), tmp_path / "logs" / "a.log"
-    code = "import sys; print('out'); print('err', file=sys.stderr); sys.exit({})"
+    # Each word in one write: two processes append at a time.
+    code = "import sys; sys.stdout.write('out\\n'); sys.stderr.write('err\\n'); sys.exit({})"
     jobs = [job(str(n), code.format(n), log) for n in range(5)]
     run_jobs(jobs, 2, seen.begins, seen.ends)
     assert seen.begun == list("01234") and seen.most == 2
