@@ -44,7 +44,7 @@ class FactorSuccess(SuccessTable):
     def empty(cls, factors: Iterable[str], tasks: Iterable[str]) -> FactorSuccess:
         """Return the success of which none was measured yet; tasks that come again stand once."""
         rows, columns = tuple(factors), tuple(dict.fromkeys(tasks))
-        return cls(factors=rows, tasks=columns, **nothing_measured(len(rows), columns))
+        return cls(factors=rows, tasks=columns, **nothing_measured(len(rows), len(columns)))
 
 
 @dataclass(frozen=True)

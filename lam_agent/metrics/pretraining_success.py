@@ -33,7 +33,7 @@ class PretrainingSuccess(SuccessTable):
     def empty(cls, tasks: Iterable[str]) -> PretrainingSuccess:
         """Return the success on tasks of which none was measured yet."""
         names = tuple(tasks)
-        return cls(tasks=names, **nothing_measured(2, names))
+        return cls(tasks=names, **nothing_measured(2, len(names)))
 
     def missing(self, row: int) -> list[str]:
         """Return the tasks that are not measured yet before or after the stream."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -109,7 +109,6 @@ class SuccessTable:
         return replace(self, **arrays)
 
 
-def nothing_measured(num_rows: int, tasks: Iterable[str]) -> dict[str, FloatArray]:
+def nothing_measured(num_rows: int, num_tasks: int) -> dict[str, FloatArray]:
     """Return the arrays of a table of which nothing was measured yet."""
-    names = tuple(tasks)
-    return {name: np.full((num_rows, len(names)), np.nan) for name in RATES}
+    return {name: np.full((num_rows, num_tasks), np.nan) for name in RATES}

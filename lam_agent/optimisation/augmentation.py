@@ -80,15 +80,14 @@ def augmented(
     """
     altered = {}
     batch = len(next(iter(images.values())))
-    is_altered = torch.rand(batch, generator=generator) < share
+    chosen = (torch.rand(batch, generator=generator) < share).nonzero()[:, 0]
     for camera, pictures in images.items():
+        changed, frames = pictures.clone(), chosen.to(pictures.device)
         chunk = max(1, _CHUNK_BYTES // pictures[0].numel())
-        parts = [
-            _altered(pictures[first : first + chunk], config, generator)
-            for first in range(0, batch, chunk)
-        ]
-        chosen = is_altered.to(pictures.device)[:, None, None, None]
-        altered[camera] = torch.where(chosen, torch.cat(parts), pictures)
+        for first in range(0, len(frames), chunk):
+            part = frames[first : first + chunk]
+            changed[part] = _altered(pictures[part], config, generator)
+        altered[camera] = changed
     return altered
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from lam_agent.metrics.perturbed import FactorSuccess, Perturbed
+from lam_agent.metrics.perturbed import Perturbed
 from lam_agent.metrics.pretraining_success import PretrainingSuccess
 from lam_agent.metrics.success_matrix import FloatArray, SuccessMatrix
 from lam_agent.report.colours import heat_style
@@ -96,8 +96,15 @@ def perturbed_table(results: Results, perturbed: Perturbed) -> HeatTable:
     return HeatTable(["when learned", "after the last"], [*rows, ("mean", means)])
 
 
-def factor_table(results: Results, perturbed: Perturbed, alone: FactorSuccess) -> HeatTable:
-    """Return the success after the last experience by what varies, a column for each task."""
+def factor_table(results: Results) -> HeatTable | None:
+    """Return the success after the last experience by what varies, a column for each task.
+
+    None where it is not measured.
+    """
+    perturbed = results.perturbed
+    if perturbed is None or perturbed.by_factor is None:
+        return None
+    alone = perturbed.by_factor
     columns = [results.tasks.index(task) for task in alone.tasks]
 
     def last_row(matrix: SuccessMatrix) -> tuple[FloatArray, FloatArray]:

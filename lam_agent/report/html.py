@@ -56,7 +56,6 @@ def render_html(results: Results, events: Events | None = None, base: str = "") 
     events = events or Events()
     matrix = results.matrix
     seen, perturbed = seen_values(results), results.perturbed
-    alone = perturbed.by_factor if perturbed else None
     return render_page(
         "run.html.j2",
         results=results,
@@ -72,7 +71,7 @@ def render_html(results: Results, events: Events | None = None, base: str = "") 
         learning=learning_plots(results, events),
         pretraining=pretraining_table(results.pretraining) if results.pretraining.tasks else None,
         perturbed=perturbed_table(results, perturbed) if perturbed else None,
-        by_factor=factor_table(results, perturbed, alone) if perturbed and alone else None,
+        by_factor=factor_table(results),
         bounds=bounds(results),
         metrics=_metrics(results),
         interval_words=interval_sentence(results),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from lam_agent.metrics.success_matrix import FloatArray
 from lam_agent.report.bounds import bounds
-from lam_agent.report.heat import HeatTable, factor_table, perturbed_table
+from lam_agent.report.heat import HeatTable, factor_table, matrix_table, perturbed_table
 from lam_agent.report.words import (
     INTERVAL,
     NOT_EVALUATED,
@@ -21,7 +21,6 @@ from lam_agent.report.words import (
     number_words,
     perturbation_words,
     protocol_words,
-    row_labels,
     value_words,
 )
 from lam_agent.results import Results
@@ -69,12 +68,7 @@ def _title(results: Results) -> str:
 
 def _matrix(results: Results, rates: FloatArray) -> str:
     """Return one matrix of success rates, shape (T+1, T), as a table."""
-    labels = row_labels(results.tasks)
-    rows = []
-    for label, row, episodes in zip(labels, rates, results.matrix.episodes, strict=True):
-        cells = [cell_words(rate, count) for rate, count in zip(row, episodes, strict=True)]
-        rows.append((label, *(" ".join(filter(None, cell)) for cell in cells)))
-    return _table(("", *column_labels(results.tasks)), rows)
+    return _heat(matrix_table(results, rates), "")
 
 
 def _metrics(results: Results) -> str:
@@ -127,9 +121,10 @@ def _perturbed(results: Results) -> list[str]:
     settings = perturbation_words(perturbed.randomisation)
     table = _heat(perturbed_table(results, perturbed))
     sections = [f"## Under perturbations\n\nScenes that differ by {settings}.\n\n{table}"]
-    if perturbed.by_factor is not None:
-        alone = _heat(factor_table(results, perturbed, perturbed.by_factor), "what varies")
-        sections.append(f"### By factor, after the last experience\n\n{alone}")
+    alone = factor_table(results)
+    if alone is not None:
+        by_factor = _heat(alone, "what varies")
+        sections.append(f"### By factor, after the last experience\n\n{by_factor}")
     return sections
 
 

@@ -6,16 +6,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lam_agent.report.heat import factor_table
+from lam_agent.report.heat import HeatTable, factor_table, matrix_table
 from lam_agent.report.words import (
     INTERVAL,
-    cell_words,
-    column_labels,
     interval_words,
     metric_names,
     metric_words,
     number_words,
-    row_labels,
 )
 from lam_agent.results import Results
 
@@ -33,33 +30,27 @@ def print_metrics(results: Results, console: Console) -> None:
 
 def print_factors(results: Results, console: Console) -> None:
     """Print the success after the last experience by what varies, where it is measured."""
-    perturbed = results.perturbed
-    if perturbed is None or perturbed.by_factor is None:
-        return
-    found = factor_table(results, perturbed, perturbed.by_factor)
-    table = Table(title=f"Success by what varies, after the last experience, {INTERVAL}")
-    table.add_column("what varies")
+    found = factor_table(results)
+    if found is not None:
+        title = f"Success by what varies, after the last experience, {INTERVAL}"
+        console.print(_heat(found, title, "what varies"))
+
+
+def _matrix(results: Results) -> Table:
+    """Return the success matrix."""
+    title = f"Success in % of {results.protocol['episodes']} episodes, {INTERVAL}"
+    return _heat(matrix_table(results, results.matrix.success), title, "")
+
+
+def _heat(found: HeatTable, title: str, corner: str) -> Table:
+    """Return a table of success rates; each cell holds its rate and, below, its interval."""
+    table = Table(title=title)
+    table.add_column(corner)
     for label in found.columns:
         table.add_column(Text(label), justify="right")
     for label, cells in found.rows:
         table.add_row(
             Text(label), *(Text(f"{cell.rate}\n{cell.interval}".strip()) for cell in cells)
-        )
-    console.print(table)
-
-
-def _matrix(results: Results) -> Table:
-    """Return the success matrix; each cell holds its rate and, below, its interval."""
-    table = Table(title=f"Success in % of {results.protocol['episodes']} episodes, {INTERVAL}")
-    table.add_column("")
-    for label in column_labels(results.tasks):
-        table.add_column(Text(label), justify="right")
-    matrix = results.matrix
-    labels = row_labels(results.tasks)
-    for label, row, episodes in zip(labels, matrix.success, matrix.episodes, strict=True):
-        cells = [cell_words(rate, count) for rate, count in zip(row, episodes, strict=True)]
-        table.add_row(
-            Text(label), *(Text(f"{rate}\n{interval}".strip()) for rate, _, interval in cells)
         )
     return table
 

@@ -65,7 +65,7 @@ def to_plain(results: Results) -> dict[str, Any]:
         "finished": results.finished,
         "experiences_done": results.experiences_done,
         "protocol": dict(results.protocol),
-        **_matrix_to_plain(results.matrix),
+        **_rates_to_plain(results.matrix),
         "metrics": dict(results.metrics),
         "intervals": dict(results.intervals),
         "cost": {**amounts, "wall_time_s": times},
@@ -93,7 +93,7 @@ def from_plain(data: Mapping[str, Any]) -> Results:
         strategy=take(data, "strategy", str),
         seed=take(data, "seed", int),
         protocol=take(data, "protocol", dict),
-        matrix=_matrix_from_plain(data),
+        matrix=SuccessMatrix(**_rates_from_plain(data)),
         metrics=take(data, "metrics", dict),
         cost=_cost_from_plain(take(data, "cost", dict)),
         experiences_done=expect(data.get("experiences_done", len(tasks)), int, "experiences_done"),
@@ -135,7 +135,7 @@ def _perturbed_to_plain(perturbed: Perturbed | None) -> dict[str, Any]:
         return {}
     plain = {
         "randomisation": dict(perturbed.randomisation),
-        **_matrix_to_plain(perturbed.matrix),
+        **_rates_to_plain(perturbed.matrix),
     }
     if perturbed.by_factor is not None:
         factors = list(perturbed.by_factor.factors)
@@ -151,7 +151,7 @@ def _perturbed_from_plain(data: Mapping[str, Any]) -> Perturbed | None:
     settings = take(data, "randomisation", dict, prefix)
     for name, value in settings.items():
         expect(value, float, f"{prefix}randomisation.{name}")
-    matrix, by_factor = _matrix_from_plain(data, prefix), None
+    matrix, by_factor = SuccessMatrix(**_rates_from_plain(data, prefix)), None
     if data.get("by_factor") is not None:
         table, prefix = take(data, "by_factor", dict, prefix), f"{prefix}by_factor."
         by_factor = FactorSuccess(
@@ -163,14 +163,13 @@ def _perturbed_from_plain(data: Mapping[str, Any]) -> Perturbed | None:
 
 def _table_to_plain(table: SuccessTable) -> dict[str, Any]:
     """Return a table of success as its tasks and three tables of numbers."""
-    return {"tasks": list(table.tasks), **{name: _rows(getattr(table, name)) for name in RATES}}
+    return {"tasks": list(table.tasks), **_rates_to_plain(table)}
 
 
 def _table_from_plain(data: Mapping[str, Any], prefix: str, shape: str) -> dict[str, Any]:
     """Undo it."""
     tasks = _take_names(data, "tasks", prefix)
-    arrays = {name: _take_matrix(data, name, prefix, f"{shape} for each task") for name in RATES}
-    return {"tasks": tasks, **arrays}
+    return {"tasks": tasks, **_rates_from_plain(data, prefix, f"{shape} for each task")}
 
 
 def _take_names(data: Mapping[str, Any], key: str, prefix: str = "") -> tuple[str, ...]:
@@ -179,14 +178,16 @@ def _take_names(data: Mapping[str, Any], key: str, prefix: str = "") -> tuple[st
     return tuple(expect(name, str, f"an entry of {prefix}{key}") for name in names)
 
 
-def _matrix_to_plain(matrix: SuccessMatrix) -> dict[str, Any]:
-    """Return a success matrix as three tables."""
-    return {item.name: _rows(getattr(matrix, item.name)) for item in fields(SuccessMatrix)}
+def _rates_to_plain(measured: SuccessMatrix | SuccessTable) -> dict[str, Any]:
+    """Return success, success at the end and episodes as three tables of numbers."""
+    return {name: _rows(getattr(measured, name)) for name in RATES}
 
 
-def _matrix_from_plain(data: Mapping[str, Any], prefix: str = "") -> SuccessMatrix:
+def _rates_from_plain(
+    data: Mapping[str, Any], prefix: str = "", shape: str = "T+1 rows of T numbers"
+) -> dict[str, FloatArray]:
     """Undo it."""
-    return SuccessMatrix(*(_take_matrix(data, item.name, prefix) for item in fields(SuccessMatrix)))
+    return {name: _take_matrix(data, name, prefix, shape) for name in RATES}
 
 
 def _cost_from_plain(data: Mapping[str, Any]) -> Cost:
@@ -215,9 +216,7 @@ def _take_objects(data: Mapping[str, Any], key: str) -> tuple[Mapping[str, Any],
     return tuple(expect(entry, dict, name) for entry in expect(data.get(key, []), list, key))
 
 
-def _take_matrix(
-    data: Mapping[str, Any], key: str, prefix: str = "", shape: str = "T+1 rows of T numbers"
-) -> FloatArray:
+def _take_matrix(data: Mapping[str, Any], key: str, prefix: str, shape: str) -> FloatArray:
     """Return a table of numbers and nulls as an array with NaN for null, such as (T+1, T)."""
     name = prefix + key
     rows = [expect(row, list, f"a row of {name}") for row in take(data, key, list, prefix)]

@@ -254,11 +254,12 @@ class RunRecord:
 
     def _check_alike(self, results: Results) -> None:
         """Refuse results that were measured with other settings than the run has now."""
-        unless_told = {"augmentation": None}
-        config = self.config
-        then = {**unless_told, "strategy": results.strategy, "seed": results.seed}
-        now = {**unless_told, "strategy": config.strategy, "seed": config.seed, **self.protocol}
-        then |= results.protocol
+
+        def told(strategy: str, seed: int, protocol: Mapping[str, Any]) -> dict[str, Any]:
+            return {"strategy": strategy, "seed": seed, "augmentation": None, **protocol}
+
+        then = told(results.strategy, results.seed, results.protocol)
+        now = told(self.config.strategy, self.config.seed, self.protocol)
         for name, value in then.items():
             if name not in _MAY_CHANGE and name in now and now[name] != value:
                 raise ResultsError(
