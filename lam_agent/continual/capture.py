@@ -76,7 +76,10 @@ def restore_training(strategy: Any, tensors: Mapping[str, torch.Tensor], numbers
     strategy.losses = list(numbers["losses"])
     done = numbers["clock"]["train_exp_iterations"]
     loader = strategy.dataloader
-    loader.num_batches = 0 if numbers["is_stopped"] else loader.num_batches - done
+    loader.num_batches -= done
+    if numbers["is_stopped"]:
+        next(iter(loader), None)  # Avalanche's loop draws a batch more before it breaks.
+        loader.num_batches = 0
 
 
 def capture_optimizer(module: nn.Module, optimizer: torch.optim.Optimizer) -> Tensors:

@@ -99,16 +99,22 @@ def test_training_goes_on_between_any_two_steps(
     assert all(torch.equal(ours[name], value) for name, value in theirs.items())
 
 
-def test_an_early_stop_stays_one(make_lab: MakeLab) -> None:
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("at_step", [2, 5])
+def test_an_early_stop_stays_one(make_lab: MakeLab, strategy: str, at_step: int) -> None:
     settings = {**TRAIN, "patience": 1}
-    unbroken = make_lab(successes=[1.0], **settings)
-    (_, last) = train(unbroken, 0)
-    assert last.numbers["is_stopped"]
-    resumed = make_lab(**settings)
+    unbroken = make_lab(strategy, successes=[1.0 if at_step == 2 else 0.5, 0.5, 1.0], **settings)
+    taken = train(unbroken, 0)
+    last = taken[-1]
+    assert len(taken) == at_step and last.numbers["is_stopped"]
+    resumed = make_lab(strategy, **settings)
     resumed.strategy.resume_from = (last.tensors, last.numbers)
     assert train(resumed, 0) == []
     weights = unbroken.weights()
     assert all(torch.equal(weights[name], value) for name, value in resumed.weights().items())
+    # What is kept of the experience is drawn after the loop, which draws a batch before it breaks.
+    ours, theirs = plugin_tensors(resumed.plugins), plugin_tensors(unbroken.plugins)
+    assert all(torch.equal(ours[name], value) for name, value in theirs.items())
 
 
 def test_the_second_experience_after_a_resumed_one_begins_at_its_start(make_lab: MakeLab) -> None:
