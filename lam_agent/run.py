@@ -92,7 +92,8 @@ def _check_unchanged(saved: RunConfig, asked: RunConfig) -> None:
         logger=saved.logger,
         references=saved.references,
         imports=saved.imports,  # More modules may bring the tasks that are appended.
-        sim=saved.sim,  # A run that an unstable world stopped may go on without it.
+        # A run that an unstable world stopped may go on without it; its results tell the engine.
+        sim=saved.sim,
         task_stream=_without_new_tasks(saved, asked),
     )
     # Whether a task may come again is no result: an appended one may.

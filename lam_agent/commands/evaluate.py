@@ -73,7 +73,7 @@ def command(arguments: Sequence[str]) -> None:
     from lam_agent.evaluate import evaluate
     from lam_agent.metrics.intervals import wilson_interval
     from lam_agent.progress import RunProgress, plain_console
-    from lam_agent.system import available_cores, resolve_device
+    from lam_agent.system import available_cores, resolve_device, simulation_on
 
     progress = RunProgress(plain_console(stderr=asked.json))
     policy, contract = load_pretrained(
@@ -90,10 +90,12 @@ def command(arguments: Sequence[str]) -> None:
         torch.set_num_threads(threads)
     recorded = contract.success_row.rates
     # What was recorded was measured in the scenes' own looks; pretraining has validation starts.
-    is_same = not asked.randomise.is_on and (episodes, horizon, "test") == (
+    engine, _ = simulation_on(asked.sim.engine, str(policy.device))
+    is_same = not asked.randomise.is_on and (episodes, horizon, "test", engine) == (
         protocol.get("episodes"),
         protocol.get("horizon"),
         protocol.get("split", "test"),
+        protocol.get("physics_engine", engine),
     )
     rows: list[dict[str, Any]] = []
     for task in tasks or tuple(contract.tasks):

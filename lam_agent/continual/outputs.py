@@ -5,12 +5,11 @@ from __future__ import annotations
 import torch
 
 from lam_agent.continual.batches import Frames
-from lam_agent.policy.policy import VisualActionPolicy
+from lam_agent.policy.policy import PolicyOutput, VisualActionPolicy
 
 _BATCH = 256
 
 
-@torch.no_grad()
 def outputs_on(policy: VisualActionPolicy, frames: Frames) -> torch.Tensor:
     """Compute the policy's chunks, in evaluation mode.
 
@@ -21,16 +20,29 @@ def outputs_on(policy: VisualActionPolicy, frames: Frames) -> torch.Tensor:
     Returns:
         Chunks of actions, not clipped, float32 (F, L, 4), where the frames are.
     """
+    return _computed(policy, frames).actions
+
+
+def tracked_on(policy: VisualActionPolicy, frames: Frames) -> torch.Tensor:
+    """Compute where the policy believes object and goal to be, metres, (F, 6), likewise."""
+    tracked = _computed(policy, frames).tracked.to(policy.device)
+    return policy.normaliser.to_metres(tracked).to(frames.tracked.device)
+
+
+@torch.no_grad()
+def _computed(policy: VisualActionPolicy, frames: Frames) -> PolicyOutput:
+    """Return the policy's output on all frames, where these are."""
     was_training = policy.training
     policy.eval()
-    parts = []
+    parts: list[PolicyOutput] = []
     for first in range(0, len(frames), _BATCH):
         part = frames.select(torch.arange(first, min(first + _BATCH, len(frames))))
         images = {camera: pictures.to(policy.device) for camera, pictures in part.images.items()}
         features = None if part.features is None else part.features.float().to(policy.device)
         feeling = part.proprioception.to(policy.device)
         bags = part.bag.to(policy.device).expand(len(part), -1)
-        output = policy(images, feeling, bags, features)
-        parts.append(output.actions.to(frames.actions.device))
+        parts.append(policy(images, feeling, bags, features))
     policy.train(was_training)
-    return torch.cat(parts)
+    actions = torch.cat([part.actions for part in parts])
+    tracked = torch.cat([part.tracked for part in parts])
+    return PolicyOutput(actions.to(frames.actions.device), tracked.to(frames.actions.device))

@@ -12,7 +12,7 @@ import torch
 
 from lam_agent.continual.batches import Frames
 from lam_agent.continual.features import encode_frames
-from lam_agent.continual.outputs import outputs_on
+from lam_agent.continual.outputs import outputs_on, tracked_on
 from lam_agent.policy.policy import VisualActionPolicy
 
 _LEVELS = 255
@@ -25,7 +25,12 @@ _OUTPUT_STEP = 2.0**-6
 
 
 def to_memory(
-    policy: VisualActionPolicy, frames: Frames, count: int, generator: torch.Generator
+    policy: VisualActionPolicy,
+    frames: Frames,
+    count: int,
+    generator: torch.Generator,
+    *,
+    is_tracked: bool = True,
 ) -> dict[str, torch.Tensor]:
     """Return some frames as named tensors.
 
@@ -35,17 +40,20 @@ def to_memory(
         frames: Frames of one task.
         count: How many are drawn, at most.
         generator: Source of the draw.
+        is_tracked: Whether positions were measured; if not, they are what the policy believes, so
+            that who trains on them later does not unlearn to see them.
     """
     drawn = frames.sample(count, generator)
     features = encode_frames(policy, drawn) if drawn.features is None else drawn.features.float()
     drawn = replace(drawn, images={}, features=features)
     outputs = outputs_on(policy, drawn) if drawn.outputs is None else drawn.outputs.float()
+    tracked = drawn.tracked if is_tracked else tracked_on(policy, drawn)
     least, most = torch.iinfo(torch.int8).min, torch.iinfo(torch.int8).max
     acted = (outputs / _OUTPUT_STEP).round().clamp(least, most).to(torch.int8)
     return {
         **_to_bytes(features),
         "proprioception": drawn.proprioception,
-        "tracked": drawn.tracked.half(),
+        "tracked": tracked.half(),
         "outputs": acted,
         "bag": drawn.bag,
     }

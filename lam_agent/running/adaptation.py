@@ -169,10 +169,17 @@ class Adaptation:
         for plugin in self.plugins:
             if not hasattr(plugin, "remember"):
                 continue
+            before = plugin.buffer.before
             learned = zip(self.tasks, plugin.buffer.tasks, strict=False)
-            for task, frames in [*plugin.buffer.before.items(), *learned]:
+            for task, frames in [*before.items(), *learned]:
                 generator = torch_generator(config.seed, "memory", task)
-                memory[task] = to_memory(self.policy, frames, config.memory.frames, generator)
+                memory[task] = to_memory(
+                    self.policy,
+                    frames,
+                    config.memory.frames,
+                    generator,
+                    is_tracked=task in before or config.train.auxiliary_weight > 0,
+                )
         return memory
 
     def adapt(self, experience: Any) -> None:

@@ -31,7 +31,7 @@ from lam_envs.tasks.registry import make_task
 
 _PARITY_OBSERVATIONS = 4
 
-_MAY_CHANGE = frozenset({"physics_engine", "unstable_episodes", "demonstration_source"})
+_MAY_CHANGE = frozenset({"unstable_episodes", "demonstration_source"})
 """Entries of the protocol in which a resumed run may differ; sources are compared by themselves."""
 
 _ON_UNSTABLE = {
@@ -261,11 +261,17 @@ class RunRecord:
         then = told(results.strategy, results.seed, results.protocol)
         now = told(self.config.strategy, self.config.seed, self.protocol)
         for name, value in then.items():
-            if name not in _MAY_CHANGE and name in now and now[name] != value:
+            if name in _MAY_CHANGE or name not in now or now[name] == value:
+                continue
+            if name == "physics_engine":
                 raise ResultsError(
-                    f"the run's {name} is {now[name]!r}, but its results are of {value!r}; put "
-                    "its config.yaml and its initial weights back, or start a new run."
+                    f"the run would go on with the physics engine {now[name]}, but its results are "
+                    f"of {value}; add --sim.engine {value}, or start a new run."
                 )
+            raise ResultsError(
+                f"the run's {name} is {now[name]!r}, but its results are of {value!r}; put "
+                "its config.yaml and its initial weights back, or start a new run."
+            )
 
     def success_row(self, row: int) -> dict[str, Any]:
         """Return a row of the matrix with the names of its columns, as JSON holds it."""

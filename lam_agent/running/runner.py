@@ -337,6 +337,8 @@ def _with_shared_cores(config: RunConfig, device: str, resumed: RunFolder | None
     threads = resumed.recorded("threads", 1) if resumed else None
     if resumed is not None and threads is not None:  # Else it was stopped before it began.
         workers = resumed.recorded("workers", 0) or 0
+        if device != "cpu":  # They would measure on CPU cores what the run measures on a GPU.
+            workers = 0
         return replace(config, threads=threads, workers=workers)
     rows = range(len(config.tasks) + 1)
     tasks = [{config.tasks[column] for column in needed_columns(config, row)} for row in rows]

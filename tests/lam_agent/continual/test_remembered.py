@@ -59,6 +59,19 @@ def test_frames_that_are_handed_on_stay_what_they_are(
         assert torch.equal(twice.tensors()[name], tensor), name
 
 
+def test_positions_that_nobody_measured_are_what_the_policy_believes(
+    make_policy: MakePolicy, make_frames: MakeFrames
+) -> None:
+    policy, frames = make_policy(), make_frames(6)
+    frames.tracked = torch.zeros_like(frames.tracked)
+    memory = to_memory(policy, frames, 6, torch.Generator().manual_seed(0), is_tracked=False)
+    with torch.no_grad():
+        bags = frames.bag.expand(6, -1)
+        output = policy.eval()(frames.images, frames.proprioception, bags)
+    kept = policy.normaliser.positions(from_memory(memory).tracked)
+    torch.testing.assert_close(kept, output.tracked, rtol=0, atol=1e-2)
+
+
 def test_actions_of_a_memory_can_be_executed(
     make_policy: MakePolicy, make_frames: MakeFrames
 ) -> None:
