@@ -73,6 +73,9 @@ _REMEDIES = {
 }
 """Error of the operating system -> what to do."""
 
+_MOST_WORDS = 200
+"""Letters of a library's error that ours repeats."""
+
 _DESCRIPTION = "Continual learning of visual robot policies."
 
 
@@ -120,7 +123,7 @@ def guarded(act: Callable[[], None]) -> int:
     Returns:
         Exit status.
     """
-    from lam_agent.errors import Interrupted, LamAgentError
+    from lam_agent.errors import Interrupted, LamAgentError, is_memory_full, one_line
     from lam_envs.errors import LamEnvsError
 
     if isinstance(sys.stdout, io.TextIOWrapper):  # Not all terminals have – and …
@@ -143,6 +146,16 @@ def guarded(act: Callable[[], None]) -> int:
         return 128 + signal.SIGPIPE
     except OSError as error:
         print(f"lam-agent: error: {_os_words(error)}.", file=sys.stderr)
+        return 2
+    except (MemoryError, RuntimeError) as error:
+        if not is_memory_full(error):
+            raise
+        hints = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
+        print(
+            f"lam-agent: error: the memory does not suffice ({one_line(error)[:_MOST_WORDS]}); "
+            f"use a smaller --train.batch-size, smaller pictures or fewer --workers{hints}.",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         print("lam-agent: interrupted.", file=sys.stderr)

@@ -107,3 +107,15 @@ class Interrupted(LamAgentError):  # noqa: N818 (a signal is no error)
 def one_line(error: Exception) -> str:
     """Return the words of a library's error without line breaks and final period."""
     return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+
+
+_FULL = ("out of memory", "can't allocate memory", "not enough memory")
+"""What torch says on GPUs and on CPUs."""
+
+
+def is_memory_full(error: Exception) -> bool:
+    """Tell whether an error says that the memory, of the machine or of a GPU, does not suffice."""
+    if isinstance(error, MemoryError):
+        return True
+    words = str(error)
+    return isinstance(error, RuntimeError) and any(full in words for full in _FULL)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from lam_agent.errors import RunFolderError
 
 if TYPE_CHECKING:
     import torch
@@ -99,6 +102,14 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def joint_digest(files: Iterable[Path]) -> str:
+    """Return the SHA-256 of the contents of files, one behind the other, in hexadecimal."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
 def known_digest(path: Path) -> str:
     """Return the SHA-256 of a file, which is read again only where it was written anew."""
     return _known_digest(path.resolve(), file_stamp(path))
@@ -137,3 +148,36 @@ def save_tensors(
             raise
         code = int(number[1])
         raise OSError(code, os.strerror(code), str(path)) from error
+
+
+@contextmanager
+def locked_folder(path: Path, wait: Callable[[], None] | None = None) -> Iterator[None]:
+    """Keep other processes that ask from writing into a folder while the block runs.
+
+    Args:
+        path: The folder.
+        wait: Called again and again while another process does; None to raise an error.
+
+    Raises:
+        RunFolderError: Another process does.
+    """
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        while not _lock(folder):
+            if wait is None:
+                raise RunFolderError(
+                    f"another process is working on {path}; wait until it ends or stop it."
+                )
+            wait()
+        yield
+    finally:
+        os.close(folder)
+
+
+def _lock(folder: int) -> bool:
+    """Lock an open folder; return False where another process has done so."""
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

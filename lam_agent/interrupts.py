@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from lam_agent.errors import Interrupted
+from lam_agent.errors import Interrupted, is_memory_full
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """Those that stop a command."""
@@ -26,8 +26,9 @@ def goes_on_by(command: str) -> Iterator[None]:
     except Interrupted as stop:
         stop.add_note(command)
         raise
-    except OSError as error:
-        error.add_note(f"`{command}` goes on then")
+    except (OSError, MemoryError, RuntimeError) as error:
+        if isinstance(error, OSError) or is_memory_full(error):
+            error.add_note(f"`{command}` goes on then")
         raise
 
 

@@ -56,12 +56,17 @@ def run_jobs(
     waiting = deque(jobs)
     running: dict[subprocess.Popen[bytes], Job[What]] = {}
     caught: list[int] = []
+    told: set[subprocess.Popen[bytes]] = set()
+    is_terminated = False
     failure: Exception | None = None
 
     def forward(number: int, frame: FrameType | None) -> None:
+        nonlocal is_terminated
         caught.append(number)
+        is_terminated = is_terminated or number == signal.SIGTERM
         if number == signal.SIGTERM:  # Ctrl-C reaches them by itself.
             for process in running:
+                told.add(process)
                 process.send_signal(number)
 
     kept = {number: signal.signal(number, forward) for number in SIGNALS}
@@ -71,6 +76,10 @@ def run_jobs(
                 job = waiting.popleft()
                 begins(job)
                 running[_start(job)] = job
+            for process in running if is_terminated else ():
+                if process not in told:  # It was starting when the signal came.
+                    told.add(process)
+                    process.send_signal(signal.SIGTERM)
             ended = [process for process in running if process.poll() is not None]
             for process in ended:
                 job, status = running.pop(process), process.returncode

@@ -11,9 +11,11 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import lam_agent
 from lam_agent import __version__
 from lam_agent.checkpoint import weights_digest
 from lam_agent.config import (
@@ -31,7 +33,7 @@ from lam_agent.config import (
 from lam_agent.demonstrations.folder import demonstration_source
 from lam_agent.demonstrations.load import content_key, default_cache_dir
 from lam_agent.errors import ResultsError
-from lam_agent.files import known_digest
+from lam_agent.files import joint_digest, known_digest
 from lam_agent.metrics import compute_metrics
 from lam_agent.results import Results, learning_areas, read_results, write_results
 from lam_agent.running.folder import RunFolder
@@ -108,6 +110,7 @@ def reference_folder(config: RunConfig) -> RunFolder:
         "demonstrations": [content_key(task, config) for task in tasks],
         "source": demonstration_source(config),
         "version": __version__,
+        "code": _training_digest(),
     }
     encoder_weights = Path(config.policy.encoder_weights)
     if encoder_weights.is_file():
@@ -117,6 +120,19 @@ def reference_folder(config: RunConfig) -> RunFolder:
     cache = config.collect.cache_dir
     root = (cache if cache else default_cache_dir().parent) / "references"
     return RunFolder(root / f"{digest}_{config.strategy}_{'-'.join(config.tasks)}"[:120])
+
+
+@cache
+def _training_digest() -> str:
+    """Return a digest of the source files that shape what is learned and how it is measured.
+
+    They are read once, as a process runs what it has loaded.
+    """
+    root = Path(lam_agent.__file__).parent
+    folders = [root / name for name in ("continual", "optimisation", "policy")]
+    files = [file for folder in folders for file in folder.rglob("*.py")]
+    files += [root / f"{name}.py" for name in ("acting", "episodes", "evaluate", "seeding")]
+    return joint_digest(sorted(files))
 
 
 def make_references(config: RunConfig, run: RunStream, say: Callable[[str], None]) -> None:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lam_agent.errors import ConfigError, StrategyLoadError
 from lam_envs.installed import installed_points
 from lam_envs.tasks.registry import nearest
-
-if TYPE_CHECKING:
-    from lam_agent.config import RunConfig
 
 ENTRY_POINT_GROUP = "lam_agent.strategies"
 """Group in which packages name their strategies: `my-strategy = "my_package:make_plugins"`."""
@@ -22,7 +19,7 @@ BUILT_IN = (
     *("cumulative", "joint"),
 )
 
-MakePlugins = Callable[["RunConfig"], Sequence[Any]]
+MakePlugins = Callable[[Any], Sequence[Any]]
 """Configuration of a run -> the Avalanche plugins that make up its strategy, new ones."""
 
 _REGISTERED: dict[str, MakePlugins] = {}
@@ -82,47 +79,16 @@ def check_strategy_name(name: str) -> None:
         )
 
 
-def own_plugins(config: RunConfig) -> list[Any]:
-    """Return new plugins of a strategy that is not built in.
+def load_strategy(name: str) -> MakePlugins:
+    """Return the function of a strategy that is not built in.
 
     Raises:
-        StrategyLoadError: Its package cannot be loaded, or its function fails or returns no list.
+        Exception: Whatever the package raises that has it.
     """
-    name = config.strategy
-    try:
-        make = _REGISTERED[name] if name in _REGISTERED else _entry_points()[name].load()
-        plugins = make(config)
-    except Exception as error:  # Whatever the code of others raises.
-        words = " ".join(str(error).split()).rstrip(".")
-        raise StrategyLoadError(
-            f"the strategy {name!r} cannot be made: {type(error).__name__} ({words}); mend it."
-        ) from error
-    if not isinstance(plugins, Sequence):
-        raise StrategyLoadError(
-            f"the strategy {name!r} gives a {type(plugins).__name__}; it must give a list of "
-            "Avalanche plugins."
-        )
-    return list(plugins)
-
-
-def check_plugins(name: str, plugins: Sequence[Any], kind: type) -> None:
-    """Refuse what is no plugin, or a class in place of one.
-
-    Args:
-        name: Name of the strategy.
-        plugins: What its function gave.
-        kind: What all must be.
-
-    Raises:
-        StrategyLoadError: One is something else.
-    """
-    for plugin in plugins:
-        if not isinstance(plugin, kind):
-            found = f"the class {plugin.__name__}" if isinstance(plugin, type) else repr(plugin)
-            raise StrategyLoadError(
-                f"the strategy {name!r} gives {found}; each entry of its list must be an instance "
-                "of an Avalanche plugin."
-            )
+    if name in _REGISTERED:
+        return _REGISTERED[name]
+    make: MakePlugins = _entry_points()[name].load()
+    return make
 
 
 def _entry_points() -> dict[str, EntryPoint]:

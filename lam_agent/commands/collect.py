@@ -7,7 +7,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lam_agent.commands.outputs import free_files
-from lam_agent.config import NUM_DEMONSTRATIONS, CollectConfig, RunConfig, SimConfig, TaskStream
+from lam_agent.config import (
+    NUM_DEMONSTRATIONS,
+    CollectConfig,
+    DeviceName,
+    RunConfig,
+    SimConfig,
+    TaskStream,
+)
+from lam_agent.config.checks import require
 from lam_agent.config.options import ModuleNames, merge_imports
 from lam_agent.config.parsing import parse_arguments
 from lam_envs.randomisation.ranges import Randomisation
@@ -35,6 +43,9 @@ class CollectArguments:
     output: Path | None = None
     """Folder for copies, `<task>.safetensors`, that `run --demonstrations-path` reads."""
 
+    device: DeviceName = "auto"
+    """Device of the run that is to find them: with a GPU they are simulated and drawn there."""
+
     threads: int | None = None
     """CPU threads; none: all cores that this process may use."""
 
@@ -55,10 +66,13 @@ def command(arguments: Sequence[str]) -> None:
 
     asked = parse_arguments(CollectArguments, merge_imports(arguments), "lam-agent collect")
     import_tasks(asked.imports)
+    require(len(asked.tasks) >= 1, "tasks", "", "one task or more")
+    require(asked.horizon >= 1, "horizon", asked.horizon, "at least 1")
     base = RunConfig(
         task_stream=tuple(dict.fromkeys(resolve_stream(asked.tasks))),
         seed=asked.seed,
         demonstrations=asked.demonstrations,
+        device=asked.device,
         threads=asked.threads,
         imports=asked.imports,
         sim=asked.sim,

@@ -11,11 +11,15 @@ from typing import Annotated, Any
 
 import tyro
 
-from lam_agent.config import MAX_THREADS, DeviceName, EvalConfig, SimConfig, TaskStream
+from lam_agent.config import DeviceName, EvalConfig, SimConfig, TaskStream
+from lam_agent.config.checks import require, require_threads
 from lam_agent.config.options import ModuleNames, merge_imports
 from lam_agent.config.parsing import parse_arguments
 from lam_agent.errors import ConfigError
 from lam_envs.randomisation.ranges import Randomisation
+
+_MOST = 1_000_000
+"""Most episodes, and most control steps of one."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +60,11 @@ class EvalArguments:
 def command(arguments: Sequence[str]) -> None:
     """Evaluate a checkpoint and print its success."""
     asked = parse_arguments(EvalArguments, merge_imports(arguments), "lam-agent eval")
-    for name, most in (("episodes", 10**6), ("horizon", 10**6), ("threads", MAX_THREADS)):
-        value = getattr(asked, name)
-        if value is not None and not 1 <= value <= most:
-            raise ConfigError(f"{name} is {value}; it must be between 1 and {most}.")
+    require_threads(asked.threads)
+    for name, value in (("episodes", asked.episodes), ("horizon", asked.horizon)):
+        is_one = value is None or 1 <= value <= _MOST
+        require(is_one, name, value, f"between 1 and {_MOST}")
+    require(asked.tasks is None or len(asked.tasks) >= 1, "tasks", "", "one task or more")
     import torch
     from rich.table import Column, Table
 

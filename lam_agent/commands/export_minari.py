@@ -9,6 +9,7 @@ from pathlib import Path
 import tyro
 
 from lam_agent.config import TaskStream
+from lam_agent.config.options import ModuleNames, merge_imports
 from lam_agent.config.parsing import parse_arguments
 from lam_agent.errors import ConfigError
 
@@ -26,10 +27,16 @@ class ExportArguments:
     dataset_id: str = "lam/{task}-v0"
     """Name of the datasets; {task} stands for the task."""
 
+    imports: ModuleNames = ()
+    """Modules that register tasks of one's own; the flag may be given several times."""
+
 
 def command(arguments: Sequence[str]) -> None:
     """Export demonstrations and say where the datasets are."""
-    asked = parse_arguments(ExportArguments, arguments, "lam-agent export-minari")
+    from lam_envs.tasks.importing import import_tasks
+
+    asked = parse_arguments(ExportArguments, merge_imports(arguments), "lam-agent export-minari")
+    import_tasks(asked.imports)
 
     from lam_agent.demonstrations.folder import episode_file, folder_tasks, load_episodes
     from lam_agent.interchange import export_minari

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Annotated
 
 import tyro
 
-from lam_agent.config.options import one_of, value_after
+from lam_agent.config.options import merge_imports, one_of, value_after
 from lam_agent.config.parsing import parse_arguments
 from lam_agent.errors import ConfigError
 from lam_agent.pretrain.config import PretrainConfig
@@ -35,6 +36,7 @@ def parse(arguments: Sequence[str]) -> PretrainConfig:
     Raises:
         ConfigError: There is no such size, or a setting is out of range.
     """
+    arguments = merge_imports(arguments)
     size = value_after("--size", arguments, _SIZE)
     if size not in SIZES:
         raise ConfigError(
@@ -52,9 +54,11 @@ def command(arguments: Sequence[str]) -> None:
     from lam_agent.pretrain.folder import PretrainFolder
 
     config = replace(config, policy=fitted_sizes(config.policy))
+    config.demonstrations()  # Refuses what episodes cannot have.
     folder = PretrainFolder(config)
     import torch
 
+    from lam_agent.files import locked_folder
     from lam_agent.interrupts import Interrupts, goes_on_by
     from lam_agent.policy.backbone.weights import check_backbone
     from lam_agent.pretrain.pretraining import Pretraining
@@ -75,7 +79,11 @@ def command(arguments: Sequence[str]) -> None:
             torch.device("cuda", processes.local_rank) if device == "cuda" else torch.device(device)
         )
         again = arguments if config.resume else [*arguments, "--resume"]
-        with interrupts.caught(), goes_on_by(f"{processes.starter} {shlex.join(again)}"):
+        with (
+            locked_folder(folder.path) if processes.is_first else nullcontext(),
+            interrupts.caught(),
+            goes_on_by(f"{processes.starter} {shlex.join(again)}"),
+        ):
             Pretraining(
                 config,
                 folder,

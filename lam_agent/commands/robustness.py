@@ -8,7 +8,8 @@ from pathlib import Path
 
 import tyro
 
-from lam_agent.config import MAX_THREADS, DeviceName
+from lam_agent.config import DeviceName
+from lam_agent.config.checks import require_threads
 from lam_agent.config.options import ModuleNames, merge_imports
 from lam_agent.config.parsing import parse_arguments
 from lam_agent.errors import ConfigError, ResultsError
@@ -50,8 +51,7 @@ def command(arguments: Sequence[str]) -> None:
         CheckpointError: A checkpoint of it does not load.
     """
     asked = parse_arguments(RobustnessArguments, merge_imports(arguments), "lam-agent robustness")
-    if asked.threads is not None and not 1 <= asked.threads <= MAX_THREADS:
-        raise ConfigError(f"threads is {asked.threads}; it must be between 1 and {MAX_THREADS}.")
+    require_threads(asked.threads)
     if not asked.randomise.is_on:
         raise ConfigError("randomise changes nothing; set one of its options above 0.")
     import torch
@@ -69,12 +69,13 @@ def command(arguments: Sequence[str]) -> None:
     from lam_envs.tasks.importing import import_tasks
 
     import_tasks(asked.imports)
-    folder = RunFolder(asked.run)
+    folder = RunFolder(asked.run.parent if asked.run.is_file() else asked.run)
     results, config = read_results(folder.results), read_config(folder.config)
     protocol = results.protocol
     if not results.finished:
         raise ResultsError(
-            f"{asked.run} is not finished; go on with it by `lam-agent run --resume {asked.run}`."
+            f"{folder.path} is not finished; go on with it by `lam-agent run --resume "
+            f"{folder.path}`."
         )
     if asked.threads is not None:
         torch.set_num_threads(asked.threads)

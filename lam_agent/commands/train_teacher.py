@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lam_agent.commands.outputs import free_files
-from lam_agent.config import MAX_THREADS, EvalConfig, TaskStream
-from lam_agent.config.checks import require, require_countable
+from lam_agent.config import EvalConfig, TaskStream
+from lam_agent.config.checks import require, require_countable, require_threads
 from lam_agent.config.options import ModuleNames, merge_imports
 from lam_agent.config.parsing import parse_arguments
 from lam_agent.config.teaching import TeachingConfig
@@ -39,11 +39,11 @@ class TeacherArguments:
     teaching: TeachingConfig = field(default_factory=TeachingConfig)
 
     def __post_init__(self) -> None:
+        require(len(self.tasks) >= 1, "tasks", "", "one task or more")
         require_countable(self)
         require(0 <= self.seed < 2**32, "seed", self.seed, "at least 0 and below 2^32")
         require(self.horizon >= 1, "horizon", self.horizon, "at least 1")
-        threads_ok = self.threads is None or 1 <= self.threads <= MAX_THREADS
-        require(threads_ok, "threads", self.threads, f"between 1 and {MAX_THREADS}")
+        require_threads(self.threads)
 
 
 def command(arguments: Sequence[str]) -> None:

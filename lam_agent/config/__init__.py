@@ -5,10 +5,11 @@ avalanche, so that `--help` is quick.
 """
 
 from lam_agent.config.augmentation import AugmentConfig
+from lam_agent.config.checks import MAX_THREADS
 from lam_agent.config.options import DeviceName, TaskStream
 from lam_agent.config.plain import to_plain
 from lam_agent.config.policy import PolicyConfig
-from lam_agent.config.run import MAX_THREADS, NUM_DEMONSTRATIONS, RunConfig, StreamConfig
+from lam_agent.config.run import NUM_DEMONSTRATIONS, RunConfig, StreamConfig
 from lam_agent.config.simulation import CollectConfig, EvalConfig, SimConfig
 from lam_agent.config.training import (
     ADAPTATION_MODES,

@@ -24,6 +24,16 @@ def require(condition: bool, name: str, value: object, allowed: str) -> None:
         raise ConfigError(f"{name} is {value!r}; it must be {allowed}.")
 
 
+MAX_THREADS = 1024
+"""Most threads or processes of a command: more are a slip of the keyboard."""
+
+
+def require_threads(threads: int | None) -> None:
+    """Refuse numbers of CPU threads that no machine has."""
+    is_one = threads is None or 1 <= threads <= MAX_THREADS
+    require(is_one, "threads", threads, f"between 1 and {MAX_THREADS}")
+
+
 DEVICES = ("auto", "cpu", "cuda", "cuda:NUMBER")
 """Devices that a policy may be on; `auto` is `cuda` where there is one."""
 

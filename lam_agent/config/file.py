@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from lam_agent.config import RunConfig
+from lam_agent.config.options import split_commas
 from lam_agent.errors import ConfigError
 from lam_envs.tasks.registry import nearest
 
@@ -45,9 +46,9 @@ def config_from_plain(data: Any, source: str) -> RunConfig:
     Raises:
         ConfigError: They hold an unknown key or a wrong value.
     """
-    _check_keys(data, RunConfig, source, "")
+    known = _known(data, RunConfig, source, "")
     try:
-        return TypeAdapter(RunConfig).validate_python(data)
+        return TypeAdapter(RunConfig).validate_python(known)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
@@ -56,18 +57,25 @@ def config_from_plain(data: Any, source: str) -> RunConfig:
         raise ConfigError(f"{source}: {prefix}{message.rstrip('.')}.") from error
 
 
-def _check_keys(data: Any, kind: type, path: str, prefix: str) -> None:
-    """Refuse keys that a section of the configuration does not have."""
+def _known(data: Any, kind: type, path: str, prefix: str) -> dict[str, Any]:
+    """Return names and values, lists that commas separate as lists; refuse unknown names."""
     if not isinstance(data, dict):
         where = prefix.rstrip(".") or "the file"
         raise ConfigError(f"{path}: {where} is {data!r}; it must hold names and values.")
     hints = get_type_hints(kind)
     names = [item.name for item in fields(kind)]
+    known: dict[str, Any] = {}
     for key, value in data.items():
         if key not in names:
             raise ConfigError(
                 f"{path}: there is no setting {prefix}{key}{nearest(str(key), names)}; "
                 f"the settings there are {', '.join(names)}."
             )
-        if is_dataclass(hints[key]) and isinstance(hints[key], type):
-            _check_keys(value, hints[key], path, f"{prefix}{key}.")
+        hint = hints[key]
+        if is_dataclass(hint) and isinstance(hint, type):
+            known[key] = _known(value, hint, path, f"{prefix}{key}.")
+        elif isinstance(value, str) and get_origin(hint) is tuple:
+            known[key] = split_commas(value)  # As on the command line.
+        else:
+            known[key] = value
+    return known

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from lam_agent.config.augmentation import AugmentConfig
-from lam_agent.config.checks import require, require_countable, require_device
+from lam_agent.config.checks import (
+    MAX_THREADS,
+    require,
+    require_countable,
+    require_device,
+    require_threads,
+)
 from lam_agent.config.options import DeviceName, ModuleNames, TaskStream, comma_list, one_of
 from lam_agent.config.policy import PolicyConfig
 from lam_agent.config.simulation import CollectConfig, EvalConfig, SimConfig
@@ -45,9 +51,6 @@ StrategyName = Annotated[str, one_of(BUILT_IN)]
 
 NUM_DEMONSTRATIONS = 50
 """Demonstrations that are collected of a task where no number is asked for."""
-
-MAX_THREADS = 1024
-"""Most CPU threads, and most workers."""
 
 
 @dataclass(frozen=True)
@@ -266,8 +269,7 @@ class RunConfig:
             require(self.demonstrations >= 1, "demonstrations", self.demonstrations, "at least 1")
         elif self.demonstrations_path is None:
             object.__setattr__(self, "demonstrations", NUM_DEMONSTRATIONS)
-        threads_ok = self.threads is None or 1 <= self.threads <= MAX_THREADS
-        require(threads_ok, "threads", self.threads, f"between 1 and {MAX_THREADS}")
+        require_threads(self.threads)
         workers_ok = self.workers is None or 0 <= self.workers <= MAX_THREADS
         require(workers_ok, "workers", self.workers, f"between 0 and {MAX_THREADS}")
         require(self.video >= 0, "video", self.video, "at least 0")
@@ -298,6 +300,13 @@ class RunConfig:
             raise ConfigError(
                 "replay.store is 'features', but --adapt full trains the encoders, which then see "
                 "otherwise; set --replay.store images or another --adapt."
+            )
+        weight = self.replay.demonstrations_weight
+        if weight is not None and self.outputs_weight == 0:
+            raise ConfigError(
+                f"replay.demonstrations-weight is {weight}, but replay.outputs-weight is 0, and a "
+                "replayed frame that is held to its demonstration alone weighs what others do; "
+                "leave it away or set --replay.outputs-weight."
             )
         if self.adapt == "adapter":
             sizes = replace(self.policy, adapter_size=self.adaptation.bottleneck)

@@ -8,11 +8,10 @@ from typing import Any
 from lam_agent.config import RunConfig
 from lam_agent.continual.agem import AGemPlugin
 from lam_agent.continual.importance import diagonal_fisher, equal_importance, output_sensitivity
+from lam_agent.continual.own_plugins import own_plugins
 from lam_agent.continual.packnet import PackNetPlugin
 from lam_agent.continual.penalty import PenaltyPlugin
-from lam_agent.continual.plugin import BasePlugin
 from lam_agent.continual.replay import CumulativePlugin, ReplayBuffer, ReplayPlugin
-from lam_agent.strategies import check_plugins, own_plugins
 
 
 def make_plugins(config: RunConfig) -> list[Any]:
@@ -40,9 +39,7 @@ def make_plugins(config: RunConfig) -> list[Any]:
         case "cumulative" | "joint":
             return [CumulativePlugin()]
         case _:
-            plugins = own_plugins(config)
-            check_plugins(config.strategy, plugins, BasePlugin)
-            return plugins
+            return own_plugins(config)
 
 
 def _memory(config: RunConfig) -> tuple[ReplayBuffer, float, bool]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 
@@ -48,6 +49,49 @@ class StrategyPlugin(SupervisedPlugin):  # type: ignore[misc]
     def num_bytes(self) -> int:
         """Bytes of what is carried."""
         return sum(value.numel() * value.element_size() for value in self.state().values())
+
+    @property
+    def replay_bytes(self) -> int:
+        """Bytes of old tasks' frames, where the plugin keeps some for replay."""
+        return 0
+
+    def take_earlier(self, earlier: Sequence[Frames]) -> None:
+        """Take the frames of all experiences before the one that is trained next.
+
+        Called where a run goes on, for plugins that keep all data; a run has the demonstrations
+        anyway, so that these need not be among the tensors.
+
+        Args:
+            earlier: Frames of each experience, with images.
+        """
+
+    def check_room(self, strategy: Any, frames: Sequence[Frames]) -> None:
+        """Refuse a task stream for which the plugin has no room, before the first task is learned.
+
+        Args:
+            strategy: The strategy.
+            frames: A frame of each task, with images, and features where encoders are frozen.
+        """
+
+    def remember(
+        self, strategy: Any, task: str, frames: Frames, generator: torch.Generator
+    ) -> None:
+        """Keep frames of a task that the policy has learned before the stream.
+
+        Args:
+            strategy: The strategy, whose policy is the initial one.
+            task: Name of the task.
+            frames: Its frames, with images, or with the features and outputs of a memory.
+            generator: Source of the draws.
+        """
+
+    def kept(self) -> tuple[Mapping[str, Frames], Sequence[Frames]]:
+        """Return the frames that the plugin keeps, of which a checkpoint carries some.
+
+        Returns:
+            Those of tasks from before the stream by name, and of those learned in it, in order.
+        """
+        return {}, ()
 
     def prepare(self, view: Callable[[Frames], Frames]) -> None:
         """Look at frames of earlier tasks once more before an experience is trained.

@@ -138,6 +138,15 @@ class ReplayPlugin(StrategyPlugin):
         self._seen: list[Frames] = []
         self._pool: FramePool | None = None
 
+    @property
+    def replay_bytes(self) -> int:
+        """Bytes of the buffer."""
+        return self.buffer.num_bytes
+
+    def kept(self) -> tuple[Mapping[str, Frames], Sequence[Frames]]:
+        """Return the frames of the buffer."""
+        return self.buffer.before, self.buffer.tasks
+
     def check_room(self, strategy: Any, frames: Sequence[Frames]) -> None:
         """Refuse a buffer that will not hold a frame of each task, before the first is learned.
 
@@ -252,6 +261,10 @@ class CumulativePlugin(StrategyPlugin):
     def num_bytes(self) -> int:
         """Bytes of all earlier frames."""
         return sum(frames.num_bytes for frames in self.earlier)
+
+    def take_earlier(self, earlier: Sequence[Frames]) -> None:
+        """Take all earlier frames."""
+        self.earlier[:] = earlier
 
     def prepare(self, view: Callable[[Frames], Frames]) -> None:
         """Take all earlier frames as training draws them."""

@@ -14,6 +14,7 @@ from lam_agent.continual.batches import FrameLoader, Frames, ObservationBatch, T
 from lam_agent.continual.capture import Numbers, Tensors, restore_training
 from lam_agent.continual.features import see_frames
 from lam_agent.continual.loss import CloningLoss
+from lam_agent.continual.plugin import StrategyPlugin
 from lam_agent.continual.plugins import (
     RATE_FACTOR,
     GuardPlugin,
@@ -131,7 +132,7 @@ class AdaptationStrategy(SupervisedTemplate):  # type: ignore[misc]
             self.frames = self.visits[position]
             self.seen = view(self.frames)
             for plugin in self.plugins:
-                if hasattr(plugin, "prepare"):
+                if isinstance(plugin, StrategyPlugin):
                     plugin.prepare(view)
             self._prepared = position
 

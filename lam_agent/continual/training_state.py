@@ -15,7 +15,7 @@ def plugin_tensors(plugins: Sequence[Any]) -> dict[str, torch.Tensor]:
     named: dict[str, torch.Tensor] = {}
     for plugin in plugins:
         if hasattr(plugin, "state"):
-            named |= {f"{_name(plugin)}.{key}": value for key, value in plugin.state().items()}
+            named |= {f"{state_name(plugin)}.{key}": value for key, value in plugin.state().items()}
     return named
 
 
@@ -25,9 +25,9 @@ def load_plugins(
     """Undo `plugin_tensors`; the replay buffer stays where batches are drawn, on the CPU."""
     for plugin in plugins:
         if hasattr(plugin, "state"):
-            plugin.load_state(part(named, f"{_name(plugin)}."), device)
+            plugin.load_state(part(named, f"{state_name(plugin)}."), device)
 
 
-def _name(plugin: Any) -> str:
+def state_name(plugin: Any) -> str:
     """Return the name under which a plugin's tensors are kept."""
     return getattr(plugin, "state_name", "") or type(plugin).__name__

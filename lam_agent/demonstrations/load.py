@@ -10,12 +10,13 @@ from functools import cache
 from pathlib import Path
 
 import lam_envs
+from lam_agent import seeding
 from lam_agent.config import RunConfig, to_plain
 from lam_agent.demonstrations.collect import collect_episodes
 from lam_agent.demonstrations.folder import read_demonstrations
 from lam_agent.episodes import FORMAT_VERSION, EpisodeSet
 from lam_agent.errors import ConfigError, EpisodeError
-from lam_agent.files import file_digest, write_text_atomically
+from lam_agent.files import file_digest, joint_digest, write_text_atomically
 from lam_agent.system import package_versions, resolve_device, simulation_on
 from lam_agent.teachers.choice import teacher_digests, teacher_of
 from lam_agent.types import Progress, Teacher, no_progress
@@ -40,14 +41,11 @@ def _source_digest() -> str:
 
     They are read once, as a process runs what it has loaded.
     """
-    root = Path(lam_envs.__file__).parent
-    here = Path(__file__)
+    root, here = Path(lam_envs.__file__).parent, Path(__file__)
+    environments = [file for file in root.rglob("*") if file.suffix in (".py", ".xml", ".json")]
     collector = [here.with_name(name) for name in ("collect.py", "recording.py", "tries.py")]
-    files = [*sorted(root.rglob("*.py")), *collector]
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+    teachers = [*here.parents[1].joinpath("teachers").glob("*.py"), Path(seeding.__file__)]
+    return joint_digest([*sorted(environments), *collector, *sorted(teachers)])
 
 
 def _task_digest(name: str) -> str | None:
@@ -56,10 +54,7 @@ def _task_digest(name: str) -> str | None:
     files = source_files(task)
     if not files:
         return None
-    digest = hashlib.sha256(model_digest(task.model_file).encode())
-    for file in files:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+    return model_digest(task.model_file) + joint_digest(files)
 
 
 def _simulation(config: RunConfig) -> tuple[Engine, str]:

@@ -22,7 +22,9 @@ from lam_agent.config.checks import (
     require_device,
     require_finite,
     require_positive,
+    require_threads,
 )
+from lam_agent.config.options import ModuleNames
 from lam_agent.errors import ConfigError
 from lam_envs.randomisation.ranges import MODERATE, Randomisation
 
@@ -168,6 +170,9 @@ class PretrainConfig:
     threads: int | None = None
     """CPU threads; none: all cores that this process may use."""
 
+    imports: ModuleNames = ()
+    """Modules that register tasks of one's own; the flag may be given several times."""
+
     randomise: Randomisation = NEARLY_STILL
     """Domain randomisation of all episodes."""
 
@@ -182,14 +187,16 @@ class PretrainConfig:
 
     def __post_init__(self) -> None:
         from lam_envs.streams.resolve import resolve_stream
+        from lam_envs.tasks.importing import import_tasks
 
+        import_tasks(self.imports)
         tasks = tuple(dict.fromkeys(resolve_stream(self.tasks)))
         object.__setattr__(self, "tasks", tasks)
         require(len(tasks) >= 1, "tasks", ",".join(tasks), "one task or more")
         require_device(self.device)
         require(self.episodes >= 1, "episodes", self.episodes, "at least 1")
         require(self.seed >= 0, "seed", self.seed, "at least 0")
-        require(self.threads is None or self.threads >= 1, "threads", self.threads, "at least 1")
+        require_threads(self.threads)
         self._check_masked()
 
     def _check_masked(self) -> None:
@@ -207,7 +214,9 @@ class PretrainConfig:
             task_stream=self.tasks,
             seed=self.seed,
             demonstrations=self.episodes,
+            device=self.device,
             threads=self.threads,
+            imports=self.imports,
             randomise=self.randomise,
             collect=self.collect,
             policy=self.policy,

@@ -11,7 +11,7 @@ from lam_agent.errors import ConfigError, RunFolderError
 from lam_agent.files import write_text_atomically
 from lam_agent.pretrain.config import PretrainConfig
 
-_MAY_CHANGE = ("output", "resume", "device", "threads", "memory")
+_MAY_CHANGE = ("output", "resume", "device", "threads", "memory", "imports")
 
 
 class PretrainFolder:

@@ -12,6 +12,7 @@ from lam_agent.continual.batches import Frames
 from lam_agent.continual.capture import capture_model, capture_training, restore_model
 from lam_agent.continual.features import encode_frames
 from lam_agent.continual.make_plugins import make_plugins
+from lam_agent.continual.plugin import StrategyPlugin
 from lam_agent.continual.plugins import ValidationPlugin
 from lam_agent.continual.remembered import to_memory
 from lam_agent.continual.snapshot import Snapshot, save_snapshot
@@ -64,6 +65,8 @@ class Adaptation:
         self.interrupts = interrupts
         self.visits: dict[int, Frames] = {}
         self.plugins = make_plugins(config)
+        #: Those that are not Avalanche's own.
+        self.own_plugins = [item for item in self.plugins if isinstance(item, StrategyPlugin)]
         self.position = 0
         self.point = ResumePoint()
         self._update: ProgressCall = no_progress
@@ -89,12 +92,12 @@ class Adaptation:
     @property
     def replay_bytes(self) -> int:
         """Return the bytes that replay buffers hold."""
-        return sum(plugin.buffer.num_bytes for plugin in self.plugins if hasattr(plugin, "buffer"))
+        return sum(plugin.replay_bytes for plugin in self.own_plugins)
 
     @property
     def strategy_bytes(self) -> int:
         """Return the bytes of all that the strategy keeps of earlier tasks."""
-        kept = sum(getattr(plugin, "num_bytes", 0) for plugin in self.plugins)
+        kept = sum(plugin.num_bytes for plugin in self.own_plugins)
         return kept + (self.policy.packs.num_bytes if self.policy.packs is not None else 0)
 
     def restore(self, point: ResumePoint) -> None:
@@ -122,16 +125,17 @@ class Adaptation:
         """Take over an experience that is trained, though not measured."""
         self._load(trained)
         self.record.learning[self.position] = trained.numbers["curve"]
-        for plugin in self.plugins:
-            if hasattr(plugin, "earlier"):
-                plugin.earlier.append(self.visits[self.position])
+        self._take_earlier(self.position + 1)
+
+    def _take_earlier(self, count: int) -> None:
+        """Hand the frames of the first experiences to plugins that keep all data."""
+        for plugin in self.own_plugins:
+            plugin.take_earlier([self.visits[position] for position in range(count)])
 
     def fill(self, visits: dict[int, Frames], first: int) -> None:
         """Take the frames of each visit; who keeps all data gets those before `first` anew."""
         self.visits.update(visits)
-        for plugin in self.plugins:
-            if hasattr(plugin, "earlier"):
-                plugin.earlier[:] = [visits[i] for i in range(first)]
+        self._take_earlier(first)
 
     def remember(self, task: str, frames: Frames) -> None:
         """Keep frames of a task that the policy learned before the stream, which is still as then.
@@ -143,19 +147,17 @@ class Adaptation:
         if self.config.is_encoder_frozen and frames.features is None:
             frames.features = encode_frames(self.policy, frames)
         generator = torch_generator(self.config.seed, "before", task)
-        for plugin in self.plugins:
-            if hasattr(plugin, "remember"):
-                plugin.remember(self.strategy, task, frames, generator)
+        for plugin in self.own_plugins:
+            plugin.remember(self.strategy, task, frames, generator)
 
     def check_room(self) -> None:
         """Refuse a replay buffer that is too small, before an experience is trained for nothing."""
-        for plugin in self.plugins:
-            if hasattr(plugin, "check_room"):
-                some = [frames.select(torch.arange(1)) for frames in self.visits.values()]
-                if self.config.is_encoder_frozen:
-                    for one in some:
-                        one.features = encode_frames(self.policy, one)
-                plugin.check_room(self.strategy, some)
+        some = [frames.select(torch.arange(1)) for frames in self.visits.values()]
+        if self.config.is_encoder_frozen:
+            for one in some:
+                one.features = encode_frames(self.policy, one)
+        for plugin in self.own_plugins:
+            plugin.check_room(self.strategy, some)
 
     def memory(self) -> dict[str, dict[str, torch.Tensor]]:
         """Return frames of all tasks that a buffer has, as the policy's checkpoint carries them.
@@ -166,11 +168,9 @@ class Adaptation:
         if not (config.is_encoder_frozen and config.memory.frames):
             return {}
         memory: dict[str, dict[str, torch.Tensor]] = {}
-        for plugin in self.plugins:
-            if not hasattr(plugin, "remember"):
-                continue
-            before = plugin.buffer.before
-            learned = zip(self.tasks, plugin.buffer.tasks, strict=False)
+        for plugin in self.own_plugins:
+            before, kept = plugin.kept()
+            learned = zip(self.tasks, kept, strict=False)
             for task, frames in [*before.items(), *learned]:
                 generator = torch_generator(config.seed, "memory", task)
                 memory[task] = to_memory(
@@ -212,7 +212,7 @@ class Adaptation:
                 self._save_snapshot(tensors, {**numbers, "curve": self.validation.curve}, True)
         self.record.learning[self.position] = curve = self.validation.curve
         steps, success = int(curve[-1]["step"]), max(row["success"] for row in curve)
-        remarks = [getattr(plugin, "remark", "") for plugin in self.plugins]
+        remarks = [plugin.remark for plugin in self.own_plugins]
         self.progress.say(
             f"Adapted to {self._words(task)} in {steps} steps ({time.monotonic() - start:.0f} s); "
             f"{'; '.join([f'validation success {success:.0%}', *filter(None, remarks)])}."

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import yaml
 
 from lam_agent.config import RunConfig, to_plain
 from lam_agent.errors import RunFolderError
-from lam_agent.files import is_temporary, write_text_atomically
+from lam_agent.files import is_temporary, locked_folder, write_text_atomically
 
 
 class RunFolder:
@@ -94,8 +93,7 @@ class RunFolder:
             return None
         return value if isinstance(value, int) and value >= at_least else None
 
-    @contextmanager
-    def locked(self, wait: Callable[[], None] | None = None) -> Iterator[None]:
+    def locked(self, wait: Callable[[], None] | None = None) -> AbstractContextManager[None]:
         """Keep other processes from writing into the folder while the block runs.
 
         Args:
@@ -104,17 +102,7 @@ class RunFolder:
         Raises:
             RunFolderError: Another process does.
         """
-        folder = os.open(self.path, os.O_RDONLY)
-        try:
-            while not _lock(folder):
-                if wait is None:
-                    raise RunFolderError(
-                        f"another process is working on {self.path}; wait until it ends or stop it."
-                    )
-                wait()
-            yield
-        finally:
-            os.close(folder)
+        return locked_folder(self.path, wait)
 
     def clean(self) -> None:
         """Remove temporary files and folders that a killed process left behind."""
@@ -146,15 +134,6 @@ def _new_name(config: RunConfig) -> Path:
         number += 1
         path = Path("runs") / f"{name}_{number}"
     return path
-
-
-def _lock(folder: int) -> bool:
-    """Lock an open folder; return False where another process has done so."""
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _exists_already(path: Path) -> RunFolderError:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from queue import SimpleQueue
+from tempfile import TemporaryFile
 
 from safetensors.torch import save
 
@@ -19,6 +20,9 @@ from lam_agent.errors import WorkerError
 from lam_agent.evaluate import Evaluation
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.workers.messages import evaluation_from_plain, receive, send
+
+_MOST_WORDS = 200
+"""Letters of what a process wrote last that an error repeats."""
 
 _numbers = count()
 
@@ -120,13 +124,14 @@ class _Worker:
         self.has_ended = False
         self._config = config
         self._has: int | None = None
+        self._words = TemporaryFile()  # noqa: SIM115 (closed by `forget`)
         # Its packages lie where ours do, and tasks of one's own may lie beside the command.
         path = os.pathsep.join(entry or os.curdir for entry in sys.path)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "lam_agent.workers"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self._words,
             env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
             start_new_session=True,  # Ctrl-C is for the run, which then stops its workers.
         )
@@ -149,13 +154,20 @@ class _Worker:
         except (OSError, ValueError, EOFError) as error:  # A closed pipe is a ValueError.
             self.stop()
             raise WorkerError(
-                f"the process that measured {task} has ended with status {self._process.wait()}; "
-                "look whether the memory suffices, or use fewer --workers."
+                f"the process that measured {task} has ended with status {self._process.wait()}"
+                f"{self._last_words()}; look whether the memory suffices, or use fewer --workers."
             ) from error
         if "error" in answer:
             raise WorkerError(f"a process could not measure {task}: {answer['error']}")
         self.peak_memory_mb = answer["peak_memory_mb"]
         return evaluation_from_plain(answer["evaluation"])
+
+    def _last_words(self) -> str:
+        """Return the last line that the process wrote, such as why it could not start."""
+        self._words.seek(0)
+        lines = self._words.read().decode(errors="replace").split("\n")
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return f" ({last[:_MOST_WORDS]})" if last else ""
 
     def stop(self) -> None:
         """End the process."""
@@ -166,3 +178,4 @@ class _Worker:
         """Close the pipes to a process that ends, once nobody waits for it."""
         with suppress(OSError), self._process:  # What was not sent yet cannot be any more.
             pass
+        self._words.close()

@@ -131,6 +131,14 @@ def test_flags_are_checked_with_the_config_that_they_change(
         ("report x --output results.json", "results.json does not end in .html"),
         ("collect --tasks drawer-oepn", "(did you mean 'drawer-open'?)"),
         ("collect --tasks reach --demonstrations 0", "demonstrations is 0"),
+        ("collect --tasks reach --horizon 0", "horizon is 0; it must be at least 1."),
+        ("collect --tasks ,", "tasks is ''; it must be one task or more."),
+        ("collect --tasks reach --device cuda:99", "device is 'cuda:99', but torch finds"),
+        ("eval . --tasks ,", "tasks is ''; it must be one task or more."),
+        ("train-teacher --output x --tasks ,", "tasks is ''; it must be one task or more."),
+        ("pretrain --threads 100000", "threads is 100000; it must be between 1 and 1024."),
+        ("pretrain --import no_such_module", "no_such_module"),
+        ("export-minari x --import no_such_module", "no_such_module"),
     ],
 )
 def test_other_commands_refuse(refused: Refuse, arguments: str, part: str) -> None:

@@ -17,12 +17,13 @@ from PIL import Image
 
 from lam_agent import __version__
 from lam_agent.__main__ import _COMMANDS as COMMANDS
-from lam_agent.__main__ import main
+from lam_agent.__main__ import guarded, main
 from lam_agent.commands.pictures import (
     RANDOMISED_TASKS,
     save_pictures,
     save_randomised_pictures,
 )
+from lam_agent.interrupts import goes_on_by
 from lam_agent.system import available_cores, package_versions
 from lam_envs.streams.named import STREAMS
 from lam_envs.tasks.registry import make_task, task_names
@@ -266,6 +267,31 @@ def test_a_reader_that_leaves_ends_a_command_quietly() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 128 + signal.SIGPIPE
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (MemoryError(), 2),
+        (RuntimeError("[enforce] DefaultCPUAllocator: can't allocate memory: you tried"), 2),
+        (RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB."), 2),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), None),
+    ],
+)
+def test_a_full_memory_is_told_in_a_sentence(
+    error: Exception, status: int | None, capsys: Capture, check_sentence: Callable[[object], str]
+) -> None:
+    def act() -> None:
+        with goes_on_by("lam-agent run --resume x"):
+            raise error
+
+    if status is None:  # A mistake of ours keeps its traceback.
+        with pytest.raises(RuntimeError, match="mat1"):
+            guarded(act)
+        return
+    assert guarded(act) == status
+    words = check_sentence(capsys.readouterr().err.strip())
+    assert "the memory does not suffice" in words and "`lam-agent run --resume x` goes on" in words
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["list-tasks"]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lam_agent import jobs as jobs_module
 from lam_agent.errors import BenchmarkError, Interrupted
 from lam_agent.jobs import Job, run_jobs
 
@@ -88,6 +90,21 @@ def test_a_signal_stops_all_and_none_begins(tmp_path: Path, number: signal.Signa
     thread.join()
     assert caught.value.number == number and time.monotonic() - start < 40
     assert seen.begun == ["0", "1"] and begun == [2]
+
+
+def test_a_signal_that_comes_while_one_starts_reaches_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = jobs_module._start
+
+    def start_late(job: Job[str]) -> subprocess.Popen[bytes]:
+        process = start(job)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return process
+
+    monkeypatch.setattr(jobs_module, "_start", start_late)
+    begun, code = time.monotonic(), "import time; [time.sleep(0.05) for _ in range(1200)]"
+    with pytest.raises(Interrupted):
+        run_jobs([job("long", code), job("never", "")], 2, Seen().begins, Seen().ends)
+    assert time.monotonic() - begun < 40
 
 
 def test_one_that_somebody_stops_alone_stops_the_rest() -> None:

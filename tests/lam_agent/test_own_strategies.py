@@ -144,6 +144,7 @@ def test_a_name_that_is_near_is_proposed(check_sentence: Callable[[object], str]
         (lambda config: None, "gives a NoneType"),
         (lambda config: ["x"], "gives 'x'; each entry of its list must be an instance"),
         (lambda config: [StrategyPlugin], "gives the class StrategyPlugin; each entry"),
+        (lambda config: [StrategyPlugin(), StrategyPlugin()], "under the name 'StrategyPlugin'"),
     ],
 )
 def test_a_strategy_that_fails_is_refused_by_name(

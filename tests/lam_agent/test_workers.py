@@ -284,6 +284,10 @@ def test_a_run_that_was_killed_before_it_began_shares_the_cores_like_a_new_one(
     folder.environment.write_text('{"threads": 3, "workers": 0}')
     going_on = _with_shared_cores(config, "cpu", folder)
     assert (going_on.threads, going_on.workers) == (3, 0)
+    folder.environment.write_text('{"threads": 3, "workers": 2}')
+    on_gpu = _with_shared_cores(config, "cuda", folder)
+    assert (on_gpu.threads, on_gpu.workers) == (3, 0)  # They would measure elsewhere.
+    assert _with_shared_cores(config, "cpu", folder).workers == 2
 
 
 def test_a_gpu_needs_no_workers(check_sentence: Callable[[object], str]) -> None:

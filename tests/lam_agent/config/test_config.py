@@ -228,6 +228,18 @@ def test_features_are_replayed_where_the_encoders_are_frozen_alone(check_sentenc
     assert not RunConfig(adapt="lora", replay=ReplayConfig(store="images")).replays_features
 
 
+def test_a_weight_that_would_do_nothing_is_refused(check_sentence: Check) -> None:
+    alone = ReplayConfig(demonstrations_weight=0.2)
+    assert RunConfig(replay=alone).demonstrations_weight == 0.2
+    for replay, adapt in (
+        (alone, "full"),
+        (ReplayConfig(outputs_weight=0.0, demonstrations_weight=0.2), "trunk"),
+    ):
+        with pytest.raises(ConfigError, match=r"replay\.demonstrations-weight is 0\.2") as caught:
+            RunConfig(adapt=adapt, replay=replay)
+        assert "set --replay.outputs-weight" in check_sentence(caught.value)
+
+
 def test_the_trunk_of_pretrained_weights_is_trained_unless_all_is_asked_for() -> None:
     random = PolicyConfig(init="none")
     assert RunConfig().adapt == RunConfig(adapt="auto").adapt == "trunk"

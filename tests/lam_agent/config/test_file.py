@@ -141,6 +141,14 @@ def test_what_is_not_named_keeps_its_default(text: str, read: Callable[[str], Ru
     assert read("eval: {episodes: 9}") == RunConfig(eval=EvalConfig(episodes=9))
 
 
+def test_a_list_may_be_separated_by_commas_as_on_the_command_line(
+    read: Callable[[str], RunConfig],
+) -> None:
+    assert read("task_stream: push, reach\nlogger: tensorboard") == RunConfig(
+        task_stream=("push", "reach"), logger=("tensorboard",)
+    )
+
+
 # Bad input -------------------------------------------------------------------------------------
 
 
@@ -175,7 +183,7 @@ def test_an_unknown_key_that_is_near_to_none_lists_all(refused: Callable[[str], 
         ("eval: {episodes: lots}", ("eval.episodes is 'lots'", "integer")),
         ("eval: {episodes: 2.5}", ("eval.episodes is 2.5", "integer")),
         ("train: {learning_rate: fast}", ("train.learning_rate is 'fast'", "number")),
-        ("task_stream: reach", ("task_stream is 'reach'", "tuple")),
+        ("task_stream: 3", ("task_stream is 3", "tuple")),
         ("task_stream: [1]", ("task_stream.0 is 1", "string")),
         ("strategy: [ewc]", ("strategy is ['ewc']", "string")),
         ("device: gpu", ("device is 'gpu'", "auto, cpu, cuda or cuda:NUMBER")),

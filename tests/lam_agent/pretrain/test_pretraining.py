@@ -22,7 +22,7 @@ from lam_agent.commands.pretrain import command as run_pretrain
 from lam_agent.commands.pretrain import parse
 from lam_agent.config import MemoryConfig
 from lam_agent.errors import CheckpointError, ConfigError, Interrupted, RunFolderError
-from lam_agent.files import file_digest
+from lam_agent.files import file_digest, locked_folder
 from lam_agent.interrupts import Interrupts
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.pretrain import pretraining
@@ -198,6 +198,24 @@ def test_the_first_stage_alone_leaves_the_head_as_it_was(make_config: MakeConfig
     start = VisualActionPolicy(config.policy).state_dict()
     assert torch.equal(found["head.1.weight"], start["head.1.weight"])
     assert not torch.equal(found["encoders.front.stem.weight"], start["encoders.front.stem.weight"])
+
+
+def test_episodes_are_simulated_where_the_policy_is(make_config: MakeConfig) -> None:
+    assert replace(make_config(), device="cuda:1").demonstrations().device == "cuda:1"
+
+
+def test_two_processes_do_not_pretrain_in_one_folder(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    check_sentence: Callable[[object], str],
+) -> None:
+    arguments = ["--output", str(tmp_path / "run"), "--device", "cpu"]
+    folder = PretrainFolder(parse(arguments))
+    folder.begin(parse(arguments))
+    with locked_folder(folder.path):
+        assert main(["pretrain", *arguments, "--resume"]) == 2
+    words = check_sentence(capsys.readouterr().err.strip())
+    assert "another process is working on" in words
 
 
 def test_a_folder_that_is_not_empty_is_not_overwritten(

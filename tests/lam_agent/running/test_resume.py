@@ -205,6 +205,18 @@ def test_another_folder_is_refused(
     assert "writes nothing into elsewhere" in check_sentence(capsys.readouterr().err.strip())
 
 
+def test_another_physics_engine_is_refused(
+    copy: Path,
+    capsys: pytest.CaptureFixture[str],
+    check_sentence: Callable[[object], str],
+) -> None:
+    before = (copy / "results.json").read_bytes()
+    assert main(["run", "--resume", str(copy), "--sim.engine", "warp"]) == 2
+    words = check_sentence(capsys.readouterr().err.removesuffix("\n"))
+    assert "results are of native; add --sim.engine native" in words
+    assert (copy / "results.json").read_bytes() == before
+
+
 def test_a_log_that_was_shortened_is_refused(
     copy: Path,
     capsys: pytest.CaptureFixture[str],
