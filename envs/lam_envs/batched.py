@@ -331,7 +331,7 @@ class BatchedEnv:
 
         The hand's height is that over the robot's foot, as a robot knows it.
         """
-        readings = self._state[:, :4].to(torch.float32)
+        readings = self._state[:, :4].to(torch.float32, copy=True)
         if self._randomiser is not None:
             readings[:, 2] += self._randomiser.table_height
         return readings
