@@ -25,7 +25,8 @@ from lam_envs.starts import vectors_of, worlds_to_reset
 from lam_envs.tasks.base import Task
 from lam_envs.tasks.outcome_checks import check_outcome, check_rows
 from lam_envs.tasks.registry import make_task
-from lam_envs.tasks.sawyer import ACTION_SIZE, STATE_SIZE, SawyerWorlds
+from lam_envs.tasks.sawyer import ACTION_SIZE, STATE_SIZE
+from lam_envs.tasks.task_worlds import TaskWorlds
 from lam_envs.tensors import constant, upload, write
 
 CONTROL_DT_S = 0.0125
@@ -144,7 +145,7 @@ class BatchedEnv:
             room=room_of(self.task.name),
         )
         self.defers_checks = self.device.type != "cpu" if defer_checks is None else defer_checks
-        self.worlds = SawyerWorlds(self.sim, self.task, settles_each=varies)
+        self.worlds = TaskWorlds(self.sim, self.task, settles_each=varies)
         self._renderers: dict[tuple[tuple[str, ...], int], CameraRenderer] = {}
         self.on_reset = on_reset
         self._varies_physics = varies
