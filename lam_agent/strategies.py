@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lam_agent.errors import ConfigError, StrategyLoadError
 from lam_envs.installed import installed_points
-from lam_envs.tasks.registry import nearest
+from lam_envs.words import nearest
 
 if TYPE_CHECKING:
     from lam_agent.config import RunConfig

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from lam_envs.camera import HIDDEN_POS, CameraRenderer
-from lam_envs.checks import check_cameras, check_counts, check_drivable
+from lam_envs.checks import check_cameras, check_counts
 from lam_envs.errors import InvalidActionError, InvalidResetError, InvalidSettingError
 from lam_envs.instability import OnUnstable, check_on_unstable, unstable_error
 from lam_envs.looks import standard_appearance
@@ -23,7 +23,7 @@ from lam_envs.sim.buffers import room_of
 from lam_envs.sim.making import Engine, make_sim
 from lam_envs.starts import vectors_of, worlds_to_reset
 from lam_envs.tasks.base import Task
-from lam_envs.tasks.outcome_checks import check_outcome, check_rows
+from lam_envs.tasks.checks import check_drivable, check_outcome, check_rows
 from lam_envs.tasks.registry import make_task
 from lam_envs.tasks.sawyer import ACTION_SIZE, STATE_SIZE
 from lam_envs.tasks.task_worlds import TaskWorlds

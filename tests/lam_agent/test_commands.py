@@ -24,7 +24,7 @@ from lam_agent.commands.pictures import (
     save_randomised_pictures,
 )
 from lam_agent.system import available_cores, package_versions
-from lam_envs.streams.named import STREAMS
+from lam_envs.names import STREAMS
 from lam_envs.tasks.registry import make_task, task_names
 
 TinyRun = tuple[Path, str]
