@@ -20,7 +20,7 @@ from lam_agent.config.parsing import parse_known_arguments
 from lam_agent.errors import BenchmarkError, ConfigError, UnknownOptionError
 from lam_agent.interrupts import goes_on_by
 from lam_agent.jobs import Job, run_jobs
-from lam_agent.system import available_cores
+from lam_envs.cores import available_cores
 from lam_envs.words import nearest
 
 _OWN = {"--strategy": "--strategies", "--seed": "--seeds", "--resume": "the same command again"}

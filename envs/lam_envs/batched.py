@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ import torch
 
 from lam_envs.camera import HIDDEN_POS, CameraRenderer
 from lam_envs.checks import check_cameras, check_counts
+from lam_envs.cores import available_cores
 from lam_envs.errors import InvalidActionError, InvalidResetError, InvalidSettingError
 from lam_envs.instability import OnUnstable, check_on_unstable, unstable_error
 from lam_envs.looks import standard_appearance
@@ -53,11 +53,6 @@ class StepResult:
     terminated: torch.Tensor
     truncated: torch.Tensor
     is_unstable: torch.Tensor
-
-
-def available_cores() -> int:
-    """Return the number of CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 OnReset: TypeAlias = "Callable[[BatchedEnv, torch.Tensor], None]"
