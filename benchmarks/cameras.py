@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.timing import interleaved_rates, write_report
 from lam_envs.batched import BatchedEnv
-from lam_envs.streams.named import STREAMS
+from lam_envs.names import STREAMS
 from lam_envs.tasks.registry import task_names
 
 _CALLS = 3

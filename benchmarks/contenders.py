@@ -22,8 +22,8 @@ from metaworld.sawyer_xyz_env import SawyerMocapBase
 from metaworld.types import Task as MetaWorldTask
 from mujoco.batch import Batch
 
-from lam_agent.system import available_cores
 from lam_envs.batched import BatchedEnv
+from lam_envs.cores import available_cores
 from lam_envs.scene import load_model
 from lam_envs.tasks.registry import make_task
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lam_agent.files import write_text_atomically
-from lam_agent.system import available_cores, describe_system
+from lam_agent.system import describe_system
+from lam_envs.cores import available_cores
 
 
 def interleaved_rates(

@@ -20,8 +20,8 @@ from lam_agent.config.parsing import parse_known_arguments
 from lam_agent.errors import BenchmarkError, ConfigError, UnknownOptionError
 from lam_agent.interrupts import goes_on_by
 from lam_agent.jobs import Job, run_jobs
-from lam_agent.system import available_cores
-from lam_envs.tasks.registry import nearest
+from lam_envs.cores import available_cores
+from lam_envs.words import nearest
 
 _OWN = {"--strategy": "--strategies", "--seed": "--seeds", "--resume": "the same command again"}
 """Options of a run that a benchmark sets itself, and what to give in their place."""

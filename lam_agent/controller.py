@@ -26,7 +26,7 @@ from lam_agent.checkpoint.interface import PROPRIOCEPTION, ObservationEntry
 from lam_agent.errors import ConfigError, ObservationError, UnseenInstructionWarning
 from lam_agent.policy.instruction import bag_of_words, words_of
 from lam_agent.policy.policy import VisualActionPolicy
-from lam_envs.tasks.registry import nearest
+from lam_envs.words import nearest
 
 _DEFAULT_TASK = "push"
 

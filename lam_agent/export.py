@@ -28,8 +28,9 @@ from lam_agent.errors import ConfigError, ExportError
 from lam_agent.extras import load_extra
 from lam_agent.files import write_bytes_atomically
 from lam_agent.policy.instruction import bag_of_words
-from lam_agent.policy.policy import CAMERAS, VisualActionPolicy
-from lam_envs.tasks.registry import nearest
+from lam_agent.policy.policy import VisualActionPolicy
+from lam_envs.scene import CAMERAS
+from lam_envs.words import nearest
 
 METADATA_KEY = "lam_agent"
 FORMAT_VERSION = 1

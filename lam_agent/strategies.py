@@ -9,7 +9,7 @@ from typing import Any
 
 from lam_agent.errors import ConfigError, StrategyLoadError
 from lam_envs.installed import installed_points
-from lam_envs.tasks.registry import nearest
+from lam_envs.words import nearest
 
 ENTRY_POINT_GROUP = "lam_agent.strategies"
 """Group in which packages name their strategies: `my-strategy = "my_package:make_plugins"`."""

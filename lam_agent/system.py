@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import math
-import os
 import platform
 import resource
 import sys
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from lam_agent import __version__
 from lam_agent.config.checks import require_device
 from lam_agent.errors import ConfigError
+from lam_envs.cores import available_cores
 
 if TYPE_CHECKING:
     from lam_envs.sim.making import Engine
@@ -54,11 +54,6 @@ def _package_versions() -> dict[str, str]:
         except PackageNotFoundError:
             versions[package] = "not installed"
     return versions
-
-
-def available_cores() -> int:
-    """Return the number of CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @cache

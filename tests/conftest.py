@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from lam_agent.system import available_cores
+from lam_envs.cores import available_cores
 
 IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 """Whether this is one of several processes that share the tests."""

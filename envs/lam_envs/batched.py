@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +11,8 @@ import numpy as np
 import torch
 
 from lam_envs.camera import HIDDEN_POS, CameraRenderer
-from lam_envs.checks import check_cameras, check_counts, check_drivable
+from lam_envs.checks import check_cameras, check_counts
+from lam_envs.cores import available_cores
 from lam_envs.errors import InvalidActionError, InvalidResetError, InvalidSettingError
 from lam_envs.instability import OnUnstable, check_on_unstable, unstable_error
 from lam_envs.looks import standard_appearance
@@ -23,9 +23,10 @@ from lam_envs.sim.buffers import room_of
 from lam_envs.sim.making import Engine, make_sim
 from lam_envs.starts import vectors_of, worlds_to_reset
 from lam_envs.tasks.base import Task
-from lam_envs.tasks.outcome_checks import check_outcome, check_rows
+from lam_envs.tasks.checks import check_drivable, check_outcome, check_rows
 from lam_envs.tasks.registry import make_task
-from lam_envs.tasks.sawyer import ACTION_SIZE, STATE_SIZE, SawyerWorlds
+from lam_envs.tasks.sawyer import ACTION_SIZE, STATE_SIZE
+from lam_envs.tasks.task_worlds import TaskWorlds
 from lam_envs.tensors import constant, upload, write
 
 CONTROL_DT_S = 0.0125
@@ -52,11 +53,6 @@ class StepResult:
     terminated: torch.Tensor
     truncated: torch.Tensor
     is_unstable: torch.Tensor
-
-
-def available_cores() -> int:
-    """Return the number of CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 OnReset: TypeAlias = "Callable[[BatchedEnv, torch.Tensor], None]"
@@ -144,7 +140,7 @@ class BatchedEnv:
             room=room_of(self.task.name),
         )
         self.defers_checks = self.device.type != "cpu" if defer_checks is None else defer_checks
-        self.worlds = SawyerWorlds(self.sim, self.task, settles_each=varies)
+        self.worlds = TaskWorlds(self.sim, self.task, settles_each=varies)
         self._renderers: dict[tuple[tuple[str, ...], int], CameraRenderer] = {}
         self.on_reset = on_reset
         self._varies_physics = varies
@@ -331,7 +327,7 @@ class BatchedEnv:
 
         The hand's height is that over the robot's foot, as a robot knows it.
         """
-        readings = self._state[:, :4].to(torch.float32)
+        readings = self._state[:, :4].to(torch.float32, copy=True)
         if self._randomiser is not None:
             readings[:, 2] += self._randomiser.table_height
         return readings

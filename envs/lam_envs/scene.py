@@ -5,7 +5,6 @@ The marker and the cameras do not touch the physics: parity tests compare it wit
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from functools import lru_cache
 from pathlib import Path
@@ -179,8 +178,3 @@ def model_digest(model_file: str) -> str:
     content = np.empty(mujoco.mj_sizeModel(model), np.uint8)
     mujoco.mj_saveModel(model, None, content)
     return hashlib.sha256(content.tobytes()).hexdigest()
-
-
-def copy_model(model: mujoco.MjModel) -> mujoco.MjModel:
-    """Return a model that may be changed without touching the cached one."""
-    return copy.copy(model)

@@ -15,8 +15,8 @@ from gymnasium import spaces
 from lam_envs.batched import BatchedEnv
 from lam_envs.checks import check_cameras, check_counts
 from lam_envs.errors import InvalidActionError, InvalidResetError, InvalidSettingError
-from lam_envs.tasks.registry import nearest
 from lam_envs.tasks.sawyer import ACTION_SIZE, HAND_SPACE_HIGH, HAND_SPACE_LOW, STATE_SIZE
+from lam_envs.words import nearest
 
 Array = npt.NDArray[Any]
 Observation = dict[str, Array]

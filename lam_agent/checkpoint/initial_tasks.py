@@ -10,7 +10,8 @@ from lam_agent.checkpoint.memory import has_memory
 from lam_agent.checkpoint.verification import resolve_checkpoint
 from lam_agent.config import PolicyConfig, PretrainingConfig, RunConfig
 from lam_agent.errors import ConfigError
-from lam_envs.tasks.registry import make_task, nearest, task_names
+from lam_envs.tasks.registry import make_task, task_names
+from lam_envs.words import nearest
 
 
 def check_measured(asked: PretrainingConfig, policy: PolicyConfig) -> None:

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import mujoco
 
 from lam_agent.config import PolicyConfig
-from lam_agent.policy.policy import CAMERAS
 from lam_agent.types import ACTION_NAMES, PROPRIOCEPTION_NAMES
-from lam_envs.scene import load_model
+from lam_envs.scene import CAMERAS, load_model
 from lam_envs.tasks.registry import make_task
 from lam_envs.tasks.sawyer import ACTION_SCALE_M
 

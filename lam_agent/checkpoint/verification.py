@@ -22,7 +22,7 @@ from lam_agent.checkpoint.contract import (
 from lam_agent.checkpoint.shipped import shipped_weights
 from lam_agent.errors import CheckpointError
 from lam_agent.files import file_digest, known_digest
-from lam_envs.tasks.registry import nearest
+from lam_envs.words import nearest
 
 _FILES = (CONFIG_FILE, MODEL_FILE, PARITY_FILE, INSTRUCTIONS_FILE, MEMORY_FILE, CARD_FILE)
 

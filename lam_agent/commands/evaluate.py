@@ -78,7 +78,8 @@ def command(arguments: Sequence[str]) -> None:
     from lam_agent.evaluate import evaluate
     from lam_agent.metrics.intervals import wilson_interval
     from lam_agent.progress import RunProgress, plain_console
-    from lam_agent.system import available_cores, resolve_device, simulation_on
+    from lam_agent.system import resolve_device, simulation_on
+    from lam_envs.cores import available_cores
 
     progress = RunProgress(plain_console(stderr=asked.json))
     policy, contract = load_pretrained(

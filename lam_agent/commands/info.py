@@ -31,7 +31,8 @@ def command(arguments: Sequence[str]) -> None:
     """Print a checkpoint, a run or the environment."""
     asked = parse_arguments(InfoArguments, arguments, "lam-agent info")
     if asked.path is None:
-        from lam_agent.system import available_cores, describe_system, resolve_device
+        from lam_agent.system import describe_system, resolve_device
+        from lam_envs.cores import available_cores
 
         print(json.dumps(describe_system(resolve_device("auto"), available_cores()), indent=2))
         return

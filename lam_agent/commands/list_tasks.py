@@ -38,7 +38,7 @@ class ListArguments:
 def command(arguments: Sequence[str]) -> None:
     """Print the tasks."""
     asked = parse_arguments(ListArguments, merge_imports(arguments), "lam-agent list-tasks")
-    from lam_envs.streams.named import STREAMS
+    from lam_envs.names import STREAMS
     from lam_envs.tasks.importing import import_tasks
     from lam_envs.tasks.registry import make_task, task_names
 

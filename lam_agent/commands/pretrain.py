@@ -15,7 +15,7 @@ from lam_agent.config.parsing import parse_arguments
 from lam_agent.errors import ConfigError
 from lam_agent.pretrain.config import PretrainConfig
 from lam_agent.pretrain.sizes import SIZES
-from lam_envs.tasks.registry import nearest
+from lam_envs.words import nearest
 
 _SIZE = "lam-tiny"
 

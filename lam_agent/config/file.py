@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from lam_agent.config import RunConfig
 from lam_agent.config.options import split_commas
 from lam_agent.errors import ConfigError
-from lam_envs.tasks.registry import nearest
+from lam_envs.words import nearest
 
 
 def read_config(path: Path) -> RunConfig:

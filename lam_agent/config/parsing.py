@@ -18,7 +18,7 @@ import tyro
 
 from lam_agent.config.options import value_after
 from lam_agent.errors import ConfigError, UnknownOptionError
-from lam_envs.tasks.registry import nearest
+from lam_envs.words import nearest
 
 Arguments = TypeVar("Arguments")
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from lam_agent.config.checks import require, require_at_least, require_at_most
 from lam_agent.errors import ConfigError
-from lam_envs.tasks.registry import nearest
+from lam_envs.words import nearest
 
 ENCODERS = ("points", "vit-small")
 

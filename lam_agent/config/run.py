@@ -35,11 +35,11 @@ from lam_agent.config.training import (
 )
 from lam_agent.errors import ConfigError
 from lam_agent.strategies import BUILT_IN, check_strategy_name
+from lam_envs.names import has_repeats
 from lam_envs.randomisation.ranges import Randomisation
-from lam_envs.streams.named import has_repeats
 from lam_envs.streams.resolve import resolve_stream
 from lam_envs.tasks.importing import import_tasks
-from lam_envs.tasks.registry import nearest
+from lam_envs.words import nearest
 
 LOGGERS = ("tensorboard", "wandb")
 

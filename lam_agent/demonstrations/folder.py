@@ -13,7 +13,8 @@ from lam_agent.errors import ConfigError, EpisodeError
 from lam_agent.files import file_digest, file_stamp
 from lam_agent.teachers.choice import teacher_digests
 from lam_envs.scene import CAMERAS
-from lam_envs.tasks.registry import make_task, nearest
+from lam_envs.tasks.registry import make_task
+from lam_envs.words import nearest
 
 SUFFIX = ".safetensors"
 

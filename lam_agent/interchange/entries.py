@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lam_agent.errors import EpisodeError
 from lam_envs.scene import CAMERAS
-from lam_envs.tasks.registry import nearest
+from lam_envs.words import nearest
 
 Array = npt.NDArray[Any]
 

@@ -27,9 +27,9 @@ from lam_agent.policy.normaliser import Normaliser
 from lam_agent.policy.packs import TaskPacks
 from lam_agent.policy.parts import is_trained_in
 from lam_agent.policy.trunk_layer import TrunkLayer
+from lam_envs.scene import CAMERAS
+from lam_envs.tasks.sawyer import ACTION_SIZE
 
-CAMERAS = ("front", "wrist")
-ACTION_SIZE = 4
 PROPRIOCEPTION_SIZE = 4
 TRACKED_SIZE = 6
 

@@ -15,9 +15,10 @@ from torch.nn import functional
 
 from lam_agent.policy.encoder import PATCH_PIXELS, CameraEncoder
 from lam_agent.policy.encoders import PointEncoders
-from lam_agent.policy.policy import CAMERAS, PROPRIOCEPTION_SIZE, VisualActionPolicy
+from lam_agent.policy.policy import PROPRIOCEPTION_SIZE, VisualActionPolicy
 from lam_agent.pretrain.config import SelfSupervisedConfig
 from lam_agent.pretrain.corpus import LookPairs
+from lam_envs.scene import CAMERAS
 
 _MOVED_SCALE = 20.0
 """Factor on proprioception's changes: some centimetres between two looks become order one."""

@@ -18,7 +18,7 @@ from lam_agent.pretrain.config import PretrainConfig
 from lam_agent.pretrain.corpus import Corpus
 from lam_agent.seeding import start_seeds
 from lam_envs.batched import BatchedEnv
-from lam_envs.streams.named import STREAMS
+from lam_envs.names import STREAMS
 from lam_envs.tasks.registry import make_task
 from lam_envs.tasks.scenes import shared_scenes
 

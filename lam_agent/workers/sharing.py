@@ -9,7 +9,7 @@ import torch
 
 from lam_agent.config import RunConfig
 from lam_agent.errors import ConfigError
-from lam_agent.system import available_cores
+from lam_envs.cores import available_cores
 
 LONG_STREAM = 200_000
 """Control steps of all test episodes of a run from which it has workers by itself: a minute on two

@@ -13,11 +13,10 @@ import mujoco
 import pytest
 
 from lam_envs.looks import drawn_ids
+from lam_envs.names import BUILT_IN, STREAMS
 from lam_envs.registration import gymnasium_id
 from lam_envs.scene import load_model
-from lam_envs.streams.named import STREAMS
 from lam_envs.tasks.base import Task
-from lam_envs.tasks.built_in import BUILT_IN
 from lam_envs.tasks.registry import make_task
 from lam_envs.tasks.scenes import scene_name, shared_scenes
 

@@ -19,9 +19,9 @@ from lam_envs.batched import BatchedEnv
 from lam_envs.errors import InvalidActionError, InvalidResetError, InvalidSettingError
 from lam_envs.gymnasium_api import LamEnv
 from lam_envs.gymnasium_vector import LamVectorEnv
+from lam_envs.names import BUILT_IN
 from lam_envs.randomisation.ranges import Randomisation
 from lam_envs.registration import gymnasium_id
-from lam_envs.tasks.built_in import BUILT_IN
 from lam_envs.tasks.registry import make_task, task_names
 
 SOME = ("reach", "hammer", "drawer-open", "handle-press-side", "stick-push")

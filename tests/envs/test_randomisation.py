@@ -9,6 +9,7 @@ import torch
 from lam_envs.batched import BatchedEnv
 from lam_envs.errors import InvalidResetError, InvalidSettingError
 from lam_envs.randomisation.ranges import MODERATE, Randomisation
+from lam_envs.sim.making import Engine
 
 ALL = [field.name for field in dataclasses.fields(Randomisation)]
 LOOKS = ("colours", "textures", "light", "camera_position_m", "camera_angle_deg")
@@ -84,6 +85,17 @@ def test_a_higher_table_is_a_lower_robot() -> None:
     )
     eyes = env._randomiser.shifts.lowered if env._randomiser else None
     np.testing.assert_allclose(eyes, height.numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize("engine", ["native", pytest.param("warp", marks=pytest.mark.slow)])
+def test_reading_the_hand_over_a_higher_table_changes_nothing(engine: Engine) -> None:
+    env = BatchedEnv("push", 2, cameras=(), num_threads=1, engine=engine, randomisation=MODERATE)
+    state = env.reset(seeds=[1, 2]).clone()
+    first = env.proprioception().clone()
+    assert not torch.equal(first[:, 2], state[:, 2].float())
+    assert torch.equal(env.proprioception(), first)
+    env.proprioception().zero_()
+    assert torch.equal(env.state, state)
 
 
 def test_seeds_decide_and_worlds_do_not_disturb_each_other() -> None:

@@ -11,14 +11,9 @@ import lam_envs
 from lam_envs import installed
 from lam_envs.batched import BatchedEnv
 from lam_envs.errors import UnknownTaskError
-from lam_envs.tasks.built_in import BUILT_IN
-from lam_envs.tasks.registry import (
-    ENTRY_POINT_GROUP,
-    check_task_name,
-    make_task,
-    nearest,
-    task_names,
-)
+from lam_envs.names import BUILT_IN
+from lam_envs.tasks.registry import ENTRY_POINT_GROUP, check_task_name, make_task, task_names
+from lam_envs.words import nearest
 
 
 def test_the_built_in_tasks_are_those_of_metaworld() -> None:

@@ -4,9 +4,8 @@ import pytest
 from metaworld.env_dict import MT10_V3, MT50_V3
 
 from lam_envs.errors import UnknownTaskError
-from lam_envs.streams.named import STREAMS, has_repeats
+from lam_envs.names import BUILT_IN, STREAMS, has_repeats
 from lam_envs.streams.resolve import resolve_stream
-from lam_envs.tasks.built_in import BUILT_IN
 from lam_envs.tasks.registry import task_names
 
 

@@ -24,8 +24,9 @@ from lam_agent.commands.pictures import (
     save_randomised_pictures,
 )
 from lam_agent.interrupts import goes_on_by
-from lam_agent.system import available_cores, package_versions
-from lam_envs.streams.named import STREAMS
+from lam_agent.system import package_versions
+from lam_envs.cores import available_cores
+from lam_envs.names import STREAMS
 from lam_envs.tasks.registry import make_task, task_names
 
 TinyRun = tuple[Path, str]

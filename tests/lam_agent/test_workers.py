@@ -25,7 +25,6 @@ from lam_agent.run import parse
 from lam_agent.running.folder import RunFolder
 from lam_agent.running.rows import RowEvaluator
 from lam_agent.running.runner import _with_shared_cores
-from lam_agent.system import available_cores
 from lam_agent.workers import Weights, evaluation_workers, share_cores, single_thread
 from lam_agent.workers.messages import (
     evaluation_from_plain,
@@ -33,6 +32,7 @@ from lam_agent.workers.messages import (
     receive,
     send,
 )
+from lam_envs.cores import available_cores
 
 TinyRun = tuple[Path, str]
 RunCommand = Callable[..., list[str]]

@@ -7,6 +7,7 @@ the simulation runs on. Nothing but `take_unstable` and `used_room` waits for th
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import fields
 
@@ -15,7 +16,6 @@ import numpy as np
 import torch
 
 from lam_envs.graphs import Graphs
-from lam_envs.scene import copy_model
 from lam_envs.sim.buffers import Room
 from lam_envs.sim.gpu import bytes_per_world, check_memory
 from lam_envs.sim.masked import MaskedRows
@@ -227,7 +227,7 @@ def _physics_model(model: mujoco.MjModel) -> mujoco.MjModel:
     Only the boxes of the finger tips have margins. As much larger boxes without one are held apart
     alike. Without either the lid of box-close slips; without multiccd a puck rocks on the table.
     """
-    physics = copy_model(model)
+    physics = copy.copy(model)
     margins = physics.geom_margin.copy()
     for geom in np.flatnonzero(physics.geom_type == mujoco.mjtGeom.mjGEOM_BOX):
         physics.geom_size[geom] += margins[geom]

@@ -1,1 +1,1 @@
-"""Task streams: those that have a name, from names to tasks, and whether tasks fit together."""
+"""Task streams: from names to tasks, and whether tasks fit together."""

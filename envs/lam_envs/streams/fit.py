@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from lam_envs.checks import check_drivable
 from lam_envs.errors import StreamFitError
 from lam_envs.scene import load_model
 from lam_envs.tasks.base import Task
+from lam_envs.tasks.checks import check_drivable
 from lam_envs.tasks.loading import source_files
 from lam_envs.tasks.registry import make_task
 

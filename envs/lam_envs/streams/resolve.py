@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lam_envs.errors import UnknownTaskError
-from lam_envs.streams.named import STREAMS
-from lam_envs.tasks.registry import check_task_name, nearest, task_names
+from lam_envs.names import STREAMS
+from lam_envs.tasks.registry import check_task_name, task_names
+from lam_envs.words import nearest
 
 
 def resolve_stream(names: Iterable[str]) -> tuple[str, ...]:

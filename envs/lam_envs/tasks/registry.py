@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
 from lam_envs.errors import TaskLoadError, UnknownTaskError
 from lam_envs.installed import installed_points
+from lam_envs.names import BUILT_IN, STREAMS
 from lam_envs.registration import register_env
-from lam_envs.streams.named import STREAMS
-from lam_envs.tasks.built_in import BUILT_IN
+from lam_envs.words import nearest
 
 if TYPE_CHECKING:
     from lam_envs.tasks.base import Task
@@ -49,12 +47,6 @@ def register_task(cls: _TaskT) -> _TaskT:
 def task_names() -> tuple[str, ...]:
     """Return the names of all tasks, built-in ones first."""
     return tuple(dict.fromkeys((*BUILT_IN, *_REGISTERED, *_entry_points())))
-
-
-def nearest(name: str, allowed: Iterable[str]) -> str:
-    """Return ` (did you mean 'x'?)` with the nearest allowed name, or nothing."""
-    close = difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.5)
-    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def check_task_name(name: str) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 from lam_agent.errors import EpisodeError
 from lam_agent.interchange.lerobot.dataset import LeRobotDataset
 from lam_agent.system import available_memory_mb
-from lam_envs.tasks.registry import make_task, nearest
+from lam_envs.tasks.registry import make_task
+from lam_envs.words import nearest
 
 
 def choose_episodes(

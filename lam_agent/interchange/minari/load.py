@@ -23,8 +23,9 @@ from lam_agent.interchange.minari.keys import MinariKeys, flatten
 from lam_agent.interchange.minari.library import load_library
 from lam_agent.interchange.origin import ORIGIN_KEY, check_origin
 from lam_agent.types import Progress, no_progress
-from lam_envs.tasks.registry import check_task_name, nearest
+from lam_envs.tasks.registry import check_task_name
 from lam_envs.tasks.sawyer import ACTION_SIZE
+from lam_envs.words import nearest
 
 
 def import_minari(

@@ -31,7 +31,7 @@ from lam_agent.config.options import value_after
 from lam_agent.errors import ConfigError
 from lam_agent.strategies import BUILT_IN
 from lam_envs.errors import UnknownTaskError
-from lam_envs.streams.named import STREAMS
+from lam_envs.names import STREAMS
 from lam_envs.tasks.registry import task_names
 
 Check = Callable[[object], str]

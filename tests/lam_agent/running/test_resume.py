@@ -24,7 +24,7 @@ from lam_agent.results import Results
 from lam_agent.run import parse, with_absolute_paths
 from lam_agent.running import resume, runner
 from lam_agent.running.folder import RunFolder, dump_config
-from lam_envs.streams.named import STREAMS
+from lam_envs.names import STREAMS
 
 TinyRun = tuple[Path, str]
 RunCommand = Callable[..., list[str]]

@@ -13,7 +13,8 @@ from lam_agent.policy.backbone.encoders import BackboneEncoders
 from lam_agent.policy.backbone.trunk import picture_side
 from lam_agent.policy.instruction import bag_of_words
 from lam_agent.policy.modes import freeze
-from lam_agent.policy.policy import CAMERAS, VisualActionPolicy
+from lam_agent.policy.policy import VisualActionPolicy
+from lam_envs.scene import CAMERAS
 
 MakePolicy = Callable[..., VisualActionPolicy]
 MakeObservations = Callable[..., dict[str, torch.Tensor]]

@@ -1,4 +1,4 @@
-"""Task streams that have a name: data alone.
+"""Names of the tasks that this package brings, and of task streams: data alone.
 
 `cw10` and `cw20` are Continual World's (Wołczyk et al. 2021, https://arxiv.org/abs/2105.10919),
 `mt10` and `mt50` are the order of Meta-World's MT10 and MT50 (Yu et al. 2019,
@@ -11,7 +11,59 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from lam_envs.tasks.built_in import BUILT_IN
+BUILT_IN = (
+    "reach",
+    "push",
+    "drawer-open",
+    "window-close",
+    "pick-place",
+    "door-open",
+    "drawer-close",
+    "button-press-topdown",
+    "peg-insert-side",
+    "window-open",
+    "peg-unplug-side",
+    "hammer",
+    "push-wall",
+    "faucet-close",
+    "push-back",
+    "stick-pull",
+    "handle-press-side",
+    "shelf-place",
+    "assembly",
+    "basketball",
+    "bin-picking",
+    "box-close",
+    "button-press",
+    "button-press-topdown-wall",
+    "button-press-wall",
+    "coffee-button",
+    "coffee-pull",
+    "coffee-push",
+    "dial-turn",
+    "disassemble",
+    "door-close",
+    "door-lock",
+    "door-unlock",
+    "faucet-open",
+    "hand-insert",
+    "handle-press",
+    "handle-pull",
+    "handle-pull-side",
+    "lever-pull",
+    "pick-out-of-hole",
+    "pick-place-wall",
+    "plate-slide",
+    "plate-slide-back",
+    "plate-slide-back-side",
+    "plate-slide-side",
+    "reach-wall",
+    "soccer",
+    "stick-push",
+    "sweep",
+    "sweep-into",
+)
+"""Names of Meta-World's tasks: those of `mt10` and `cw10`, then the others by name."""
 
 _CW10 = (
     "hammer",

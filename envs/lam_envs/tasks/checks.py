@@ -1,11 +1,39 @@
-"""What a task gives back, refused where it is not what `Task` says: tasks of others may differ."""
+"""Refuse tasks, which others write, too: what the arm cannot do, and what is not as `Task` says."""
 
 from __future__ import annotations
 
+import math
+
 import torch
 
-from lam_envs.errors import TaskLoadError
-from lam_envs.tasks.base import Outcome
+from lam_envs.checks import check_cameras
+from lam_envs.errors import InvalidSettingError, TaskLoadError
+from lam_envs.tasks.base import Outcome, Task
+from lam_envs.tasks.sawyer import ACTION_SIZE, NUM_SUBSTEPS
+
+
+def check_drivable(task: Task, timestep: float) -> None:
+    """Refuse a task with other actions, cameras or another control rate than it can get.
+
+    Args:
+        task: The task.
+        timestep: Seconds of a physics step of its scene.
+
+    Raises:
+        InvalidSettingError: Naming the task and what does not fit.
+    """
+    check_cameras(task.cameras)
+    if task.action_size != ACTION_SIZE:
+        raise InvalidSettingError(
+            f"{task.name} has action_size {task.action_size}; the Sawyer arm takes {ACTION_SIZE}: "
+            "hand displacement xyz and finger effort."
+        )
+    actual = timestep * NUM_SUBSTEPS
+    if not math.isclose(actual, task.control_dt, rel_tol=1e-6):
+        raise InvalidSettingError(
+            f"{task.name} has control_dt {task.control_dt} s, but {NUM_SUBSTEPS} physics steps of "
+            f"its scene are {actual:g} s; change control_dt, or the timestep in {task.model_file}."
+        )
 
 
 def check_outcome(task: str, outcome: object, num_worlds: int) -> None:
