@@ -75,7 +75,7 @@ def reference_configs(config: RunConfig) -> dict[str, RunConfig]:
         for task in sorted(distinct)
     }
     if len(config.tasks) > 1:
-        # Those who learn all at once do not care for the order.
+        # Those who learn all at once share one run, whatever the order: it changes the draws alone.
         configs["joint"] = replace(
             in_order,
             strategy="joint",

@@ -47,12 +47,13 @@ def measure_robustness(
     once = tuple(dict.fromkeys(tasks))
     learned = () if is_joint else tasks[:last]
     num_cells, num_done = len(learned) + (1 + len(factors)) * len(once), 0
+    num_unstable = 0
 
     def cell(policy: VisualActionPolicy, task: str, ranges: Randomisation) -> Mapping[str, Any]:
-        nonlocal num_done
+        nonlocal num_done, num_unstable
         progress(num_done / num_cells, f"evaluating {task}")
         num_done += 1
-        return evaluate(
+        evaluation = evaluate(
             policy,
             task,
             episodes=episodes,
@@ -61,7 +62,9 @@ def measure_robustness(
             threads=threads,
             sim=sim,
             randomisation=ranges,
-        ).counts
+        )
+        num_unstable += evaluation.num_unstable
+        return evaluation.counts
 
     matrix = SuccessMatrix.empty(len(tasks))
     for position, task in enumerate(learned):
@@ -72,7 +75,7 @@ def measure_robustness(
     for column, task in enumerate(tasks):
         matrix = matrix.with_cell(last + 1, column, **found[task])
     if not factors:
-        return Perturbed(settings, matrix)
+        return Perturbed(settings, matrix, None, num_unstable)
     alone = FactorSuccess.empty(factors, once)
     for row, (name, value) in enumerate(factors.items()):
         ranges = Randomisation(**{name: value})
@@ -80,4 +83,4 @@ def measure_robustness(
             is_measured = ranges == randomisation  # The only factor there is.
             counts = found[task] if is_measured else cell(policy, task, ranges)
             alone = alone.with_task(row, task, **counts)
-    return Perturbed(settings, matrix, alone)
+    return Perturbed(settings, matrix, alone, num_unstable)

@@ -106,6 +106,8 @@ def command(arguments: Sequence[str]) -> None:
         )
         write_results(folder.results, results)
         write_report(folder.path)
+    if perturbed.unstable_episodes:
+        progress.say(f"{perturbed.unstable_episodes} episodes became unstable and count as failed.")
     print_metrics(results, progress.console)
     print_factors(results, progress.console)
     progress.say(f"Results: {folder.results} and {folder.report}")

@@ -26,6 +26,11 @@ Counts = npt.NDArray[np.int64]
 CONFIDENCE = 0.95
 """Coverage of every interval."""
 
+_SEED = 0
+"""Seed of every bootstrap: equal results have equal intervals."""
+
+_SAMPLES = 2000
+
 MIN_SEEDS = 3
 """Seeds from which an interval over seeds means anything."""
 
@@ -54,7 +59,7 @@ def wilson_interval(successes: int, episodes: int) -> Interval:
 
 
 def compute_intervals(
-    matrix: SuccessMatrix, tasks: Sequence[str] | None = None, seed: int = 0
+    matrix: SuccessMatrix, tasks: Sequence[str] | None = None
 ) -> dict[str, Interval | None]:
     """Return the interval of every metric of one run by name.
 
@@ -63,17 +68,15 @@ def compute_intervals(
     Args:
         matrix: The success matrix.
         tasks: Names of the columns; visits of one task share their episodes.
-        seed: Seed of the bootstrap.
     """
-    intervals = bootstrap_intervals(matrix, MATRIX_METRICS, seed, tasks=tasks)
+    intervals = bootstrap_intervals(matrix, MATRIX_METRICS, tasks=tasks)
     return {name: intervals.get(name) for name in compute_metrics(matrix)}
 
 
 def bootstrap_intervals(
     matrix: SuccessMatrix,
     metrics: Mapping[str, Metric],
-    seed: int,
-    samples: int = 2000,
+    samples: int = _SAMPLES,
     tasks: Sequence[str] | None = None,
 ) -> dict[str, Interval | None]:
     """Return percentile intervals by parametric bootstrap over episodes, binomial per cell.
@@ -85,7 +88,6 @@ def bootstrap_intervals(
     Args:
         matrix: The success matrix of one run.
         metrics: Functions by name. One that is None for the matrix has no interval.
-        seed: Seed of the bootstrap.
         samples: Matrices that are drawn.
         tasks: Names of the columns; visits of one task share their episodes.
     """
@@ -93,31 +95,30 @@ def bootstrap_intervals(
     shared = _shared(matrix, tasks)
     if not measured:
         return dict.fromkeys(metrics)
-    successes = _draw(matrix, np.random.default_rng(seed), samples)
+    successes = _draw(matrix, np.random.default_rng(_SEED), samples)
     values = _values(matrix, measured, successes, *shared)
-    return {name: _percentiles(values[name]) if name in values else None for name in metrics}
+    return {
+        name: _percentiles(values[name], measured[name](matrix)) if name in values else None
+        for name in metrics
+    }
 
 
-def pretraining_intervals(
-    measured: PretrainingSuccess, seed: int = 0, samples: int = 2000
-) -> dict[str, Interval | None]:
+def pretraining_intervals(measured: PretrainingSuccess) -> dict[str, Interval | None]:
     """Return percentile intervals of what became of pretraining, by the same bootstrap.
 
     Args:
         measured: Success on tasks that the initial weights learned.
-        seed: Seed of the bootstrap.
-        samples: Draws.
     """
     values = measured.metrics()
     if not values:
         return {}
     episodes = np.nan_to_num(measured.episodes).astype(np.int64)
     rate = np.nan_to_num(measured.success)
-    counts = np.random.default_rng(seed).binomial(episodes, rate, size=(samples, *rate.shape))
+    counts = np.random.default_rng(_SEED).binomial(episodes, rate, size=(_SAMPLES, *rate.shape))
     before, after = (counts / np.maximum(episodes, 1)).mean(axis=2).T  # (samples,) each
     drawn = (before, after, before - after)
     return {
-        name: None if value is None else _percentiles(found)
+        name: None if value is None else _percentiles(found, value)
         for (name, value), found in zip(values.items(), drawn, strict=True)
     }
 
@@ -134,8 +135,7 @@ class Aggregate:
 def aggregate_over_seeds(
     matrices: Sequence[SuccessMatrix],
     metrics: Mapping[str, Metric] = MATRIX_METRICS,
-    seed: int = 0,
-    samples: int = 2000,
+    samples: int = _SAMPLES,
     tasks: Sequence[str] | None = None,
 ) -> dict[str, Aggregate | None]:
     """Return mean and interval of every metric by hierarchical bootstrap: seeds, then episodes.
@@ -143,7 +143,6 @@ def aggregate_over_seeds(
     Args:
         matrices: Success matrices of runs that differ in their seed alone, at least 3.
         metrics: Functions by name. One that is None for any run is None.
-        seed: Seed of the bootstrap.
         samples: Sets of runs that are drawn.
         tasks: Names of the columns; visits of one task share their episodes.
     """
@@ -154,7 +153,7 @@ def aggregate_over_seeds(
         )
     points = {name: [metric(matrix) for matrix in matrices] for name, metric in metrics.items()}
     measured = {name: metrics[name] for name in metrics if None not in points[name]}
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(_SEED)
     choices = random.integers(num_seeds, size=(samples, num_seeds))
     drawn = {name: np.empty(choices.shape) for name in measured}
     for index, matrix in enumerate(matrices):
@@ -167,7 +166,8 @@ def aggregate_over_seeds(
     aggregates: dict[str, Aggregate | None] = dict.fromkeys(metrics)
     for name in measured:
         mean = float(np.mean(np.array(points[name], dtype=np.float64)))
-        aggregates[name] = Aggregate(mean, _percentiles(drawn[name].mean(axis=1)), num_seeds)
+        interval = _percentiles(drawn[name].mean(axis=1), mean)
+        aggregates[name] = Aggregate(mean, interval, num_seeds)
     return aggregates
 
 
@@ -218,11 +218,15 @@ def _values(
     return {name: metric.formula(rates) for name, metric in metrics.items()}
 
 
-def _percentiles(values: FloatArray) -> Interval | None:
-    """Return the percentile interval of the samples in which the metric is defined."""
+def _percentiles(values: FloatArray, measured: float | None) -> Interval | None:
+    """Return the percentile interval of the samples in which the metric is defined.
+
+    It reaches to what was measured: retention is at most 1 in each task, so that episodes that vary
+    by chance lower it, and the samples of a run that has lost nothing would all lie below it.
+    """
     defined = values[~np.isnan(values)]
-    if defined.size == 0:
+    if defined.size == 0 or measured is None:
         return None
     tail = (1.0 - CONFIDENCE) / 2.0
     low, high = np.quantile(defined, (tail, 1.0 - tail))
-    return float(low), float(high)
+    return min(float(low), measured), max(float(high), measured)

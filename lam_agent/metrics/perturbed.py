@@ -56,21 +56,22 @@ class Perturbed:
         matrix: Success matrix, of which the diagonal (each task when it was learned) and the last
             row are measured.
         by_factor: Success where one of them varies alone; None where not measured.
+        unstable_episodes: Episodes of all cells whose physics broke, which count as failed.
     """
 
     randomisation: Mapping[str, float]
     matrix: SuccessMatrix
     by_factor: FactorSuccess | None = None
+    unstable_episodes: int = 0
 
     def metrics(self) -> dict[str, float | None]:
         """Return the metrics by name; None where not measured."""
         return {name: metric(self.matrix) for name, metric in ROBUST_METRICS.items()}
 
-    def intervals(self, tasks: Sequence[str], seed: int = 0) -> dict[str, Interval | None]:
+    def intervals(self, tasks: Sequence[str]) -> dict[str, Interval | None]:
         """Return their intervals by parametric bootstrap over episodes.
 
         Args:
             tasks: Names of the columns; visits of one task share their episodes.
-            seed: Seed of the bootstrap.
         """
-        return bootstrap_intervals(self.matrix, ROBUST_METRICS, seed, tasks=tasks)
+        return bootstrap_intervals(self.matrix, ROBUST_METRICS, tasks=tasks)

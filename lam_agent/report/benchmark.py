@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lam_agent.files import write_text_atomically
-from lam_agent.report.comparison import Measured, Run, Series, load_runs, make_series
+from lam_agent.report.comparison import Measured, Run, Series, load_runs, make_series, perturbations
 from lam_agent.report.comparison_html import render_comparison
 from lam_agent.report.reference_rows import ReferenceRow, reference_rows
 from lam_agent.report.words import (
@@ -61,7 +61,7 @@ def _table(runs: Sequence[Run], series: Sequence[Series], bounds: Sequence[Refer
     lines = [
         f"# {' → '.join(results.tasks)}",
         "",
-        protocol_words(results),
+        protocol_words(results, has_last_step=False) + perturbations(runs),
         "",
         "| strategy | " + " | ".join(metric_words(name).title for name in names) + " |",
         "|---" * (len(names) + 1) + "|",

@@ -17,14 +17,15 @@ from lam_agent.metrics.intervals import MIN_SEEDS, Interval, aggregate_over_seed
 from lam_agent.metrics.perturbed import ROBUST_METRICS
 from lam_agent.metrics.success_matrix import FloatArray, SuccessMatrix
 from lam_agent.report.curves import SAMPLES, seen_metrics, seen_values
-from lam_agent.report.words import adaptation_mode, value_words
+from lam_agent.report.words import adaptation_mode, perturbation_words, value_words
 from lam_agent.results import Results, read_results
 
 _OF_ONE_RUN = frozenset({"adapt", "demonstration_seed", "unstable_episodes"})
 """Entries of the protocol that may differ: they are compared, or follow from seed or run."""
 
-_LATER = frozenset({"policy_init_sha256"})
-"""Entries that runs of earlier versions do not have."""
+_OPTIONAL = frozenset({"policy_init_sha256", "perturbation", "pretraining.tasks"})
+"""Entries that not all runs have: of earlier versions, or what is measured where it is asked for.
+Those that have one must have the same."""
 
 _MISSING = object()
 
@@ -78,32 +79,49 @@ def load_runs(paths: Sequence[Path]) -> list[Run]:
         runs.append(
             Run(path, folder if path.name == "results.json" else path.stem, read_results(path))
         )
-    for run in runs[1:]:
-        _check_alike(runs[0], run)
+    told = [_told(run.results) for run in runs]
+    for key in dict.fromkeys(key for content in told for key in content):
+        if key not in _OF_ONE_RUN:
+            _check_alike(key, runs, [content.get(key, _MISSING) for content in told])
     return runs
 
 
-def _check_alike(one: Run, other: Run) -> None:
-    """Refuse two runs that measured different things; name the first difference."""
-    first: dict[str, Any] = {"tasks": list(one.results.tasks), **one.results.protocol}
-    second: dict[str, Any] = {"tasks": list(other.results.tasks), **other.results.protocol}
-    if one.results.perturbed and other.results.perturbed:  # They are measured alike, or not at all.
-        first["perturbation"] = dict(one.results.perturbed.randomisation)
-        second["perturbation"] = dict(other.results.perturbed.randomisation)
-    for key in dict.fromkeys((*first, *second)):
-        if key in _LATER and not (key in first and key in second):
+def _told(results: Results) -> dict[str, Any]:
+    """Return what runs that are compared must have alike."""
+    told: dict[str, Any] = {"tasks": list(results.tasks), **results.protocol}
+    if results.perturbed:
+        told["perturbation"] = dict(results.perturbed.randomisation)
+    if results.pretraining.tasks:
+        told["pretraining.tasks"] = list(results.pretraining.tasks)
+    return told
+
+
+def _check_alike(key: str, runs: Sequence[Run], values: Sequence[Any]) -> None:
+    """Refuse runs of which one has another value than the first that has one must share."""
+    found = [
+        (run, value)
+        for run, value in zip(runs, values, strict=True)
+        if key not in _OPTIONAL or value is not _MISSING
+    ]
+    (one, first), *others = found
+    for other, value in others:
+        if value == first:
             continue
-        if key in _OF_ONE_RUN or first.get(key, _MISSING) == second.get(key, _MISSING):
-            continue
-        words = [
-            value_words(content[key]) if key in content else "missing"
-            for content in (first, second)
-        ]
-        name = "tasks" if key == "tasks" else f"protocol.{key}"
+        words = ["missing" if item is _MISSING else value_words(item) for item in (first, value)]
+        name = key if key in ("tasks", "perturbation", "pretraining.tasks") else f"protocol.{key}"
         raise ResultsError(
             f"{name} is {words[0]} in {one.path} but {words[1]} in {other.path}; compare runs of "
             "the same tasks and protocol."
         )
+
+
+def perturbations(runs: Sequence[Run]) -> str:
+    """Return what varied under perturbations, as a sentence that follows others; else nothing."""
+    for run in runs:
+        if run.results.perturbed:
+            settings = perturbation_words(run.results.perturbed)
+            return f" Under perturbations scenes differ by {settings}."
+    return ""
 
 
 def method_words(results: Results) -> str:

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lam_agent.files import write_text_atomically
-from lam_agent.report.comparison import Run, Series, load_runs, make_series, method_words
+from lam_agent.report.comparison import (
+    Run,
+    Series,
+    load_runs,
+    make_series,
+    method_words,
+    perturbations,
+)
 from lam_agent.report.curves import seen_line, seen_plot
 from lam_agent.report.heat import HeatTable, matrix_table, mean_cell, mean_table
 from lam_agent.report.page import render_page
@@ -84,7 +91,7 @@ def render_comparison(
         matrices=[(item.title, item.note, mean_table(tasks, item.rates)) for item in series],
         each_run=[(run, matrix_table(run.results, run.results.matrix.success)) for run in runs],
         runs=_runs(runs),
-        protocol_words=protocol_words(results),
+        protocol_words=protocol_words(results, has_last_step=False) + perturbations(runs),
         protocol=_protocol(runs),
     )
 

@@ -12,6 +12,7 @@ from lam_agent.metrics import Metric
 from lam_agent.metrics.intervals import Interval, bootstrap_intervals, wilson_interval
 from lam_agent.metrics.success_matrix import FloatArray
 from lam_agent.report.events import CurvePoint, Events, curve_point
+from lam_agent.report.heat import learned_row
 from lam_agent.report.plot import (
     Axis,
     Line,
@@ -67,8 +68,9 @@ def task_plots(results: Results) -> Iterator[tuple[str, Plot]]:
                     for point in points
                 ]
             lines.append(Line(points, style, marker))
+        marks = (learned_row(matrix.success, column),)
         words = f"Success of {label} along the stream; every value stands in the success matrix."
-        yield label, Plot(words, axis, percent_axis(), lines, marks=(column + 1,))
+        yield label, Plot(words, axis, percent_axis(), lines, marks=marks)
 
 
 def seen_metrics(num_tasks: int) -> dict[str, Metric]:
@@ -85,9 +87,9 @@ def _seen(row: int, success: FloatArray) -> FloatArray:
 def seen_values(results: Results) -> dict[str, tuple[float | None, Interval | None]]:
     """Return the mean success over the tasks seen so far, with intervals, of one run."""
     metrics = seen_metrics(len(results.tasks))
-    intervals = bootstrap_intervals(
-        results.matrix, metrics, seed=0, samples=SAMPLES, tasks=results.tasks
-    )
+    intervals = bootstrap_intervals(results.matrix, metrics, SAMPLES, results.tasks)
+    last = str(len(results.tasks))  # Which is the average success, drawn more often.
+    intervals[last] = results.intervals.get("average_success", intervals[last])
     return {name: (metric(results.matrix), intervals[name]) for name, metric in metrics.items()}
 
 
@@ -133,6 +135,9 @@ def learning_plots(results: Results, events: Events) -> list[LearningPlots]:
     points = [point for curve in (*validation, *training) for point in curve]
     if not points:
         return []
+    labels = column_labels(results.tasks)
+    if results.strategy == "joint":
+        labels[-1] = "all tasks"
     steps = count_axis(max(point.step for point in points), "gradient step")
     losses = [point.loss for point in points if point.loss > 0]
     loss_axis = log_axis(losses) if losses else None
@@ -143,9 +148,7 @@ def learning_plots(results: Results, events: Events) -> list[LearningPlots]:
             _success_plot(label, learned, steps),
             learned,
         )
-        for label, learned, trained in zip(
-            column_labels(results.tasks), validation, training, strict=True
-        )
+        for label, learned, trained in zip(labels, validation, training, strict=True)
         if learned or trained
     ]
 
@@ -195,7 +198,7 @@ def _loss_plot(
         ]
 
     lines = [Line(points(training), "second thin", marker=-1), Line(points(validation), "accent")]
-    return Plot(f"Loss while {label} is learned.", steps, losses, lines, height=150)
+    return Plot(f"Loss while learning {label}.", steps, losses, lines, height=150)
 
 
 def _success_plot(label: str, validation: Sequence[CurvePoint], steps: Axis) -> Plot | None:
@@ -206,5 +209,5 @@ def _success_plot(label: str, validation: Sequence[CurvePoint], steps: Axis) -> 
     ]
     if all(math.isnan(point.y) for point in points):
         return None
-    words = f"Validation success while {label} is learned."
+    words = f"Validation success while learning {label}."
     return Plot(words, steps, percent_axis(), [Line(points, "accent")], height=150)

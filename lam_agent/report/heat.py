@@ -57,12 +57,22 @@ class HeatTable:
         return len(self.columns) > 6
 
 
+def learned_row(rates: FloatArray, column: int) -> int:
+    """Return the row after the experience in which a task was learned, of rates (T+1, T).
+
+    It is the last one where all tasks are learned at once, and those before it are not evaluated.
+    """
+    own = column + 1
+    is_at_once = math.isnan(rates[own, column]) and not math.isnan(rates[-1, column])
+    return len(rates) - 1 if is_at_once else own
+
+
 def matrix_table(results: Results, rates: FloatArray) -> HeatTable:
     """Return one matrix of a run, shape (T+1, T), as a table."""
     rows = []
     for row, label in enumerate(row_labels(results.tasks)):
         cells = [
-            episode_cell(float(rate), float(count), is_learned=row == column + 1)
+            episode_cell(float(rate), float(count), is_learned=row == learned_row(rates, column))
             for column, (rate, count) in enumerate(
                 zip(rates[row], results.matrix.episodes[row], strict=True)
             )
@@ -128,7 +138,10 @@ def mean_table(tasks: Sequence[str], rates: FloatArray) -> HeatTable:
     rows = [
         (
             label,
-            [mean_cell(float(rate), row == column + 1) for column, rate in enumerate(rates[row])],
+            [
+                mean_cell(float(rate), row == learned_row(rates, column))
+                for column, rate in enumerate(rates[row])
+            ],
         )
         for row, label in enumerate(row_labels(tasks))
     ]

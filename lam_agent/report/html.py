@@ -25,8 +25,8 @@ from lam_agent.report.words import (
     interval_sentence,
     interval_words,
     metric_names,
+    metric_value_words,
     metric_words,
-    number_words,
     protocol_words,
     value_words,
 )
@@ -97,7 +97,7 @@ def _metrics(results: Results) -> list[tuple[str, str, str, str, str]]:
     rows = []
     for name in metric_names(results):
         words, interval = metric_words(name), results.intervals.get(name)
-        value = number_words(results.metrics[name])
+        value = metric_value_words(results, name)
         rows.append((words.title, value, interval_words(interval), words.formula, words.source))
     return rows
 
@@ -105,8 +105,11 @@ def _metrics(results: Results) -> list[tuple[str, str, str, str, str]]:
 def _phases(results: Results) -> list[Phase]:
     """Return the phases of the run; what none of them took is the last one."""
     times = results.cost.wall_time_s
-    adapt = times.encode + times.adapt
-    seconds = {"collect": times.collect, "adapt": adapt, "evaluate": times.evaluate}
+    seconds = {
+        "collect": times.collect,
+        "encode and adapt" if times.encode else "adapt": times.encode + times.adapt,
+        "evaluate": times.evaluate,
+    }
     rest = times.total - sum(seconds.values())
     seconds["other"] = max(rest, 0.0)
     whole = sum(seconds.values()) or 1.0

@@ -17,8 +17,8 @@ from lam_agent.report.words import (
     interval_sentence,
     interval_words,
     metric_names,
+    metric_value_words,
     metric_words,
-    number_words,
     perturbation_words,
     protocol_words,
     value_words,
@@ -76,11 +76,11 @@ def _metrics(results: Results) -> str:
     rows = []
     for name in metric_names(results):
         words = metric_words(name)
-        value, interval = results.metrics[name], results.intervals.get(name)
+        interval = results.intervals.get(name)
         rows.append(
             (
                 words.title,
-                number_words(value),
+                metric_value_words(results, name),
                 interval_words(interval),
                 words.formula,
                 words.source,
@@ -96,7 +96,14 @@ def _bounds(results: Results) -> list[str]:
         return []
     table = _heat(found.table)
     naive = _table(("metric", "naive strategy", "this run"), found.naive)
-    return [f"## Bounds\n\n{table}\n\n{naive}"]
+    solved = ", ".join(found.solved)
+    left_out = (
+        f"\n\nSolved from the start when learned alone, and so left out of forward transfer by "
+        f"learning speed: {solved}."
+        if solved
+        else ""
+    )
+    return [f"## Bounds\n\n{table}\n\n{naive}{left_out}"]
 
 
 def _pretraining(results: Results) -> list[str]:
@@ -118,7 +125,7 @@ def _perturbed(results: Results) -> list[str]:
     perturbed = results.perturbed
     if perturbed is None:
         return []
-    settings = perturbation_words(perturbed.randomisation)
+    settings = perturbation_words(perturbed)
     table = _heat(perturbed_table(results, perturbed))
     sections = [f"## Under perturbations\n\nScenes that differ by {settings}.\n\n{table}"]
     alone = factor_table(results)

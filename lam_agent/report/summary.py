@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lam_agent.report.words import interval_words, metric_words, number_words, rate_words
+from lam_agent.report.words import interval_words, metric_value_words, metric_words, rate_words
 from lam_agent.results import Results
 
 _HEADLINE = ("average_success", "forgetting", "retention", "forward_transfer")
@@ -23,9 +23,10 @@ def headline(results: Results) -> list[Headline]:
     """Return the headline numbers of a run."""
     numbers = []
     for name in _HEADLINE:
-        value, interval = results.metrics.get(name), results.intervals.get(name)
+        interval = results.intervals.get(name)
         note = "" if interval is None else interval_words(interval)
-        numbers.append(Headline(metric_words(name).title, number_words(value), note))
+        value = metric_value_words(results, name)
+        numbers.append(Headline(metric_words(name).title, value, note))
     minutes, seconds = divmod(round(results.cost.wall_time_s.total), 60)
     hours, minutes = divmod(minutes, 60)
     clock = f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"

@@ -11,8 +11,8 @@ from lam_agent.report.words import (
     INTERVAL,
     interval_words,
     metric_names,
+    metric_value_words,
     metric_words,
-    number_words,
 )
 from lam_agent.results import Results
 
@@ -62,10 +62,10 @@ def _metrics(results: Results) -> Table:
     table.add_column("value", justify="right")
     table.add_column(INTERVAL, justify="right")
     for name in metric_names(results):
-        value, interval = results.metrics[name], results.intervals.get(name)
+        interval = results.intervals.get(name)
         table.add_row(
             Text(metric_words(name).title),
-            Text(number_words(value)),
+            Text(metric_value_words(results, name)),
             Text(interval_words(interval)),
         )
     return table

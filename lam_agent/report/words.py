@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from lam_agent.metrics.intervals import CONFIDENCE, Interval, wilson_interval
+from lam_agent.metrics.perturbed import Perturbed
 from lam_agent.results import Results
 
 NOT_MEASURED = "not measured"
+UNDEFINED = "undefined"
 NOT_EVALUATED = "–"
 INTERVAL = f"{100 * CONFIDENCE:.0f} % interval"
 
@@ -169,6 +171,29 @@ def number_words(value: float | None) -> str:
     return NOT_MEASURED if value is None else f"{value:z.3f}"
 
 
+_OF_SEVERAL_TASKS = ("forgetting", "backward_transfer", "nbt", "forward_transfer")
+
+
+def metric_value_words(results: Results, name: str) -> str:
+    """Return the value of a metric of a run in words, and whether one without is undefined."""
+    metrics, num_tasks = results.metrics, len(results.tasks)
+    value = metrics.get(name)
+    if value is None and metrics.get("average_success") is not None:
+        single = results.references.get("single_task")
+        is_undefined = {
+            **dict.fromkeys(_OF_SEVERAL_TASKS, num_tasks == 1),
+            # Of nothing that was learned nothing can be kept.
+            "normalised_forgetting": num_tasks == 1 or metrics.get("forgetting") is not None,
+            "retention": num_tasks == 1 or metrics.get("forgetting") is not None,
+            # Of tasks that are solved from the start none can be learned faster.
+            "learning_speed_transfer": metrics.get("auc") is not None
+            and single is not None
+            and set(single.get("area") or ()) == {1},
+        }
+        return UNDEFINED if is_undefined.get(name, False) else NOT_MEASURED
+    return number_words(value)
+
+
 def interval_words(interval: Interval | None) -> str:
     """Return the interval of a metric in words."""
     return NOT_EVALUATED if interval is None else f"[{interval[0]:z.3f}, {interval[1]:z.3f}]"
@@ -197,20 +222,28 @@ def factor_words(name: str, value: float) -> str:
     return f"{title.replace('_', ' ')} {value:g} {unit}".strip()
 
 
-def perturbation_words(randomisation: Mapping[str, float]) -> str:
-    """Return what varies between episodes, and how far, in words."""
-    return ", ".join(factor_words(name, value) for name, value in randomisation.items() if value)
+def perturbation_words(perturbed: Perturbed) -> str:
+    """Return what varies between episodes, how far, and how many broke, in words."""
+    settings = perturbed.randomisation.items()
+    words = ", ".join(factor_words(name, value) for name, value in settings if value)
+    count = perturbed.unstable_episodes
+    return f"{words}; {count} episodes became unstable and count as failed" if count else words
 
 
-def protocol_words(results: Results) -> str:
-    """Return how success was measured, in sentences."""
+def protocol_words(results: Results, *, has_last_step: bool = True) -> str:
+    """Return how success was measured, in sentences.
+
+    Args:
+        results: The results.
+        has_last_step: Whether success at the last step is shown, too.
+    """
     protocol = results.protocol
+    beside = "; success at the last step stands beside it" if has_last_step else ""
     return (
         f"Each cell is the share of {protocol['episodes']} test episodes of {protocol['horizon']} "
-        "steps in which the task's predicate holds at any step; success at the last step stands "
-        "beside it. Test starts are fixed for each task and episode, the same for every row and "
-        "every strategy; they are disjoint from the validation starts, by which policies are "
-        "selected, and from the demonstrations' starts."
+        f"steps in which the task's predicate holds at any step{beside}. Test starts are fixed for "
+        "each task and episode, the same for every row and every strategy; they are disjoint from "
+        "the validation starts, by which policies are selected, and from those of demonstrations."
     )
 
 

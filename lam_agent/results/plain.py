@@ -137,6 +137,8 @@ def _perturbed_to_plain(perturbed: Perturbed | None) -> dict[str, Any]:
         "randomisation": dict(perturbed.randomisation),
         **_rates_to_plain(perturbed.matrix),
     }
+    if perturbed.unstable_episodes:
+        plain["unstable_episodes"] = perturbed.unstable_episodes
     if perturbed.by_factor is not None:
         factors = list(perturbed.by_factor.factors)
         plain["by_factor"] = {"factors": factors, **_table_to_plain(perturbed.by_factor)}
@@ -158,7 +160,8 @@ def _perturbed_from_plain(data: Mapping[str, Any]) -> Perturbed | None:
             factors=_take_names(table, "factors", prefix),
             **_table_from_plain(table, prefix, "rows of one number"),
         )
-    return Perturbed(settings, matrix, by_factor)
+    unstable = expect(data.get("unstable_episodes", 0), int, "perturbed.unstable_episodes")
+    return Perturbed(settings, matrix, by_factor, unstable)
 
 
 def _table_to_plain(table: SuccessTable) -> dict[str, Any]:

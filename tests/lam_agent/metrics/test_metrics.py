@@ -243,9 +243,12 @@ def test_wilson_refuses_counts_that_cannot_be(successes: int, episodes: int) -> 
 @settings(max_examples=15, deadline=None)
 @given(matrices())
 def test_bootstrap_intervals_lie_in_bounds_and_in_order(matrix: SuccessMatrix) -> None:
-    intervals = bootstrap_intervals(matrix, MATRIX_METRICS, seed=0, samples=100)
+    intervals = bootstrap_intervals(matrix, MATRIX_METRICS, samples=100)
     for name, metric in MATRIX_METRICS.items():
-        assert (intervals[name] is None) == (metric(matrix) is None)
+        value = metric(matrix)
+        assert (intervals[name] is None) == (value is None)
+        if value is not None:
+            assert intervals[name][0] <= value <= intervals[name][1], name
         if intervals[name] is not None and name != "normalised_forgetting":
             low, high = intervals[name]
             assert -1.0 <= low <= high <= 1.0, name
@@ -267,6 +270,14 @@ def test_intervals_of_a_seed_stay_what_they_were() -> None:
     assert intervals["nbt"] == pytest.approx((0.075, 0.525))
     of_seeds = aggregate_over_seeds([THREE] * 3, samples=200)
     assert of_seeds["nbt"].interval == pytest.approx((0.1745833333, 0.4252083333))
+
+
+def test_the_interval_of_a_run_that_kept_all_reaches_to_1() -> None:
+    kept = matrix_of([[0, 0], [0.9, 0], [0.9, 0.9]], 50)
+    low, high = compute_intervals(kept)["retention"]
+    assert retention(kept) == high == 1.0 and 0.8 < low < 1.0
+    aggregate = aggregate_over_seeds([kept] * 3)["retention"]
+    assert aggregate.interval[0] < aggregate.mean == aggregate.interval[1] == 1.0
 
 
 def test_two_visits_of_a_task_are_one_evaluation() -> None:

@@ -11,6 +11,7 @@ import pytest
 from lam_agent.errors import ResultsError
 from lam_agent.metrics.intervals import aggregate_over_seeds, wilson_interval
 from lam_agent.metrics.perturbed import ROBUST_METRICS, Perturbed
+from lam_agent.metrics.pretraining_success import AFTER, BEFORE, PretrainingSuccess
 from lam_agent.report import comparison, curves
 from lam_agent.report import reference_rows as reference_rows_module
 from lam_agent.report.benchmark import write_benchmark
@@ -228,9 +229,33 @@ def test_other_perturbations_are_not_compared(save: Save, make_results: MakeResu
         save(f"light{light}", seed, perturbed=Perturbed({"light": light}, matrix))
         for seed, light in enumerate((0.5, 1.0))
     ]
-    with pytest.raises(ResultsError, match=r"protocol.perturbation is light: 0.5 in .* but light"):
+    plain = save("not-perturbed", 2)
+    for order in (paths, [plain, *paths], [paths[0], plain, paths[1]]):
+        with pytest.raises(ResultsError, match=r"^perturbation is light: 0.5 in .* but light: 1"):
+            load_runs(order)
+    runs = load_runs([plain, paths[0]])
+    page = render_comparison(runs, make_series(runs), [])
+    assert "Under perturbations scenes differ by light 0.5." in page
+    assert "last step" not in page
+
+
+def test_other_tasks_of_pretraining_are_not_compared(save: Save) -> None:
+    def measured(*tasks: str) -> PretrainingSuccess:
+        found = PretrainingSuccess.empty(tasks)
+        for row in (BEFORE, AFTER):
+            for task in tasks:
+                counts = {"successes": 1, "successes_at_end": 0, "episodes": 2}
+                found = found.with_task(row, task, **counts)
+        return found
+
+    paths = [
+        save("a", 0, pretraining=measured("faucet-open")),
+        save("plain", 1),
+        save("b", 2, pretraining=measured("door-close")),
+    ]
+    with pytest.raises(ResultsError, match=r"^pretraining.tasks is faucet-open in .* but door-"):
         load_runs(paths)
-    load_runs([paths[0], save("not-perturbed", 2)])
+    load_runs(paths[:2])
 
 
 def test_robust_metrics_have_intervals_over_seeds(save: Save, make_results: MakeResults) -> None:

@@ -306,7 +306,7 @@ def test_short_and_long_streams_have_a_small_page_soon(
     if len(tasks) > 1:
         assert page.row("measured")[:2] == ["hammer (visit 1)", "push-wall (visit 1)"]
     else:
-        assert page.row("forgetting")[0] == "not measured"
+        assert page.row("forgetting")[0] == "undefined"
 
 
 def test_the_same_results_give_the_same_page(results: Results, png: str) -> None:

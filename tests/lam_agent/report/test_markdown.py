@@ -1,6 +1,7 @@
 """The Markdown report shows every number of the results."""
 
 import dataclasses
+from collections.abc import Callable
 
 import markdown_it
 import numpy as np
@@ -11,9 +12,12 @@ from lam_agent.metrics.intervals import wilson_interval
 from lam_agent.metrics.perturbed import ROBUST_METRICS
 from lam_agent.metrics.pretraining_success import PretrainingSuccess
 from lam_agent.metrics.success_matrix import SuccessMatrix
+from lam_agent.report.heat import learned_row
 from lam_agent.report.markdown import render_markdown
-from lam_agent.report.words import METRIC_WORDS, column_labels, row_labels
+from lam_agent.report.words import METRIC_WORDS, column_labels, metric_value_words, row_labels
 from lam_agent.results import Results
+
+MakeResults = Callable[..., Results]
 
 
 def row_of(report: str, label: str) -> list[str]:
@@ -96,6 +100,39 @@ def test_every_metric_that_is_computed_has_words() -> None:
         **ROBUST_METRICS,
     }
     assert set(METRIC_WORDS) == set(computed)
+
+
+def test_what_is_undefined_is_not_called_not_measured(make_results: MakeResults) -> None:
+    matrix = SuccessMatrix.empty(2)
+    for row, column in ((0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)):
+        matrix = matrix.with_cell(row, column, successes=0, successes_at_end=0, episodes=5)
+    failed = make_results(("reach", "push"), matrix=matrix, metrics=compute_metrics(matrix))
+    assert failed.metrics["retention"] is None
+    for name in ("normalised_forgetting", "retention"):
+        assert metric_value_words(failed, name) == "undefined"
+    assert metric_value_words(failed, "forgetting") == "0.000"
+    for name in ("learning_speed_transfer", "auc"):
+        assert metric_value_words(failed, name) == "not measured"
+    alone = make_results(("reach",))
+    assert metric_value_words(alone, "forgetting") == "undefined"
+    solved = {"single_task": {"success": [1.0, 1.0], "episodes": 5, "area": [1.0, 1.0]}}
+    metrics = {**failed.metrics, "auc": 0.5}
+    known = make_results(("reach", "push"), metrics=metrics, references=solved)
+    assert metric_value_words(known, "learning_speed_transfer") == "undefined"
+
+
+def test_tasks_that_are_learned_at_once_are_learned_in_the_last_row(
+    make_results: MakeResults,
+) -> None:
+    matrix = SuccessMatrix.empty(3)
+    for row in (0, 3):
+        for column in range(3):
+            matrix = matrix.with_cell(row, column, successes=row, successes_at_end=0, episodes=5)
+    assert [learned_row(matrix.success, column) for column in range(3)] == [3, 3, 3]
+    in_turn = make_results(("a", "b", "c")).matrix.success
+    assert [learned_row(in_turn, column) for column in range(3)] == [1, 2, 3]
+    begun = SuccessMatrix.empty(3).success
+    assert [learned_row(begun, column) for column in range(3)] == [1, 2, 3]
 
 
 def test_labels_tell_visits_apart_only_where_a_task_comes_again() -> None:
