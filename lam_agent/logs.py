@@ -20,12 +20,12 @@ class MetricLogger:
 
     Args:
         path: The file; it is made if it is missing.
-        also: Takes the same rows; pictures as the bytes of a PNG file.
     """
 
-    def __init__(self, path: Path, also: FanOut | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self.also = also or FanOut()
+        #: Takes the same rows; pictures as the bytes of a PNG file.
+        self.also = FanOut()
         #: Kind and names of keys -> the keys that are written; read from the file when first asked.
         self._written: dict[tuple[str, tuple[str, ...]], set[tuple[Value, ...]]] = {}
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -71,11 +71,11 @@ def peak_memory_mb() -> float:
 
 
 def available_memory_mb() -> float:
-    """Return how much memory programs may still take; infinity where the system does not say."""
+    """Return how much memory programs may still take, 10^6 bytes; infinity where it is not told."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         return next(
-            int(line.split()[1]) / 1024 for line in lines if line.startswith("MemAvailable")
+            int(line.split()[1]) * 1024e-6 for line in lines if line.startswith("MemAvailable")
         )
     except (OSError, StopIteration):
         return math.inf

@@ -6,7 +6,7 @@ N worlds, S control steps, T tokens, D width of a token, A = 4 action entries.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import torch
 
@@ -20,9 +20,6 @@ PROPRIOCEPTION_NAMES = ("hand_x", "hand_y", "hand_z", "gripper_opening")
 
 TRACKED_NAMES = ("object_x", "object_y", "object_z", "goal_x", "goal_y", "goal_z")
 """Entries of the tracked positions that the auxiliary head regresses, metres."""
-
-Observation = Mapping[str, torch.Tensor]
-"""`front`, `wrist`: uint8 (B, H, W, 3); `proprioception`: float32 (B, 4)."""
 
 Teacher = Callable[[BatchedEnv], torch.Tensor]
 """Returns clean actions for every world, shape (N, 4), float32, in [-1, 1]."""

@@ -57,7 +57,7 @@ from lam_agent.system import package_versions
 from lam_envs.errors import LamEnvsError
 from lam_envs.tasks.registry import make_task
 
-__all__ = ["load_initial_weights", "load_pretrained", "resolve_checkpoint", "save_pretrained"]
+__all__ = ["load_initial_weights", "load_pretrained", "save_pretrained"]
 
 
 def save_pretrained(

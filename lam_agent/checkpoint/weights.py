@@ -35,7 +35,7 @@ def policy_from_tensors(
     Raises:
         CheckpointError: A name, shape or type differs, or a value is NaN or infinite.
     """
-    policy = _of_these_sizes(config, tensors, source)
+    policy = check_sizes(config, tensors, source)
     if policy.device.type == "meta":
         policy = _build(config, "cpu")
     for name, tensor in tensors.items():
@@ -44,12 +44,14 @@ def policy_from_tensors(
                 f"{name} of {source} holds NaN or infinity; use an earlier checkpoint."
             )
     policy.load_state_dict(dict(tensors))
-    # Channels last, as in training, so that convolutions take the same path.
+    # Channels last, as in pretraining, so that convolutions take the same path.
     policy.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return policy
 
 
-def check_sizes(config: PolicyConfig, tensors: Mapping[str, torch.Tensor], source: str) -> None:
+def check_sizes(
+    config: PolicyConfig, tensors: Mapping[str, torch.Tensor], source: str
+) -> VisualActionPolicy:
     """Refuse tensors that are not those of a policy, which takes little memory in any case.
 
     Args:
@@ -57,16 +59,12 @@ def check_sizes(config: PolicyConfig, tensors: Mapping[str, torch.Tensor], sourc
         tensors: Its weights and buffers by name.
         source: Where they are from, for errors.
 
+    Returns:
+        A policy of these sizes and any weights, on torch's device `meta` unless it is small.
+
     Raises:
         CheckpointError: A name, shape or type differs.
     """
-    _of_these_sizes(config, tensors, source)
-
-
-def _of_these_sizes(
-    config: PolicyConfig, tensors: Mapping[str, torch.Tensor], source: str
-) -> VisualActionPolicy:
-    """Check sizes as `check_sizes` does, and return the policy that knows them."""
     # Shapes without values, but for small policies: the first use of `meta` takes 0.7 s.
     policy = _build(config, "cpu" if _is_small(config) else "meta")
     difference = _first_difference(policy.state_dict(), tensors)

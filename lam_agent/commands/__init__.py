@@ -1,1 +1,1 @@
-"""The commands of `lam-agent`, one a file; `run` lies beside this folder."""
+"""The commands of `lam-agent`, one a file, and what some share; `run` and `benchmark` lie above."""

@@ -21,6 +21,7 @@ class Logger(Protocol):
     | `training` | position, task, step, loss, learning_rate |
     | `validation` | position, task, step, loss, success |
     | `evaluation` | row, column, task, success |
+    | `pretraining` | row (0 before the stream, 1 after it), task, success |
     | `first_frame` | task, camera, png (the bytes of a PNG file) |
     """
 

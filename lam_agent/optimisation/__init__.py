@@ -1,1 +1,1 @@
-"""What every training shares: the course of the learning rate and an average of the weights."""
+"""What every training shares: course of the learning rate, average of weights, altered pictures."""

@@ -27,11 +27,12 @@ from lam_agent.policy.normaliser import Normaliser
 from lam_agent.policy.packs import TaskPacks
 from lam_agent.policy.parts import is_trained_in
 from lam_agent.policy.trunk_layer import TrunkLayer
+from lam_agent.types import PROPRIOCEPTION_NAMES, TRACKED_NAMES
 from lam_envs.scene import CAMERAS
 from lam_envs.tasks.sawyer import ACTION_SIZE
 
-PROPRIOCEPTION_SIZE = 4
-TRACKED_SIZE = 6
+PROPRIOCEPTION_SIZE = len(PROPRIOCEPTION_NAMES)
+TRACKED_SIZE = len(TRACKED_NAMES)
 
 _FINE_GAIN = 4.0
 """Factor on normalised offsets from the hand: the fine copy saturates some centimetres away."""

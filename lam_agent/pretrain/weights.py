@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from lam_agent.acting import first_looks
 from lam_agent.checkpoint import Memory, resolve_checkpoint, save_pretrained
 from lam_agent.checkpoint.contract import CARD_FILE, MODEL_FILE
 from lam_agent.config import to_plain
@@ -16,13 +17,9 @@ from lam_agent.files import file_digest
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.pretrain.config import PretrainConfig
 from lam_agent.pretrain.corpus import Corpus
-from lam_agent.seeding import start_seeds
-from lam_envs.batched import BatchedEnv
 from lam_envs.names import STREAMS
 from lam_envs.tasks.registry import make_task
 from lam_envs.tasks.scenes import shared_scenes
-
-_PARITY_OBSERVATIONS = 4
 
 _MADE = "## How they were made"
 
@@ -51,8 +48,6 @@ def save_weights(
         memory: Frames of its tasks.
     """
     first = config.tasks[0]
-    env = BatchedEnv(first, _PARITY_OBSERVATIONS, image_size=config.policy.image_size)
-    env.reset(seeds=start_seeds(first, "validation", _PARITY_OBSERVATIONS))
     save_pretrained(
         folder,
         policy,
@@ -71,7 +66,7 @@ def save_weights(
             "episodes": config.cloning.validation_episodes,
         },
         seeds={"seed": config.seed, "split": "validation"},
-        parity_observations={**env.images(), "proprioception": env.proprioception()},
+        parity_observations=first_looks(first, config.policy.image_size),
         parity_task=first,
         story=_story(config, seconds, corpus),
         memory=memory,

@@ -141,13 +141,16 @@ _SHAPES = (
 )
 MARKERS = len(_SHAPES)
 
+_RADIUS = 3.4
+"""Of a marker."""
 
-def marker_path(shape: int, x: float, y: float, radius: float = 3.4) -> str:
+
+def marker_path(shape: int, x: float, y: float) -> str:
     """Return the outline of a marker around a place."""
-    wide = radius * 1.3
+    wide = _RADIUS * 1.3
     places = {
-        **{"x": x, "y": y, "r": radius, "d": 2 * radius},
-        **{"a": x - radius, "b": x + radius, "t": y - radius, "u": y + radius},
+        **{"x": x, "y": y, "r": _RADIUS, "d": 2 * _RADIUS},
+        **{"a": x - _RADIUS, "b": x + _RADIUS, "t": y - _RADIUS, "u": y + _RADIUS},
         **{"A": x - wide, "B": x + wide, "T": y - wide, "U": y + wide},
     }
     words = {name: f"{place:.4g}" for name, place in places.items()}

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from lam_agent.acting import first_looks
 from lam_agent.checkpoint import Memory, save_pretrained, weights_digest
 from lam_agent.config import PolicyConfig, RunConfig
 from lam_agent.demonstrations.folder import demonstration_source
@@ -24,12 +25,8 @@ from lam_agent.metrics.pretraining_success import PretrainingSuccess
 from lam_agent.metrics.success_matrix import SuccessMatrix
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.results import Cost, Results, WallTime, learning_areas
-from lam_agent.seeding import start_seeds
 from lam_agent.system import package_versions, peak_memory_mb, simulation_on
-from lam_envs.batched import BatchedEnv
 from lam_envs.tasks.registry import make_task
-
-_PARITY_OBSERVATIONS = 4
 
 _MAY_CHANGE = frozenset({"unstable_episodes", "demonstration_source"})
 """Entries of the protocol in which a resumed run may differ; sources are compared by themselves."""
@@ -311,7 +308,7 @@ def save_policy(
             "threads": 1 if config.workers else torch.get_num_threads(),
         },
         seeds={"seed": config.seed, "split": "test"},
-        parity_observations=_observations(learned[-1], config),
+        parity_observations=first_looks(learned[-1], config.policy.image_size, config.threads),
         parity_task=learned[-1],
         memory=memory,
         remembered=remembered,
@@ -322,15 +319,3 @@ def _init_words(policy: PolicyConfig) -> str:
     """Return the name of the initial weights, and what is taken of them where that is not all."""
     name = Path(policy.init).name
     return name if policy.init_part == "all" else f"{name}, {policy.init_part}"
-
-
-def _observations(task: str, config: RunConfig) -> Mapping[str, torch.Tensor]:
-    """Return a few observations of validation starts."""
-    env = BatchedEnv(
-        task,
-        _PARITY_OBSERVATIONS,
-        image_size=config.policy.image_size,
-        num_threads=config.threads,
-    )
-    env.reset(seeds=start_seeds(task, "validation", _PARITY_OBSERVATIONS))
-    return {**env.images(), "proprioception": env.proprioception()}

@@ -21,7 +21,6 @@ STATS = "meta/stats.json"
 TASKS = "meta/tasks.parquet"
 EPISODES = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 DATA = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
-VIDEO = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 ORIGIN = f"meta/{ORIGIN_KEY}.json"
 """A file of our own: LeRobot warns of entries of info.json that it does not know."""
 
