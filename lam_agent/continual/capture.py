@@ -2,8 +2,7 @@
 
 Weights, optimiser moments, the generators of every draw, Avalanche's clock and the state of the
 validation. Put into a new strategy, the next step is the one that an unbroken run would take. The
-tensors of the continual-learning plugins change only between experiences; `snapshot.py` keeps them
-with the end of an experience.
+tensors of the continual-learning plugins stand in `training_state.py`.
 """
 
 from __future__ import annotations

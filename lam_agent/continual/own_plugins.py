@@ -11,6 +11,9 @@ from lam_agent.continual.training_state import state_name
 from lam_agent.errors import StrategyLoadError, one_line
 from lam_agent.strategies import load_strategy
 
+_WORKING = frozenset({"SynapticIntelligencePlugin", "SupervisedPlugin", "BaseSGDPlugin"})
+"""Of Avalanche's own plugins. The others need class labels, its own batches or its own loaders."""
+
 
 def own_plugins(config: RunConfig) -> list[Any]:
     """Return new plugins of a strategy that is not built in.
@@ -45,6 +48,13 @@ def _check(name: str, plugins: Sequence[Any]) -> None:
             raise StrategyLoadError(
                 f"the strategy {name!r} gives {found}; each entry of its list must be an instance "
                 "of an Avalanche plugin."
+            )
+        kind = type(plugin)
+        if kind.__module__.startswith("avalanche.") and kind.__name__ not in _WORKING:
+            raise StrategyLoadError(
+                f"the strategy {name!r} gives Avalanche's {kind.__name__}, which is made for "
+                "classification and cannot train a policy; use one of lam_agent's strategies, or "
+                "write a StrategyPlugin (docs/strategies.md)."
             )
         if hasattr(plugin, "state"):
             names.append(state_name(plugin))

@@ -24,6 +24,8 @@ class PenaltyPlugin(StrategyPlugin):
         importance: How much the task that was just learned needs each weight.
     """
 
+    changes_in_training = False
+
     def __init__(self, name: str, strength: float, importance: Importance) -> None:
         super().__init__()
         self.state_name = name

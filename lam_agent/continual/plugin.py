@@ -28,10 +28,14 @@ class StrategyPlugin(SupervisedPlugin):  # type: ignore[misc]
     Attributes:
         state_name: Name of the plugin among those of its strategy.
         remark: What a run shall say of the experience that was just trained; empty for nothing.
+        changes_in_training: Whether `state` changes between two gradient steps, too; snapshots
+            within an experience then hold it. Where it changes at the end of one alone, False saves
+            them that.
     """
 
     state_name = ""
     remark = ""
+    changes_in_training = True
 
     def state(self) -> dict[str, torch.Tensor]:
         """Return what is carried from one experience to the next, as named tensors, for a file."""

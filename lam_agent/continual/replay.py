@@ -119,6 +119,7 @@ class ReplayPlugin(StrategyPlugin):
     """
 
     state_name = "replay"
+    changes_in_training = False
 
     def __init__(
         self,

@@ -22,6 +22,7 @@ from lam_agent.continual.plugins import (
     ValidationPlugin,
 )
 from lam_agent.continual.precision import autocast
+from lam_agent.continual.training_state import changing, load_plugins
 from lam_agent.optimisation.augmentation import augmented, random_shift
 from lam_agent.policy.policy import PolicyOutput, VisualActionPolicy
 from lam_agent.seeding import child_seed, torch_generator
@@ -68,6 +69,7 @@ class AdaptationStrategy(SupervisedTemplate):  # type: ignore[misc]
         self.on_step = on_step
         self.validation = validation
         self.losses: list[float] = []
+        self.carried = plugins
         self.resume_from: tuple[Tensors, Numbers] | None = None
         self._prepared: int | None = None
         self._parts: list[tuple[ObservationBatch, TargetBatch]] = []
@@ -192,6 +194,7 @@ class AdaptationStrategy(SupervisedTemplate):  # type: ignore[misc]
         super()._before_training_epoch(**kwargs)
         if self.resume_from is not None:
             restore_training(self, *self.resume_from)
+            load_plugins(changing(self.carried), self.resume_from[0], self.device)
             self.resume_from = None
 
     def _after_training_exp(self, **kwargs: Any) -> None:

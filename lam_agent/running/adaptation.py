@@ -17,7 +17,7 @@ from lam_agent.continual.plugins import ValidationPlugin
 from lam_agent.continual.remembered import to_memory
 from lam_agent.continual.snapshot import Snapshot, save_snapshot
 from lam_agent.continual.strategy import AdaptationStrategy
-from lam_agent.continual.training_state import load_plugins, plugin_tensors
+from lam_agent.continual.training_state import changing, load_plugins, plugin_tensors
 from lam_agent.errors import StrategyLoadError
 from lam_agent.evaluate import evaluate
 from lam_agent.interrupts import Interrupts
@@ -108,7 +108,7 @@ class Adaptation:
         """
         self.point = point
         forgetful = [type(item).__name__ for item in self.plugins if not hasattr(item, "state")]
-        if forgetful and point.trained is not None:
+        if forgetful and point.latest is not None:
             raise StrategyLoadError(
                 f"the plugin {forgetful[0]} of the strategy {self.config.strategy!r} has no "
                 "methods state and load_state, so that the run cannot go on as if it had not "
@@ -236,7 +236,9 @@ class Adaptation:
                 learning_rate=float(self.strategy.optimizer.param_groups[0]["lr"]),
             )
         if step % train.save_every == 0 or self.interrupts.is_pending:
-            self._save_snapshot(*capture_training(self.strategy), False)
+            tensors, numbers = capture_training(self.strategy)
+            tensors |= plugin_tensors(changing(self.plugins))
+            self._save_snapshot(tensors, numbers, False)
         self.interrupts.check()
 
     def _save_snapshot(

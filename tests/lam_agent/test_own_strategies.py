@@ -1,8 +1,9 @@
 """Strategies of others: the document's, by a flag, on the command line, after a stop."""
 
 import re
+import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ from lam_agent.__main__ import main
 from lam_agent.config import RunConfig
 from lam_agent.continual.make_plugins import make_plugins
 from lam_agent.continual.plugin import StrategyPlugin
+from lam_agent.continual.snapshot import Snapshot, load_snapshot
+from lam_agent.continual.training_state import plugin_tensors
 from lam_agent.errors import ConfigError, StrategyLoadError
 from lam_agent.results import read_results
+from lam_agent.running import adaptation
 from lam_agent.strategies import _REGISTERED, BUILT_IN, register_strategy, strategy_names
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "strategies.md"
@@ -76,6 +80,81 @@ def test_the_documents_commands_run_and_go_on(
         assert code == 2 and "SynapticIntelligencePlugin" in check_sentence(streams.err.strip())
     else:
         assert code == 0, streams.err
+
+
+class PathLength(StrategyPlugin):
+    """Adds up the losses of all gradient steps, and pulls the weights by their sum."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.length = torch.zeros(())
+
+    def before_backward(self, strategy: Any, **kwargs: Any) -> None:
+        self.length = self.length + strategy.loss.detach()
+        first = next(p for p in strategy.model.parameters() if p.requires_grad)
+        strategy.loss = strategy.loss + 0.1 * self.length * first.square().mean()
+
+    def state(self) -> dict[str, torch.Tensor]:
+        return {"length": self.length}
+
+    def load_state(self, state: Mapping[str, torch.Tensor], device: torch.device) -> None:
+        self.length = state["length"].to(device)
+
+
+@pytest.mark.usefixtures("kept_threads")
+@pytest.mark.parametrize("position", [0, 1])
+def test_what_a_plugin_gathers_in_training_survives_a_stop(
+    tmp_path: Path, tiny_arguments: list[str], monkeypatch: pytest.MonkeyPatch, position: int
+) -> None:
+    register_strategy("path-length")(lambda config: [PathLength()])
+    command = ["run", "--strategy", "path-length", *tiny_arguments, "--output-dir"]
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert main([*command, str(whole)]) == 0
+    save = adaptation.save_snapshot
+
+    def stop(checkpoint: Path, snapshot: Snapshot) -> None:
+        save(checkpoint, snapshot)
+        if snapshot.position == position and not snapshot.is_trained:
+            signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(adaptation, "save_snapshot", stop)
+        assert main([*command, str(broken)]) == 128 + signal.SIGTERM
+    assert main(["run", "--resume", str(broken)]) == 0
+    found, expected = (
+        load_snapshot(folder / "checkpoints" / "001_push") for folder in (broken, whole)
+    )
+    assert found is not None and expected is not None
+    for name, value in expected.tensors.items():
+        assert torch.equal(found.tensors[name], value), name
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [({"count": 3}, "gives int"), (3, "gives int"), ({1: torch.ones(1)}, "no wo")],
+)
+def test_a_state_that_is_none_is_refused(
+    check_sentence: Callable[[object], str], state: object, words: str
+) -> None:
+    plugin = StrategyPlugin()
+    plugin.state = lambda: state  # type: ignore[method-assign, assignment, return-value]
+    with pytest.raises(StrategyLoadError) as caught:
+        plugin_tensors([plugin])
+    assert words in check_sentence(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["EWCPlugin", "LwFPlugin", "ReplayPlugin", "EarlyStoppingPlugin"])
+def test_plugins_of_classification_are_refused(
+    check_sentence: Callable[[object], str], kind: str
+) -> None:
+    import avalanche.training.plugins as theirs
+
+    settings: dict[str, tuple[Any, ...]] = {"EWCPlugin": (1.0,), "EarlyStoppingPlugin": (1, "x")}
+    plugin = getattr(theirs, kind)(*settings.get(kind, ()))
+    register_strategy("theirs")(lambda config: [plugin])
+    with pytest.raises(StrategyLoadError) as caught:
+        make_plugins(RunConfig(strategy="theirs"))
+    assert f"Avalanche's {kind}" in check_sentence(caught.value)
 
 
 def test_the_documents_average_is_one_and_survives_a_file(

@@ -44,6 +44,29 @@ class Watcher:
         self.losses.append(float(strategy.loss.detach()))
 
 
+# Plugins of Avalanche's own --------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")  # Of Avalanche's plugin.
+def test_avalanches_synaptic_intelligence_sees_weights_move(make_lab: MakeLab) -> None:
+    from avalanche.training.plugins import SynapticIntelligencePlugin
+
+    plugin = SynapticIntelligencePlugin(si_lambda=1e6)
+    held, free = make_lab(watchers=[plugin], max_steps=5), make_lab(max_steps=5)
+    for lab in (held, free):
+        lab.train(0)
+    assert max(float(item.data.max()) for item in plugin.ewc_data[1].values()) > 0
+    assert is_same(held.weights(), free.weights())  # Nothing was to be kept yet.
+    before = free.weights()
+    for lab in (held, free):
+        lab.train(1)
+    moved = [
+        sum(float((lab.weights()[n] - w).square().sum()) for n, w in before.items())
+        for lab in (held, free)
+    ]
+    assert moved[0] != moved[1]
+
+
 # Experiences -----------------------------------------------------------------------------------
 
 
