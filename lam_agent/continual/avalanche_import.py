@@ -6,7 +6,7 @@ import importlib
 import warnings
 from typing import Any
 
-from lam_agent.policy.torchvision_import import import_torchvision
+from lam_agent.torchvision_import import import_torchvision
 
 
 def import_avalanche() -> None:

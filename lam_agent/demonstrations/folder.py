@@ -72,9 +72,16 @@ def check_demonstrations(config: RunConfig) -> None:
 
     Raises:
         EpisodeError: A file is missing, damaged, or does not fit the run.
-        ConfigError: There are fewer episodes than asked for, or no tracked positions.
+        ConfigError: There are fewer episodes than asked for, or no tracked positions, or they are
+            to be randomised.
     """
     if config.demonstrations_path is not None:
+        if config.randomise.is_on:
+            raise ConfigError(
+                "--randomise.* tells how demonstrations are collected, but those of "
+                f"{config.demonstrations_path} are there already; leave one of the two away, or "
+                "alter their pictures by --augment.copies 1."
+            )
         for task in dict.fromkeys(config.task_stream):
             read_demonstrations(task, config)
 
@@ -168,9 +175,10 @@ def _check_fit(path: Path, episodes: EpisodeSet, task: str, config: RunConfig) -
     for camera, images in episodes.images.items():
         if tuple(images.shape[1:3]) != (size, size):
             height, width = images.shape[1:3]
+            others = "" if config.policy.init == "none" else "--policy.init none and "
             raise EpisodeError(
                 f"{path} has pictures of {camera} of {height}x{width} pixels; they must have "
-                f"{size}x{size}; set --policy.image-size, or record at that size."
+                f"{size}x{size}; set {others}--policy.image-size, or record at that size."
             )
     largest = float(episodes.actions.abs().max())
     if largest > 1:

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Mapping
 
 import torch
 from torch import nn
+
+from lam_agent.errors import ConfigError
 
 NUM_BUCKETS = 512
 """Number of word embeddings; words share one where their hashes meet."""
@@ -33,6 +36,27 @@ def bag_of_words(instruction: str) -> torch.Tensor:
     """Return the share of each bucket in an instruction, shape (NUM_BUCKETS,), float32."""
     counts = torch.bincount(word_buckets(instruction), minlength=NUM_BUCKETS).float()
     return counts / counts.sum()
+
+
+def check_distinct(instructions: Mapping[str, str]) -> None:
+    """Refuse tasks that the policy cannot tell apart.
+
+    Args:
+        instructions: Task -> what the policy is told.
+
+    Raises:
+        ConfigError: Two tasks have the same words, however ordered.
+    """
+    known: dict[bytes, str] = {}
+    for task, instruction in instructions.items():
+        bag = bag_of_words(instruction).numpy().tobytes()
+        other = known.setdefault(bag, task)
+        if other != task:
+            raise ConfigError(
+                f"the instructions of {other} ({instructions[other]!r}) and {task} "
+                f"({instruction!r}) have the same words, whose order the policy does not read; "
+                "change one of them."
+            )
 
 
 class InstructionEncoder(nn.Module):

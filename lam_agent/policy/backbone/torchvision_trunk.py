@@ -13,7 +13,7 @@ from lam_agent.errors import ConfigError
 from lam_agent.policy.backbone.names import split_name, unknown_name
 from lam_agent.policy.backbone.norms import replace_batch_norms
 from lam_agent.policy.backbone.trunk import MAX_STRIDE, PictureFormat, Trunk, picture_side
-from lam_agent.policy.torchvision_import import import_torchvision
+from lam_agent.torchvision_import import import_torchvision
 
 _VIT_SMALL = {
     "patch_size": 8,

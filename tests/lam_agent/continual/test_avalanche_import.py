@@ -5,7 +5,7 @@ import sys
 import torch
 
 from lam_agent.continual.avalanche_import import import_avalanche
-from lam_agent.policy.torchvision_import import import_torchvision
+from lam_agent.torchvision_import import import_torchvision
 
 
 def test_importing_twice_is_harmless() -> None:

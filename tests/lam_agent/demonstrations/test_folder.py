@@ -22,7 +22,8 @@ from lam_agent.demonstrations.folder import (
 )
 from lam_agent.demonstrations.load import load_demonstrations
 from lam_agent.episodes import EpisodeSet
-from lam_agent.errors import LamAgentError
+from lam_agent.errors import ConfigError, LamAgentError
+from lam_envs.randomisation.ranges import Randomisation
 
 MakeEpisodes = Callable[..., EpisodeSet]
 Check = Callable[[object], str]
@@ -182,6 +183,14 @@ def test_without_the_auxiliary_loss_no_tracked_positions_are_needed(
 ) -> None:
     rewrite(folder / "push.safetensors", {"has_tracked": False})
     check_demonstrations(replace(config, train=TrainConfig(auxiliary_weight=0)))
+
+
+def test_demonstrations_that_are_there_are_not_randomised(
+    config: RunConfig, check_sentence: Check
+) -> None:
+    with pytest.raises(ConfigError, match=r"--randomise\.\*") as caught:
+        check_demonstrations(replace(config, randomise=Randomisation(light=0.5)))
+    assert "are there already" in check_sentence(caught.value)
 
 
 def test_a_run_refuses_before_it_makes_a_folder(

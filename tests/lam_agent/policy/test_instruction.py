@@ -1,11 +1,16 @@
 """Instructions as bags of words and tokens."""
 
+from collections.abc import Callable
+
+import pytest
 import torch
 
+from lam_agent.errors import ConfigError
 from lam_agent.policy.instruction import (
     NUM_BUCKETS,
     InstructionEncoder,
     bag_of_words,
+    check_distinct,
     word_buckets,
     words_of,
 )
@@ -48,3 +53,14 @@ def test_the_token_is_the_mean_of_the_words_embeddings() -> None:
     words = [encoder(bag_of_words(word)[None]) for word in ("push", "puck")]
     both = encoder(bag_of_words("push puck")[None])
     torch.testing.assert_close(both, (words[0] + words[1]) / 2)
+
+
+def test_tasks_of_the_same_words_are_refused(check_sentence: Callable[[object], str]) -> None:
+    check_distinct({task: make_task(task).instruction for task in task_names()})
+    check_distinct({"a": "put the red cup on the blue cup", "b": "put the red cup on the cup"})
+    with pytest.raises(ConfigError) as caught:
+        check_distinct(
+            {"red": "put the red cup on the blue cup", "blue": "Put the blue cup on the red cup."}
+        )
+    words = check_sentence(caught.value)
+    assert "of red (" in words and "and blue (" in words

@@ -15,7 +15,7 @@ from lam_agent.errors import CheckpointError, ConfigError
 from lam_agent.policy.backbone.timm_trunk import make_timm
 from lam_agent.policy.backbone.weights import check_backbone, load_backbone_weights
 from lam_agent.policy.policy import VisualActionPolicy
-from lam_agent.policy.torchvision_import import import_torchvision
+from lam_agent.torchvision_import import import_torchvision
 
 MakePolicy = Callable[..., VisualActionPolicy]
 Tensors = dict[str, torch.Tensor]

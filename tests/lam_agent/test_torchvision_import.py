@@ -6,7 +6,7 @@ import sys
 FRESH = """
 import warnings
 warnings.simplefilter("error")
-from lam_agent.policy.torchvision_import import import_torchvision
+from lam_agent.torchvision_import import import_torchvision
 import_torchvision()
 import_torchvision()
 import torch, torchvision
