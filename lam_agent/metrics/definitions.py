@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lam_agent.errors import ResultsError
-from lam_agent.metrics.success_matrix import FloatArray, SuccessMatrix
+from lam_agent.metrics.cells import FloatArray
+from lam_agent.metrics.success_matrix import SuccessMatrix
 
 Formula = Callable[[FloatArray], FloatArray]
 """From success, shape (..., T+1, T), to values, shape (...), NaN where one is undefined."""

@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lam_agent.errors import ResultsError
+from lam_agent.metrics.cells import FloatArray
 from lam_agent.metrics.definitions import MATRIX_METRICS, Metric, compute_metrics
 from lam_agent.metrics.pretraining_success import PretrainingSuccess
-from lam_agent.metrics.success_matrix import FloatArray, SuccessMatrix
+from lam_agent.metrics.success_matrix import SuccessMatrix
 
 Interval = tuple[float, float]
 Counts = npt.NDArray[np.int64]

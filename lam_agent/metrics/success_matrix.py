@@ -8,11 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lam_agent.errors import ResultsError
-
-FloatArray = npt.NDArray[np.float64]
-
-_COUNT_TOLERANCE = 0.01
-"""Episodes by which a rate may miss a whole count, for rates that were rounded when written."""
+from lam_agent.metrics.cells import RATES, FloatArray, check_cells
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,41 +35,7 @@ class SuccessMatrix:
             array.setflags(write=False)
             object.__setattr__(self, item.name, array)
             _check_shape(array, item.name, self.success.shape)
-        for name in ("success_at_end", "episodes"):
-            if not np.array_equal(np.isnan(getattr(self, name)), ~self.evaluated):
-                raise ResultsError(
-                    f"{name} and success are not evaluated in the same cells; "
-                    "fill a cell of all three matrices or of none."
-                )
-        self._check_values()
-
-    def _check_values(self) -> None:
-        """Refuse evaluated cells that are no shares of a whole number of episodes."""
-        episodes = self.episodes[self.evaluated]
-        uncounted = (episodes < 1) | (episodes != np.rint(episodes)) | np.isinf(episodes)
-        if np.any(uncounted):
-            raise ResultsError(
-                f"episodes holds {_first(episodes, uncounted)}; each evaluated cell must hold a "
-                "whole number, at least 1."
-            )
-        for name in ("success", "success_at_end"):
-            rates = getattr(self, name)[self.evaluated]
-            outside = (rates < 0) | (rates > 1)
-            if np.any(outside):
-                raise ResultsError(
-                    f"{name} holds {_first(rates, outside)}; a success rate must lie in [0, 1]."
-                )
-            counts = rates * episodes
-            broken = np.abs(counts - np.rint(counts)) > _COUNT_TOLERANCE
-            if np.any(broken):
-                raise ResultsError(
-                    f"{name} holds {_first(rates, broken)} of {_first(episodes, broken)} episodes; "
-                    "a success rate must be a whole number of successes over the episodes."
-                )
-        if np.any(self.num_successes_at_end > self.num_successes):
-            raise ResultsError(
-                "success_at_end exceeds success in a cell; an episode that ends in success is one."
-            )
+        check_cells({name: getattr(self, name) for name in RATES})
 
     def __eq__(self, other: object) -> bool:
         """Compare all cells; cells that neither matrix evaluated are equal."""
@@ -169,8 +131,3 @@ def _check_shape(array: FloatArray, name: str, expected: tuple[int, ...]) -> Non
         raise ResultsError(
             f"{name} has shape {array.shape}; it must be that of success, {expected}."
         )
-
-
-def _first(values: FloatArray, chosen: npt.NDArray[np.bool_]) -> str:
-    """Return the first chosen value, for a message."""
-    return f"{values[chosen][0]:g}"

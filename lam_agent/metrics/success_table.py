@@ -9,9 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from lam_agent.errors import ResultsError
-from lam_agent.metrics.success_matrix import FloatArray
-
-RATES = ("success", "success_at_end", "episodes")
+from lam_agent.metrics.cells import RATES, FloatArray, check_cells
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -50,22 +48,7 @@ class SuccessTable:
                     f"{self.name}.{name} has shape {array.shape}; it must be {shape}: "
                     f"{self.rows_in_words}, with a column for each task."
                 )
-            if not np.array_equal(np.isnan(array), np.isnan(self.success)):
-                raise ResultsError(
-                    f"{self.name}.{name} and {self.name}.success are not measured in the same "
-                    "cells; fill a cell of all or of none."
-                )
-        measured = ~np.isnan(self.success)
-        rates, at_end = self.success[measured], self.success_at_end[measured]
-        is_rate = (rates >= 0) & (rates <= 1) & (at_end >= 0) & (at_end <= rates)
-        if not is_rate.all():
-            raise ResultsError(
-                f"{self.name}.success and {self.name}.success_at_end must lie in [0, 1], the "
-                "latter at most the former."
-            )
-        count = self.episodes[measured]
-        if not ((count >= 1) & (count == np.rint(count)) & np.isfinite(count)).all():
-            raise ResultsError(f"{self.name}.episodes must hold whole numbers, at least 1.")
+        check_cells({name: getattr(self, name) for name in RATES}, f"{self.name}.")
 
     def __eq__(self, other: object) -> bool:
         """Compare all cells; cells that neither measured are equal."""

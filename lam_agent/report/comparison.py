@@ -13,9 +13,10 @@ import numpy as np
 
 from lam_agent.errors import ResultsError
 from lam_agent.metrics import MATRIX_METRICS, Metric
+from lam_agent.metrics.cells import FloatArray
 from lam_agent.metrics.intervals import MIN_SEEDS, Interval, aggregate_over_seeds, wilson_interval
 from lam_agent.metrics.perturbed import ROBUST_METRICS
-from lam_agent.metrics.success_matrix import FloatArray, SuccessMatrix
+from lam_agent.metrics.success_matrix import SuccessMatrix
 from lam_agent.report.curves import SAMPLES, seen_metrics, seen_values
 from lam_agent.report.words import adaptation_mode, perturbation_words, value_words
 from lam_agent.results import Results, read_results

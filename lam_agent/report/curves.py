@@ -9,8 +9,8 @@ from functools import partial
 
 from lam_agent.errors import ResultsError
 from lam_agent.metrics import Metric
+from lam_agent.metrics.cells import FloatArray
 from lam_agent.metrics.intervals import Interval, bootstrap_intervals, wilson_interval
-from lam_agent.metrics.success_matrix import FloatArray
 from lam_agent.report.events import CurvePoint, Events, curve_point
 from lam_agent.report.heat import learned_row
 from lam_agent.report.plot import (

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from lam_agent.metrics.cells import FloatArray
 from lam_agent.metrics.perturbed import Perturbed
 from lam_agent.metrics.pretraining_success import PretrainingSuccess
-from lam_agent.metrics.success_matrix import FloatArray, SuccessMatrix
+from lam_agent.metrics.success_matrix import SuccessMatrix
 from lam_agent.report.colours import heat_style
 from lam_agent.report.words import (
     NOT_EVALUATED,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from lam_agent.metrics.success_matrix import FloatArray
+from lam_agent.metrics.cells import FloatArray
 from lam_agent.report.bounds import bounds
 from lam_agent.report.heat import HeatTable, factor_table, matrix_table, perturbed_table
 from lam_agent.report.words import (

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from lam_agent.errors import ResultsError
+from lam_agent.metrics.cells import RATES, FloatArray
 from lam_agent.metrics.perturbed import FactorSuccess, Perturbed
 from lam_agent.metrics.pretraining_success import PretrainingSuccess
-from lam_agent.metrics.success_matrix import FloatArray, SuccessMatrix
-from lam_agent.metrics.success_table import RATES, SuccessTable
+from lam_agent.metrics.success_matrix import SuccessMatrix
+from lam_agent.metrics.success_table import SuccessTable
 from lam_agent.results.checks import expect, is_number, take
 from lam_agent.results.content import Cost, Results, WallTime, is_count
 

@@ -74,10 +74,10 @@ def test_the_intervals_are_those_of_the_binomial_distribution(
     ("change", "part"),
     [
         (lambda a: a.__setitem__("success", a["success"][:1]), "has shape"),
-        (lambda a: a["episodes"].__setitem__((0, 0), np.nan), "not measured in the same cells"),
+        (lambda a: a["episodes"].__setitem__((0, 0), np.nan), "not evaluated in the same cells"),
         (lambda a: a["success"].__setitem__((0, 0), 1.5), r"lie in \[0, 1\]"),
-        (lambda a: a["success_at_end"].__setitem__((0, 0), 0.9), "at most the former"),
-        (lambda a: a["episodes"].__setitem__((1, 1), 0.5), "whole numbers"),
+        (lambda a: a["success_at_end"].__setitem__((0, 0), 0.9), "success_at_end exceeds"),
+        (lambda a: a["episodes"].__setitem__((1, 1), 0.5), "episodes holds 0.5"),
     ],
 )
 def test_what_cannot_be_is_refused(
