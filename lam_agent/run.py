@@ -134,10 +134,9 @@ def execute(arguments: RunArguments) -> None:
         from lam_envs.streams.fit import check_stream_fit
 
         check_stream_fit(arguments.settings.tasks)
-        from lam_agent.policy.instruction import check_distinct
-        from lam_envs.tasks.registry import make_task
+        from lam_agent.policy.fit import check_learnable
 
-        check_distinct({task: make_task(task).instruction for task in arguments.settings.tasks})
+        check_learnable(arguments.settings.tasks)
         if arguments.resume is None:
             arguments = replace(arguments, settings=_fitted(arguments.settings))
         from lam_agent.references import keep_as_reference, with_references

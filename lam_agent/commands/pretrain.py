@@ -61,18 +61,17 @@ def command(arguments: Sequence[str]) -> None:
     from lam_agent.files import locked_folder
     from lam_agent.interrupts import Interrupts, goes_on_by
     from lam_agent.policy.backbone.weights import check_backbone
-    from lam_agent.policy.instruction import check_distinct
+    from lam_agent.policy.fit import check_learnable
     from lam_agent.pretrain.pretraining import Pretraining
     from lam_agent.pretrain.processes import joined_processes
     from lam_agent.progress import plain_console
     from lam_agent.system import keep_freed_memory, resolve_device
-    from lam_envs.tasks.registry import make_task
 
     keep_freed_memory()
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     check_backbone(config.policy)
-    check_distinct({task: make_task(task).instruction for task in config.tasks})
+    check_learnable(config.tasks)
     interrupts = Interrupts()
     device = resolve_device(config.device)
     with joined_processes(device) as processes:
