@@ -10,10 +10,29 @@ from lam_agent.checkpoint.contract import CARD_FILE, PARITY_FILE, Contract
 from lam_agent.checkpoint.memory import Memory
 from lam_agent.checkpoint.model_card import card_story
 from lam_agent.checkpoint.pretrained import save_pretrained
-from lam_agent.checkpoint.verification import read_tensors
+from lam_agent.checkpoint.verification import check_replaceable, read_tensors
+from lam_agent.errors import CheckpointError
 from lam_agent.policy.policy import VisualActionPolicy
 
 _PREFIX = "observation."
+
+
+def check_output(source: Path, output: Path) -> None:
+    """Refuse to write where anything is but the checkpoint itself, which is replaced.
+
+    Args:
+        source: The checkpoint's folder.
+        output: Where to write.
+
+    Raises:
+        CheckpointError: The path is taken by something else.
+    """
+    check_replaceable(output)
+    if output.exists() and not output.samefile(source):
+        raise CheckpointError(
+            f"{output} exists already and is not the checkpoint {source}; name a new folder, or "
+            "that checkpoint itself, which is then replaced."
+        )
 
 
 def save_with_memory(
@@ -35,8 +54,9 @@ def save_with_memory(
         instructions: Instructions of these tasks.
 
     Raises:
-        CheckpointError: It cannot be written.
+        CheckpointError: It cannot be written, or something else is there.
     """
+    check_output(source, output)
     sample = read_tensors(source / PARITY_FILE)
     save_pretrained(
         output,

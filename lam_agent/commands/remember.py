@@ -30,7 +30,7 @@ class RememberArguments:
     """A checkpoint, a run, of which the last checkpoint is taken, or weights that ship."""
 
     output: Path
-    """Folder to write; it may be the checkpoint itself, which is then replaced."""
+    """New folder to write, or the checkpoint's own, which is then replaced."""
 
     tasks: TaskStream | None = None
     """Tasks or named streams that the policy can do; none: those that the checkpoint names."""
@@ -66,15 +66,14 @@ def command(arguments: Sequence[str]) -> None:
 
     from lam_agent.checkpoint import load_pretrained, resolve_checkpoint
     from lam_agent.checkpoint.contract import MEMORY_FILE
-    from lam_agent.checkpoint.rewriting import save_with_memory
-    from lam_agent.checkpoint.verification import check_replaceable
+    from lam_agent.checkpoint.rewriting import check_output, save_with_memory
     from lam_agent.progress import RunProgress, plain_console
     from lam_agent.remembering import make_memory
     from lam_agent.system import resolve_device
     from lam_envs.tasks.registry import make_task
 
     folder = resolve_checkpoint(asked.checkpoint)
-    check_replaceable(asked.output)
+    check_output(folder, asked.output)
     policy, contract = load_pretrained(folder, resolve_device(asked.device))
     if contract.policy.packed != "none":
         raise ConfigError(

@@ -268,6 +268,7 @@ def test_what_cannot_be_kept_is_refused_before_work_starts(
     ("arguments", "part"),
     [
         ("{first} --output {taken}", "holds no checkpoint"),
+        ("{first} --output {other}", "exists already and is not the checkpoint {first}"),
         ("{first} --output {free} --memory.frames 0", "at least 1 to remember"),
         ("{first} --output {free} --tasks nothing", "there is no task 'nothing'"),
         ("lam-tinny --output {free}", "did you mean 'lam-tiny'"),
@@ -275,16 +276,19 @@ def test_what_cannot_be_kept_is_refused_before_work_starts(
 )
 def test_the_command_refuses(
     first: Path,
+    checkpoint: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     check_sentence: Callable[[object], str],
     arguments: str,
     part: str,
 ) -> None:
+    before = (checkpoint / "config.json").read_bytes()
     taken = tmp_path / "taken"
     taken.mkdir()
     (taken / "thesis.txt").write_text("mine")
-    words = arguments.format(first=first, taken=taken, free=tmp_path / "free").split()
-    assert main(["remember", *words]) == 2
-    assert part in check_sentence(capsys.readouterr().err.strip())
+    names = {"first": first, "other": checkpoint, "taken": taken, "free": tmp_path / "free"}
+    assert main(["remember", *arguments.format(**names).split()]) == 2
+    assert part.format(first=first) in check_sentence(capsys.readouterr().err.strip())
     assert not (tmp_path / "free").exists() and (taken / "thesis.txt").read_text() == "mine"
+    assert (checkpoint / "config.json").read_bytes() == before
