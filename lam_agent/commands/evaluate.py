@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import Annotated, Any
 
 import tyro
 
+from lam_agent.commands.rates import check_runnable
 from lam_agent.config import DeviceName, EvalConfig, SimConfig, TaskStream
 from lam_agent.config.checks import require, require_threads
 from lam_agent.config.options import ModuleNames, merge_imports
 from lam_agent.config.parsing import parse_arguments
-from lam_agent.errors import ConfigError
 from lam_envs.randomisation.ranges import Randomisation
 
 _MOST = 1_000_000
@@ -85,7 +84,7 @@ def command(arguments: Sequence[str]) -> None:
     policy, contract = load_pretrained(
         resolve_checkpoint(asked.checkpoint), resolve_device(asked.device)
     )
-    _check_rate(contract.control_dt, tasks or tuple(contract.tasks))
+    check_runnable(contract.control_dt, tasks or tuple(contract.tasks))
     protocol = contract.protocol
     episodes = asked.episodes or protocol.get("episodes", EvalConfig().episodes)
     horizon = asked.horizon or protocol.get("horizon", EvalConfig().horizon)
@@ -169,24 +168,4 @@ def command(arguments: Sequence[str]) -> None:
             progress.say(
                 f"{row['unstable_episodes']} of {row['episodes']} episodes of {row['task']} became "
                 "unstable and count as failed."
-            )
-
-
-def _check_rate(control_dt: float, tasks: tuple[str, ...]) -> None:
-    """Refuse a task that is not there, or has another control rate than the policy's."""
-    from lam_envs.errors import UnknownTaskError
-    from lam_envs.tasks.registry import make_task
-
-    for task in tasks:
-        try:
-            other = make_task(task).control_dt
-        except UnknownTaskError as error:
-            raise ConfigError(
-                f"there is no task {task!r}, which the checkpoint learned; name the module that "
-                "registers it by --import, or other tasks by --tasks."
-            ) from error
-        if not math.isclose(other, control_dt, rel_tol=1e-6):
-            raise ConfigError(
-                f"the policy acts every {control_dt} s, but {task} every {other} s; name tasks of "
-                "the same control_dt."
             )

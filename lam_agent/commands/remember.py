@@ -8,6 +8,7 @@ from pathlib import Path
 
 import tyro
 
+from lam_agent.commands.rates import check_runnable
 from lam_agent.config import (
     CollectConfig,
     DeviceName,
@@ -33,7 +34,8 @@ class RememberArguments:
     """New folder to write, or the checkpoint's own, which is then replaced."""
 
     tasks: TaskStream | None = None
-    """Tasks or named streams that the policy can do; none: those that the checkpoint names."""
+    """Tasks or named streams that the policy can do; none: those that the checkpoint names. What
+    its memory has of other tasks stays."""
 
     seed: int = 0
     """Seed of the episodes and of the draw."""
@@ -64,13 +66,18 @@ def command(arguments: Sequence[str]) -> None:
         raise ConfigError("memory.frames is 0; it must be at least 1 to remember anything.")
     import torch
 
-    from lam_agent.checkpoint import load_pretrained, resolve_checkpoint
+    from lam_envs.streams.resolve import resolve_stream
+    from lam_envs.tasks.importing import import_tasks
+    from lam_envs.tasks.registry import make_task
+
+    import_tasks(asked.imports)
+    named = resolve_stream(asked.tasks or ())
+    from lam_agent.checkpoint import load_memory, load_pretrained, resolve_checkpoint
     from lam_agent.checkpoint.contract import MEMORY_FILE
     from lam_agent.checkpoint.rewriting import check_output, save_with_memory
     from lam_agent.progress import RunProgress, plain_console
     from lam_agent.remembering import make_memory
     from lam_agent.system import resolve_device
-    from lam_envs.tasks.registry import make_task
 
     folder = resolve_checkpoint(asked.checkpoint)
     check_output(folder, asked.output)
@@ -80,9 +87,10 @@ def command(arguments: Sequence[str]) -> None:
             f"the checkpoint {folder} has weights that belong to single tasks (--strategy "
             "packnet), which replay cannot train on; give a memory to another one."
         )
+    tasks = tuple(dict.fromkeys(named or contract.known))
+    check_runnable(contract.control_dt, tasks)
     settings = RunConfig(
-        task_stream=asked.tasks or tuple(contract.known),
-        allow_repeats=True,
+        task_stream=tasks,
         seed=asked.seed,
         device=asked.device,
         threads=asked.threads,
@@ -96,13 +104,17 @@ def command(arguments: Sequence[str]) -> None:
     if asked.threads is not None:
         torch.set_num_threads(asked.threads)
     progress = RunProgress(plain_console())
-    tasks = tuple(dict.fromkeys(settings.task_stream))
+    other = sorted(set(contract.remembered).difference(tasks))
+    carried = load_memory(folder) if other else {}
+    kept = {task: carried[task] for task in other}
     with progress.phase("running what the policy can do") as update:
         memory = make_memory(policy, tasks, settings, update)
     instructions = {task: make_task(task).instruction for task in tasks}
-    save_with_memory(folder, asked.output, policy, contract, memory, instructions)
+    texts = {**contract.remembered, **instructions}
+    save_with_memory(folder, asked.output, policy, contract, {**kept, **memory}, texts)
     size = (asked.output / MEMORY_FILE).stat().st_size / 1e6
+    and_kept = f", and what it had of {', '.join(kept)}" if kept else ""
     progress.say(
         f"Wrote {asked.output} with frames of {len(memory)} tasks, {asked.memory.frames} of each "
-        f"at most ({size:.1f} MB)."
+        f"at most{and_kept} ({size:.1f} MB)."
     )

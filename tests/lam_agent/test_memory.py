@@ -137,6 +137,33 @@ def first(tiny_run: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) 
     return folder
 
 
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_what_is_remembered_of_other_tasks_stays(
+    remembering: Path,
+    memory: Memory,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    cache_dir: Path,
+    kept_threads: None,
+    is_replaced: bool,
+) -> None:
+    folder = remembering if is_replaced else tmp_path / "new"
+    command = ["remember", str(remembering), "--output", str(folder), "--tasks", "sweep,reach"]
+    command += ["--memory.episodes", "1", "--memory.frames", "3", "--collect.keep-failures"]
+    assert main([*command, "--threads", "1", "--collect.cache-dir", str(cache_dir)]) == 0
+    assert "frames of 2 tasks, 3 of each at most, and what it had of my.task (" in (
+        capsys.readouterr().out
+    )
+    found = load_memory(folder)
+    assert {task: len(tensors["features"]) for task, tensors in found.items()} == {
+        "my.task": 4,
+        "reach": 3,
+        "sweep": 3,
+    }
+    assert all(torch.equal(found["my.task"][k], tensor) for k, tensor in memory["my.task"].items())
+    assert load_pretrained(folder)[1].remembered["my.task"] == "do mine"
+
+
 @pytest.fixture(scope="module")
 def words(tiny_arguments: list[str], first: Path) -> list[str]:
     """Arguments of a run that starts there and learns another task with frozen encoders."""
@@ -271,24 +298,25 @@ def test_what_cannot_be_kept_is_refused_before_work_starts(
         ("{first} --output {other}", "exists already and is not the checkpoint {first}"),
         ("{first} --output {free} --memory.frames 0", "at least 1 to remember"),
         ("{first} --output {free} --tasks nothing", "there is no task 'nothing'"),
+        ("{other} --output {free}", "no task 'my.task', which the checkpoint learned; name"),
         ("lam-tinny --output {free}", "did you mean 'lam-tiny'"),
     ],
 )
 def test_the_command_refuses(
     first: Path,
-    checkpoint: Path,
+    remembering: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     check_sentence: Callable[[object], str],
     arguments: str,
     part: str,
 ) -> None:
-    before = (checkpoint / "config.json").read_bytes()
+    before = (remembering / "config.json").read_bytes()
     taken = tmp_path / "taken"
     taken.mkdir()
     (taken / "thesis.txt").write_text("mine")
-    names = {"first": first, "other": checkpoint, "taken": taken, "free": tmp_path / "free"}
+    names = {"first": first, "other": remembering, "taken": taken, "free": tmp_path / "free"}
     assert main(["remember", *arguments.format(**names).split()]) == 2
     assert part.format(first=first) in check_sentence(capsys.readouterr().err.strip())
     assert not (tmp_path / "free").exists() and (taken / "thesis.txt").read_text() == "mine"
-    assert (checkpoint / "config.json").read_bytes() == before
+    assert (remembering / "config.json").read_bytes() == before
