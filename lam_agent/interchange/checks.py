@@ -10,37 +10,37 @@ import numpy as np
 
 from lam_agent.errors import EpisodeError
 from lam_agent.interchange.entries import Array
-from lam_envs.batched import CONTROL_DT_S
 from lam_envs.tasks.sawyer import ACTION_SIZE
 
 _FARTHEST_M = 5.0
 """No hand of a table-top robot is farther from the world's origin."""
 
 
-def check_control_dt(said: Any, given: float | None) -> float:
-    """Return the seconds of an action, of the dataset or else of the user.
+def check_control_dt(expected: float, said: Any, given: float | None) -> float:
+    """Return the seconds of an action, of the dataset or else of the task.
 
     Args:
+        expected: What they must be: those of the task.
         said: What the dataset says; None if it does not.
         given: What the user says; None if they do not.
 
     Raises:
-        EpisodeError: Nobody says it, or it is another rate than the simulation's.
+        EpisodeError: Nobody says it, or it is another rate than the task's.
     """
     if said is None and given is None:
         raise EpisodeError(
             f"it does not say how long an action lasts; name it by --control-dt, in seconds "
-            f"(the simulation's is {CONTROL_DT_S})."
+            f"(the task's is {expected})."
         )
     for value in (said, given):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
             raise EpisodeError(f"its control_dt is {value!r}; it must be a number of seconds.")
-        if value is not None and not math.isclose(value, CONTROL_DT_S, rel_tol=1e-6):
+        if value is not None and not math.isclose(value, expected, rel_tol=1e-6):
             raise EpisodeError(
-                f"an action lasts {value:.6g} s; it must last {CONTROL_DT_S} s; record at that "
+                f"an action lasts {value:.6g} s; it must last {expected} s; record at that "
                 "rate."
             )
-    return float(CONTROL_DT_S if said is None else said)
+    return float(expected if said is None else said)
 
 
 def check_look_every(chunk: int | None, said: Any, given: int | None) -> int:

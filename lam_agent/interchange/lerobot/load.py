@@ -27,7 +27,7 @@ from lam_agent.interchange.lerobot.frames import embedded_pictures, numbers, rea
 from lam_agent.interchange.lerobot.keys import ALWAYS, LeRobotKeys
 from lam_agent.interchange.lerobot.video import video_pictures
 from lam_agent.types import Progress, no_progress
-from lam_envs.tasks.registry import check_task_name
+from lam_envs.tasks.registry import make_task
 from lam_envs.tasks.sawyer import ACTION_SIZE
 
 
@@ -60,12 +60,13 @@ def import_lerobot(
         EpisodeError: The dataset is missing, damaged, or does not fit, which names how.
     """
     keys = keys or LeRobotKeys()
-    check_task_name(task)
+    expected = make_task(task).control_dt
     check_is_dataset(folder)
     try:
         dataset = open_dataset(folder)
         chunk = _chunk_length(dataset, keys.action, look_every)
-        step_s = check_control_dt(dataset.origin.get("control_dt"), _step_s(dataset, chunk))
+        told = dataset.origin.get("control_dt")
+        step_s = check_control_dt(expected, told, _step_s(dataset, chunk))
         every = check_look_every(chunk, dataset.origin.get("look_every"), look_every)
         columns = _columns(dataset, keys)
         chosen = choose_episodes(dataset, task, instruction, episodes)

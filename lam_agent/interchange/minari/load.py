@@ -23,7 +23,7 @@ from lam_agent.interchange.minari.keys import MinariKeys, flatten
 from lam_agent.interchange.minari.library import load_library
 from lam_agent.interchange.origin import ORIGIN_KEY, check_origin
 from lam_agent.types import Progress, no_progress
-from lam_envs.tasks.registry import check_task_name
+from lam_envs.tasks.registry import make_task
 from lam_envs.tasks.sawyer import ACTION_SIZE
 from lam_envs.words import nearest
 
@@ -54,11 +54,11 @@ def import_minari(
         EpisodeError: The dataset is missing, damaged, or does not fit, which names how.
     """
     keys = keys or MinariKeys()
-    check_task_name(task)
+    expected = make_task(task).control_dt
     dataset = _open(dataset_id)
     try:
         said = _said(dataset, task)
-        step_s = check_control_dt(said.get("control_dt"), control_dt)
+        step_s = check_control_dt(expected, said.get("control_dt"), control_dt)
         chunk = _chunk_length(dataset.action_space)
         every = check_look_every(chunk, said.get("look_every"), look_every)
         parts: list[dict[str, Array]] = []

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import minari
 import numpy as np
 import pytest
@@ -16,6 +17,9 @@ from minari.data_collector import EpisodeBuffer
 
 from lam_agent.__main__ import main
 from lam_agent.episodes import EpisodeSet
+from lam_envs.mjcf import scene_path
+from lam_envs.tasks.reach import Reach
+from lam_envs.tasks.registry import _REGISTERED, register_task
 
 STEPS = (5, 8)
 """Steps of the episodes of a dataset of other people."""
@@ -27,6 +31,19 @@ def minari_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "minari"
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(home))
     return home
+
+
+@pytest.fixture
+def slow_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Register a task with a control rate of its own; its name."""
+    text = scene_path(Reach.model_file).read_text(encoding="utf-8")
+    slow = text.replace("<actuator>", '<option timestep="0.005"/><actuator>')
+    (tmp_path / "slow.xml").write_text(slow, encoding="utf-8")
+    entries = {"name": "slow", "control_dt": 0.025, "model_file": str(tmp_path / "slow.xml")}
+    monkeypatch.setattr("lam_envs.tasks.registry._REGISTERED", dict(_REGISTERED))
+    register_task(type("Slow", (Reach,), entries))
+    yield "slow"
+    del gymnasium.registry["lam/Slow-v0"]
 
 
 @pytest.fixture

@@ -51,6 +51,20 @@ def test_there_and_back_is_bit_for_bit_equal(
         assert_same_episodes(import_lerobot(tmp_path / "data", episodes.task), episodes)
 
 
+def test_a_task_with_a_rate_of_its_own_comes_back(
+    slow_task: str, make_episodes: MakeEpisodes, assert_same_episodes: AssertSame, tmp_path: Path
+) -> None:
+    for look_every in (1, 3):
+        folder = tmp_path / str(look_every)
+        episodes = make_episodes(slow_task, look_every=look_every, control_dt=0.025)
+        export_lerobot([episodes], folder)
+        assert_same_episodes(import_lerobot(folder, slow_task), episodes)
+    with pytest.raises(EpisodeError, match=r"lasts 0\.0125 s; it must last 0\.025 s"):
+        export_lerobot([make_episodes("push")], tmp_path / "push")
+        (tmp_path / "push" / "meta" / "lam_agent.json").unlink()
+        import_lerobot(tmp_path / "push", slow_task, look_every=2)
+
+
 @pytest.fixture
 def exported(make_episodes: MakeEpisodes, tmp_path: Path) -> tuple[Path, EpisodeSet, EpisodeSet]:
     """A dataset of two tasks with looks every second step, and what was put in."""

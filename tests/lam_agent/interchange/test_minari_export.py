@@ -36,6 +36,18 @@ def test_there_and_back_is_bit_for_bit_equal(
     assert_same_episodes(import_minari("lam/push-v0", "push"), episodes)
 
 
+def test_a_task_with_a_rate_of_its_own_comes_back(
+    slow_task: str, make_episodes: MakeEpisodes, assert_same_episodes: AssertSame
+) -> None:
+    for look_every in (1, 3):
+        name = f"lam/slow-v{look_every}"
+        episodes = make_episodes(slow_task, look_every=look_every, control_dt=0.025)
+        export_minari(episodes, name)
+        assert_same_episodes(import_minari(name, slow_task), episodes)
+    with pytest.raises(EpisodeError, match=r"lasts 0\.0125 s; it must last 0\.025 s"):
+        import_minari("lam/slow-v1", slow_task, control_dt=0.0125)
+
+
 def test_a_dataset_of_single_actions_is_one_of_the_environment(make_episodes: MakeEpisodes) -> None:
     episodes = make_episodes("drawer-open", lengths=(4, 6), look_every=1)
     export_minari(episodes, "lam/drawer-open-v0")

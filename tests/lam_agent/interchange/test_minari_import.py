@@ -303,4 +303,4 @@ def test_what_a_dataset_says_of_its_looks_is_checked(said: object) -> None:
 @pytest.mark.parametrize("said", ["abc", [1], True])
 def test_what_a_dataset_says_of_its_rate_is_checked(said: object) -> None:
     with pytest.raises(EpisodeError, match=r"its control_dt is .*; it must be a number"):
-        check_control_dt(said, None)
+        check_control_dt(0.0125, said, None)
