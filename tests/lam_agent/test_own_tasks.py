@@ -11,7 +11,7 @@ import gymnasium
 import pytest
 import yaml
 
-from lam_agent.__main__ import main
+from lam_agent.__main__ import _COMMANDS, main
 from lam_agent.config import RunConfig
 from lam_agent.config.options import merge_imports
 from lam_agent.demonstrations.load import content_key
@@ -80,6 +80,18 @@ def test_the_documents_task_is_listed_and_demonstrated(
     assert "Collected 3 demonstrations of slide-block" in command(*collecting, *tiny, *places)
     episodes = EpisodeSet.load(folder / "mine" / "slide-block.safetensors")
     assert (episodes.num_episodes, episodes.num_unstable) == (3, 0)
+
+
+@pytest.mark.parametrize("command", _COMMANDS)
+def test_the_document_names_the_commands_that_import(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (item,) = re.findall(r"^- `--import MODULE`(.*?) imports", DOCUMENT.read_text(), re.S | re.M)
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    # The benchmark hands options on to its runs.
+    has_option = command == "benchmark" or " --import MODULE" in capsys.readouterr().out
+    assert (f"`{command}`" in item) == has_option
 
 
 @pytest.mark.slow
