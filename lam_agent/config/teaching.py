@@ -19,7 +19,7 @@ class TeachingConfig:
     """How reinforcement learning trains a teacher (PPO, Schulman et al. 2017)."""
 
     steps: int = 3_000_000
-    """Environment steps of all worlds together, at most."""
+    """Environment steps of all worlds together, at most; rounded up to whole rollouts."""
 
     worlds: int = 64
     """Worlds that are stepped at a time."""

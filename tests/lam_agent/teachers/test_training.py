@@ -60,6 +60,20 @@ def test_the_same_seed_trains_the_same_teacher() -> None:
     assert not torch.equal(one.network.mean, torch.zeros(39))
 
 
+def test_training_takes_whole_rollouts_as_its_help_says(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    config = replace(TINY, steps=TINY.steps + 1, validate_every=10_000, target_success=1.0)
+    best = train_teacher("reach", config, seed=3, horizon=20, threads=1, keep=lambda _: None)
+    rollout = TINY.rollout * TINY.worlds
+    assert best.said["steps"] == TINY.steps + rollout and TINY.steps % rollout == 0
+    with pytest.raises(SystemExit):
+        main(["train-teacher", "--help"])
+    assert "at most; rounded up to whole rollouts" in " ".join(
+        capsys.readouterr().out.replace("│", " ").split()
+    )
+
+
 def test_validations_do_not_move_what_is_trained() -> None:
     ends = []
     for every in (1, 10_000):
