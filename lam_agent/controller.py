@@ -23,12 +23,28 @@ import torch
 from lam_agent.checkpoint import load_pretrained, match_instruction
 from lam_agent.checkpoint.contract import Contract
 from lam_agent.checkpoint.interface import PROPRIOCEPTION, ObservationEntry
-from lam_agent.errors import ConfigError, ObservationError, UnseenInstructionWarning
+from lam_agent.errors import (
+    ConfigError,
+    FarObservationWarning,
+    ObservationError,
+    TrainingError,
+    UnseenInstructionWarning,
+)
 from lam_agent.policy.instruction import bag_of_words, words_of
 from lam_agent.policy.policy import VisualActionPolicy
+from lam_agent.types import PROPRIOCEPTION_NAMES
 from lam_envs.words import nearest
 
 _DEFAULT_TASK = "push"
+
+_FARTHEST = (5.0, 5.0, 5.0, 2.0)
+"""No hand of a table-top robot is farther from the world's origin, in metres; an opening is at most
+1."""
+
+_LIMITS = (
+    "its first three entries must be metres in the world frame, the fourth must lie in [0, 1], where "
+    "1 is 10 cm; convert them or check the robot's sensors"
+)
 
 Array = TypeVar("Array", npt.NDArray[Any], torch.Tensor)
 
@@ -47,6 +63,7 @@ class Controller:
     (hand xyz in metres and gripper opening, float32, shape (4,)), all NumPy arrays or all tensors.
     With a batch axis in front of each, B robots are controlled in step. Other keys are ignored. The
     answer is of the same kind: a NumPy array, or a tensor on the device of `proprioception`.
+    Proprioception that no such robot can have gives a warning (`FarObservationWarning`), once.
 
     Args:
         policy: The policy.
@@ -94,6 +111,7 @@ class Controller:
         self._policy = policy.on_task(self._bag)
         self._chunk: torch.Tensor | None = None
         self._num_executed = 0
+        self._is_far_told = False
 
     @classmethod
     def load(
@@ -138,13 +156,14 @@ class Controller:
             observation: What the robot observes now; without images unless `needs_images()`.
 
         Raises:
-            ObservationError: A key is missing, or has a wrong shape or type or NaN in it.
+            ObservationError: A key is missing, has a wrong shape or type or NaN in it, or numbers
+                so far from a robot's that the policy's actions are NaN.
             TrainingError: The policy's actions are NaN or infinite.
         """
         batch, is_batched = self._batch(observation, with_images=self.needs_images())
         num_robots = len(batch[PROPRIOCEPTION])
         if self.needs_images():
-            self._chunk = self._policy.act(batch, self._bag).clone()
+            self._chunk = self._look(batch)
             self._num_executed = 0
         assert self._chunk is not None
         if len(self._chunk) != num_robots:
@@ -165,12 +184,35 @@ class Controller:
             observation: What the robot observes now, with images.
 
         Raises:
-            ObservationError: A key is missing, or has a wrong shape or type or NaN in it.
+            ObservationError: A key is missing, has a wrong shape or type or NaN in it, or numbers
+                so far from a robot's that the policy's actions are NaN.
             TrainingError: The policy's actions are NaN or infinite.
         """
         batch, is_batched = self._batch(observation, with_images=True)
-        chunk = self._policy.act(batch, self._bag).clone()
+        chunk = self._look(batch)
         return _like(chunk if is_batched else chunk[0], observation[PROPRIOCEPTION])
+
+    def _look(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Return the policy's chunk of actions for what is observed, (B, L, 4).
+
+        Raises:
+            ObservationError: It is NaN or infinite, and so might any policy's be.
+            TrainingError: It is NaN or infinite.
+        """
+        far = _far_words(batch[PROPRIOCEPTION])
+        try:
+            chunk = self._policy.act(batch, self._bag).clone()
+        except TrainingError as error:
+            if far:
+                raise ObservationError(
+                    f"{far}, where the policy's actions are NaN or infinite; {_LIMITS}."
+                ) from error
+            raise
+        if far and not self._is_far_told:
+            self._is_far_told = True
+            # As if from where `act` is called.
+            warnings.warn(f"{far}; {_LIMITS}.", FarObservationWarning, stacklevel=3)
+        return chunk
 
     def _batch(
         self, observation: Mapping[str, Any], *, with_images: bool
@@ -231,6 +273,16 @@ def _choose(
             f"instruction is {instruction!r}, which has no words; write it with letters a to z."
         )
     return None, instruction
+
+
+def _far_words(proprioception: torch.Tensor) -> str:
+    """Return which entry no such robot can observe, (B, 4), in words; none where all can be."""
+    ends = (proprioception.amin(0).tolist(), proprioception.amax(0).tolist())
+    for name, low, high, farthest in zip(PROPRIOCEPTION_NAMES, *ends, _FARTHEST, strict=True):
+        value = max(low, high, key=abs)
+        if abs(value) > farthest:
+            return f"proprioception has a {name} of {value:.4g}"
+    return ""
 
 
 def _tensor(

@@ -104,6 +104,10 @@ class Interrupted(LamAgentError):  # noqa: N818 (a signal is no error)
         super().__init__(f"stopped by {signal.Signals(number).name}")
 
 
+class FarObservationWarning(UserWarning):
+    """Proprioception that no table-top robot can have, such as millimetres in place of metres."""
+
+
 def one_line(error: Exception) -> str:
     """Return the words of a library's error without line breaks and final period."""
     return " ".join(str(error).split()).rstrip(".") or type(error).__name__

@@ -16,6 +16,7 @@ from lam_agent.controller import Controller
 from lam_agent.errors import (
     CheckpointError,
     ConfigError,
+    FarObservationWarning,
     LamAgentError,
     ObservationError,
     UnseenInstructionWarning,
@@ -114,6 +115,47 @@ def test_a_run_folder_is_a_path_too(saved_checkpoint: Path, observation: Observa
     from_run = Controller.load(str(saved_checkpoint.parent))
     expected = Controller.load(saved_checkpoint).act(observation)
     np.testing.assert_array_equal(from_run.act(observation), expected)
+
+
+# Far from a robot's ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("entry", "value", "name"), [(0, -412.0, "hand_x of -412"), (3, 60.0, "gripper_opening of 60")]
+)
+def test_other_units_are_told_once_and_stop_no_robot(
+    controller: Controller,
+    observation: Observation,
+    recwarn: pytest.WarningsRecorder,
+    check_sentence: Callable[[object], str],
+    entry: int,
+    value: float,
+    name: str,
+) -> None:
+    controller.act(observation)
+    assert not recwarn.list
+    far = {**observation, "proprioception": observation["proprioception"].copy()}
+    far["proprioception"][entry] = value
+    for _ in range(3):
+        controller.reset()
+        assert np.isfinite(controller.act(far)).all() and np.isfinite(controller.act_chunk(far)).all()
+    (warning,) = recwarn.list
+    assert warning.category is FarObservationWarning and warning.filename == __file__
+    words = check_sentence(warning.message)
+    assert f"{name}; its first three entries must be metres" in words
+
+
+def test_actions_that_are_nan_of_what_is_observed_blame_that(
+    controller: Controller,
+    make_observations: MakeObservations,
+    check_sentence: Callable[[object], str],
+) -> None:
+    batch = make_observations(3)
+    batch["proprioception"][1, 2] = -1e30
+    for ask in (controller.act, controller.act_chunk):
+        with pytest.raises(ObservationError, match=r"hand_z of -1e\+30, where the") as raised:
+            ask(batch)
+        check_sentence(raised.value)
 
 
 # Instructions ----------------------------------------------------------------------------------
