@@ -42,8 +42,8 @@ _FARTHEST = (5.0, 5.0, 5.0, 2.0)
 1."""
 
 _LIMITS = (
-    "its first three entries must be metres in the world frame, the fourth must lie in [0, 1], where "
-    "1 is 10 cm; convert them or check the robot's sensors"
+    "its first three entries must be metres in the world frame, the fourth must lie in [0, 1], "
+    "where 1 is 10 cm; convert them or check the robot's sensors"
 )
 
 Array = TypeVar("Array", npt.NDArray[Any], torch.Tensor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,7 @@ class ImportArguments:
     """Take only episodes that follow these words, where the dataset has several tasks."""
 
     episodes: str | None = None
-    """Take only these, START:END without END, as 0:50; none: all."""
+    """Take only these, from START to the one before END: 0:50, 50: or :50; none: all."""
 
     camera_keys: str = "front=observation.images.front,wrist=observation.images.wrist"
     """Feature of each camera, pictures or video."""
@@ -86,11 +87,12 @@ def command(arguments: Sequence[str]) -> None:
     save_and_say(episodes, path, asked.tracked_key, progress)
 
 
-def _read_range(words: str | None) -> tuple[int, int] | None:
-    """Read `START:END`."""
+def _read_range(words: str | None) -> tuple[int, int | None] | None:
+    """Read `START:END`, of which one may be missing."""
     if words is None:
         return None
-    first, _, end = words.partition(":")
-    if not (first.isdecimal() and end.isdecimal()):
-        raise ConfigError(f"episodes is {words!r}; it must look like START:END, as 0:50.")
-    return int(first), int(end)
+    found = re.fullmatch(r"(\d*):(\d*)", words)
+    if not found or words == ":":
+        raise ConfigError(f"episodes is {words!r}; it must look like 0:50, 50: or :50.")
+    first, end = found.groups()
+    return int(first or 0), int(end) if end else None

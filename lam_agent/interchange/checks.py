@@ -37,8 +37,7 @@ def check_control_dt(expected: float, said: Any, given: float | None) -> float:
             raise EpisodeError(f"its control_dt is {value!r}; it must be a number of seconds.")
         if value is not None and not math.isclose(value, expected, rel_tol=1e-6):
             raise EpisodeError(
-                f"an action lasts {value:.6g} s; it must last {expected} s; record at that "
-                "rate."
+                f"an action lasts {value:.6g} s; it must last {expected} s; record at that rate."
             )
     return float(expected if said is None else said)
 

@@ -138,7 +138,9 @@ def test_other_units_are_told_once_and_stop_no_robot(
     far["proprioception"][entry] = value
     for _ in range(3):
         controller.reset()
-        assert np.isfinite(controller.act(far)).all() and np.isfinite(controller.act_chunk(far)).all()
+        assert (
+            np.isfinite(controller.act(far)).all() and np.isfinite(controller.act_chunk(far)).all()
+        )
     (warning,) = recwarn.list
     assert warning.category is FarObservationWarning and warning.filename == __file__
     words = check_sentence(warning.message)

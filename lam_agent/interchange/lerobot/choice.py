@@ -17,7 +17,7 @@ def choose_episodes(
     dataset: LeRobotDataset,
     task: str,
     instruction: str | None,
-    episodes: tuple[int, int] | None,
+    episodes: tuple[int, int | None] | None,
 ) -> list[Mapping[str, Any]]:
     """Return the rows of the episodes that demonstrate a task.
 
@@ -25,7 +25,8 @@ def choose_episodes(
         dataset: The dataset.
         task: The task.
         instruction: What they follow; None for what the dataset says.
-        episodes: First episode and the one behind the last; None for all.
+        episodes: First episode and the one behind the last, None for the dataset's end; None for
+            all.
 
     Raises:
         EpisodeError: There are none, or it cannot be known which they are.
@@ -33,7 +34,8 @@ def choose_episodes(
     if not dataset.episodes:
         raise EpisodeError("it has no episodes; download or record them.")
     words = _instruction(dataset, task, instruction)
-    first, end = episodes or (0, len(dataset.episodes))
+    first, end = episodes or (0, None)
+    end = len(dataset.episodes) if end is None else end
     if not 0 <= first < end <= len(dataset.episodes):
         raise EpisodeError(
             f"episodes is {first}:{end}; it must lie in 0:{len(dataset.episodes)}, with the first "

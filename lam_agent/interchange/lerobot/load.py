@@ -37,7 +37,7 @@ def import_lerobot(
     *,
     keys: LeRobotKeys | None = None,
     instruction: str | None = None,
-    episodes: tuple[int, int] | None = None,
+    episodes: tuple[int, int | None] | None = None,
     look_every: int | None = None,
     progress: Progress = no_progress,
 ) -> EpisodeSet:
@@ -49,7 +49,8 @@ def import_lerobot(
         keys: Where the parts are; None for the names that an export gives them.
         instruction: Only episodes that follow these words are taken; None for what an export said
             of the task, or the only instruction, or else the task's own.
-        episodes: First episode and the one behind the last; None for all.
+        episodes: First episode and the one behind the last, None for the dataset's end; None for
+            all.
         look_every: Control steps between two looks that are kept, where the dataset has one action
             a frame; None for what the dataset says, or else 1.
         progress: Called after each episode.

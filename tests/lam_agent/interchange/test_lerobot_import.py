@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from lam_agent.__main__ import main
+from lam_agent.commands.import_lerobot import _read_range
 from lam_agent.config import PolicyConfig, RunConfig
 from lam_agent.demonstrations.folder import read_demonstrations
 from lam_agent.episodes import EpisodeSet
@@ -76,6 +77,7 @@ def test_a_long_file_is_read_in_parts(folder: Path, monkeypatch: pytest.MonkeyPa
 def test_a_range_of_episodes_is_taken(folder: Path, check_sentence: Check) -> None:
     lerobot_files.write_dataset(folder)
     assert import_foreign(folder, episodes=(1, 3)).episode_start.tolist() == [0, 8]
+    assert import_foreign(folder, episodes=(1, None)).episode_start.tolist() == [0, 8]
     for wrong, part in (
         ((2, 2), "episodes is 2:2; it must lie in 0:3"),
         ((0, 4), "episodes is 0:4"),
@@ -84,6 +86,15 @@ def test_a_range_of_episodes_is_taken(folder: Path, check_sentence: Check) -> No
         with pytest.raises(EpisodeError) as caught:
             import_foreign(folder, episodes=wrong)
         assert part in check_sentence(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"), [("1:3", (1, 3)), ("2:", (2, None)), (":5", (0, 5)), (None, None)]
+)
+def test_either_end_of_a_range_may_be_missing(
+    words: str | None, expected: tuple[int, int | None] | None
+) -> None:
+    assert _read_range(words) == expected
 
 
 def test_without_success_every_episode_can_count_as_one(folder: Path) -> None:
@@ -392,7 +403,7 @@ def test_more_pictures_than_the_memory_holds_are_refused_before_they_are_read(
         import_foreign(folder)
 
 
-@pytest.mark.parametrize("words", ["3", "3:", ":3", "a:b", "1:2:3", "-1:2"])
+@pytest.mark.parametrize("words", ["3", ":", "a:b", "1:2:3", "-1:2"])
 def test_a_range_that_is_none_is_refused(
     words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], check_sentence: Check
 ) -> None:
