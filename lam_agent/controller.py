@@ -33,7 +33,6 @@ from lam_agent.errors import (
 from lam_agent.policy.instruction import bag_of_words, words_of
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.types import PROPRIOCEPTION_NAMES
-from lam_envs.words import nearest
 
 _DEFAULT_TASK = "push"
 
@@ -258,12 +257,7 @@ def _choose(
             raise ConfigError(f"{name} is {value!r}; it must be a string or None.")
     if instruction is None:
         task = _DEFAULT_TASK if task is None else task
-        if task not in contract.known:
-            raise ConfigError(
-                f"the checkpoint has no task {task!r}{nearest(task, contract.known)}; its tasks "
-                f"are {', '.join(contract.known)}; name one, or give instruction='…' in its place."
-            )
-        return task, contract.known[task]
+        return task, contract.instruction_of(task, "name one, or give instruction='…' in its place")
     if task is not None:
         raise ConfigError(
             f"task is {task!r} and instruction is {instruction!r}; give one of the two."

@@ -30,7 +30,6 @@ from lam_agent.files import write_bytes_atomically
 from lam_agent.policy.instruction import bag_of_words
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_envs.scene import CAMERAS
-from lam_envs.words import nearest
 
 METADATA_KEY = "lam_agent"
 FORMAT_VERSION = 1
@@ -131,13 +130,8 @@ def _of_task(contract: Contract, task: str) -> Contract:
     Raises:
         ConfigError: The policy did not learn it.
     """
-    if task not in contract.known:
-        raise ConfigError(
-            f"the checkpoint has no task {task!r}{nearest(task, contract.known)}; its tasks are "
-            f"{', '.join(contract.known)}."
-        )
-    parity = replace(contract.parity, task=task)
-    return replace(contract, tasks={task: contract.known[task]}, parity=parity)
+    tasks = {task: contract.instruction_of(task)}
+    return replace(contract, tasks=tasks, parity=replace(contract.parity, task=task))
 
 
 def _load_libraries() -> Any:

@@ -17,6 +17,7 @@ from lam_agent.checkpoint.success_row import SuccessRow
 from lam_agent.config import PolicyConfig
 from lam_agent.errors import CheckpointError, ConfigError
 from lam_agent.types import ACTION_NAMES
+from lam_envs.words import nearest
 
 FORMAT_VERSION = 1
 """Newest format of a checkpoint that this version writes and reads."""
@@ -128,6 +129,23 @@ class Contract:
     def known(self) -> dict[str, str]:
         """Task -> instruction, for all that the policy can do: learned last or remembered."""
         return {**self.tasks, **self.remembered}
+
+    def instruction_of(self, task: str, remedy: str = "name one") -> str:
+        """Return the instruction of a task that the policy can do.
+
+        Args:
+            task: Name of the task.
+            remedy: What to do where it cannot, for the error.
+
+        Raises:
+            ConfigError: It cannot do this task.
+        """
+        if task not in self.known:
+            raise ConfigError(
+                f"the checkpoint has no task {task!r}{nearest(task, self.known)}; its tasks are "
+                f"{', '.join(self.known)}; {remedy}."
+            )
+        return self.known[task]
 
     def to_text(self) -> str:
         """Return the content of `config.json`, with the SHA-256 of its own content."""

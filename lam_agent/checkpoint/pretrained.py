@@ -34,6 +34,7 @@ from lam_agent.checkpoint.instructions import check_vectors, instruction_vectors
 from lam_agent.checkpoint.interface import describe_actions, describe_observation
 from lam_agent.checkpoint.memory import Memory, memory_tensors
 from lam_agent.checkpoint.model_card import render_card
+from lam_agent.checkpoint.parity import read_sample, sample_tensors
 from lam_agent.checkpoint.success_row import SuccessRow
 from lam_agent.checkpoint.verification import (
     check_files,
@@ -114,11 +115,10 @@ def save_pretrained(
     # The sample is what the file's weights give on a CPU; the policy itself must agree.
     actions = actions_for(copy, observations, tasks[parity_task])
     check_parity_sample(policy, observations, actions, contract)
-    sample = {f"observation.{key}": value for key, value in observations.items()}
     try:
         with folder_atomically(folder) as temporary:
             save_tensors(temporary / MODEL_FILE, weights)
-            save_tensors(temporary / PARITY_FILE, {**sample, "actions": actions})
+            save_tensors(temporary / PARITY_FILE, sample_tensors(observations, actions))
             save_tensors(temporary / INSTRUCTIONS_FILE, instruction_vectors(copy, tasks))
             if memory:
                 save_tensors(temporary / MEMORY_FILE, memory_tensors(memory))
@@ -165,13 +165,7 @@ def load_pretrained(
         check_vectors(policy, read_tensors(cached), contract, str(cached))
     policy = policy.to(target)
     if check_parity:
-        sample = read_tensors(folder / PARITY_FILE)
-        if "actions" not in sample:
-            raise CheckpointError(
-                f"{folder / PARITY_FILE} lacks actions; save the checkpoint again."
-            )
-        actions = sample.pop("actions")
-        observations = {key.removeprefix("observation."): value for key, value in sample.items()}
+        observations, actions = read_sample(folder)
         check_parity_sample(policy, observations, actions, contract)
     return policy.eval(), contract
 

@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from lam_agent.checkpoint.contract import CARD_FILE, PARITY_FILE, Contract
+from lam_agent.checkpoint.contract import CARD_FILE, Contract
 from lam_agent.checkpoint.memory import Memory
 from lam_agent.checkpoint.model_card import card_story
+from lam_agent.checkpoint.parity import read_sample
 from lam_agent.checkpoint.pretrained import save_pretrained
-from lam_agent.checkpoint.verification import check_replaceable, read_tensors
+from lam_agent.checkpoint.verification import check_replaceable
 from lam_agent.errors import CheckpointError
 from lam_agent.policy.policy import VisualActionPolicy
-
-_PREFIX = "observation."
 
 
 def check_output(source: Path, output: Path) -> None:
@@ -57,7 +56,7 @@ def save_with_memory(
         CheckpointError: It cannot be written, or something else is there.
     """
     check_output(source, output)
-    sample = read_tensors(source / PARITY_FILE)
+    observations, _ = read_sample(source)
     save_pretrained(
         output,
         policy,
@@ -65,11 +64,7 @@ def save_with_memory(
         success_row=asdict(contract.success_row),
         protocol=contract.protocol,
         seeds=contract.seeds,
-        parity_observations={
-            key.removeprefix(_PREFIX): value
-            for key, value in sample.items()
-            if key.startswith(_PREFIX)
-        },
+        parity_observations=observations,
         parity_task=contract.parity.task,
         story=card_story((source / CARD_FILE).read_text(encoding="utf-8")),
         memory=memory,

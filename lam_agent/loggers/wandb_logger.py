@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lam_agent.errors import LoggerError, MissingExtraError
+from lam_agent.errors import LoggerError, MissingExtraError, one_line
 from lam_agent.files import write_text_atomically
 from lam_agent.loggers.protocol import LogValue
 from lam_agent.loggers.rows import picture, scalars, stream_step
@@ -58,9 +58,8 @@ class WandbLogger:
                 ),
             )
         except Exception as error:  # wandb raises errors of many kinds.
-            reason = " ".join(str(error).split()).rstrip(".")
             raise LoggerError(
-                f"the logger wandb cannot start in mode {mode!r} ({reason}); "
+                f"the logger wandb cannot start in mode {mode!r} ({one_line(error)}); "
                 "set WANDB_MODE=offline or leave the logger away."
             ) from error
         self._image = wandb.Image

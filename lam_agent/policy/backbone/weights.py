@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from lam_agent.config import PolicyConfig
-from lam_agent.errors import CheckpointError, LamAgentError
+from lam_agent.errors import CheckpointError, LamAgentError, one_line
 from lam_agent.policy.backbone.encoders import BackboneEncoders
 from lam_agent.policy.backbone.timm_trunk import make_timm, native_tensors
 from lam_agent.policy.backbone.torchvision_trunk import (
@@ -78,11 +78,10 @@ def _downloaded_trunk(config: PolicyConfig) -> Trunk:
     except LamAgentError:
         raise
     except Exception as error:  # Each library and each of its hosts has errors of its own.
-        words = " ".join(str(error).split()).rstrip(".")
         raise CheckpointError(
-            f"the weights of {encoder} cannot be downloaded ({type(error).__name__}: {words}); "
-            "connect to the internet, or set --policy.encoder-weights to a safetensors file or "
-            "none."
+            f"the weights of {encoder} cannot be downloaded ({type(error).__name__}: "
+            f"{one_line(error)}); connect to the internet, or set --policy.encoder-weights to a "
+            "safetensors file or none."
         ) from error
     trunk = make_torchvision(encoder, size, is_random=False)
     _fill(_named_like_library(trunk), fitted_positions(trunk, tensors), f"the weights of {encoder}")
@@ -95,9 +94,8 @@ def _trunk_of_file(config: PolicyConfig, path: Path) -> Trunk:
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
-        words = " ".join(str(error).split()).rstrip(".")
         raise CheckpointError(
-            f"the backbone's weights {path} cannot be read ({words}); set "
+            f"the backbone's weights {path} cannot be read ({one_line(error)}); set "
             "--policy.encoder-weights to a safetensors file."
         ) from error
     if encoder.startswith("timm:"):
