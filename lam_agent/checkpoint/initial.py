@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lam_agent.checkpoint.contract import MODEL_FILE, read_contract
 from lam_agent.checkpoint.verification import check_files, read_tensors, resolve_checkpoint
@@ -12,31 +12,59 @@ from lam_agent.checkpoint.weights import check_sizes
 from lam_agent.config import PolicyConfig
 from lam_agent.errors import CheckpointError
 
-_FREE = ("init", "init_part", "execute_length", "adapter_size", "packed")
-"""Settings that weights do not decide: adapters and packs are added to weights that have none."""
+InitPart = Literal["all", "encoders"]
+"""What is taken of a checkpoint."""
 
-BEHIND_ENCODERS = (
-    *("chunk_length", "execute_length", "width", "depth", "heads", "adapter_size", "packed"),
-)
+_FREE = ("init", "init_part", "execute_length", "packed")
+"""Settings that weights do not decide; packs are added to weights that have none."""
+
+_BEHIND_ENCODERS = ("chunk_length", "width", "depth", "heads", "adapter_size")
 """Settings that are free where only the camera encoders are taken: what lies behind them."""
 
 
-def check_packs(ours: PolicyConfig, theirs: PolicyConfig, folder: Path | str) -> None:
-    """Refuse weights that belong to tasks where they would be trained for all tasks.
+def check_sizes_fit(
+    ours: PolicyConfig,
+    theirs: PolicyConfig,
+    folder: Path | str,
+    part: InitPart,
+    *,
+    are_defaults_free: bool = False,
+) -> None:
+    """Refuse weights of other sizes, and those that belong to tasks where all would train them.
+
+    Adapters are added to weights that have none. Only `--strategy packnet` with the same adaptation
+    mode may start from weights that belong to single tasks.
 
     Args:
         ours: Sizes of the policy to fill.
         theirs: Sizes of the checkpoint's policy.
         folder: The checkpoint, for the error.
+        part: What is taken of it.
+        are_defaults_free: Whether a size that is its default was not asked for, and will be theirs.
 
     Raises:
-        CheckpointError: Only `--strategy packnet` with the same adaptation mode may start there.
+        CheckpointError: Naming the first setting that does not fit.
     """
-    if theirs.packed not in ("none", ours.packed):
+    if part == "all" and theirs.packed not in ("none", ours.packed):
         raise CheckpointError(
             f"the checkpoint {folder} has weights that belong to single tasks (--strategy packnet "
             f"--adapt {theirs.packed}), which other training would change; go on with that "
             "strategy and mode, or start from other weights."
+        )
+    free = {*_FREE, *(_BEHIND_ENCODERS if part == "encoders" else ())}
+    if theirs.adapter_size == 0:
+        free.add("adapter_size")
+    for item in fields(PolicyConfig):
+        asked, found = getattr(ours, item.name), getattr(theirs, item.name)
+        is_open = item.name in free or (are_defaults_free and asked == item.default)
+        if asked == found or is_open:
+            continue
+        option = f"policy.{item.name.replace('_', '-')}"
+        is_adapter = item.name == "adapter_size"
+        hint = f" (--adaptation.bottleneck {found} with --adapt adapter)" if is_adapter else ""
+        raise CheckpointError(
+            f"{option} is {asked}, but it is {found} in the checkpoint {folder}; set --{option} "
+            f"{found}{hint}, or start from other weights or random ones (--policy.init none)."
         )
 
 
@@ -56,23 +84,13 @@ def fitted_sizes(config: PolicyConfig) -> PolicyConfig:
     check_files(folder, {MODEL_FILE: contract.sha256[MODEL_FILE]})
     theirs = contract.policy
     check_sizes(theirs, read_tensors(file), str(file))  # A policy of these sizes is made soon.
-    if config.init_part == "all":
-        check_packs(config, theirs, folder)
     asked = config.kept()
+    check_sizes_fit(asked, theirs, folder, config.init_part, are_defaults_free=True)
     sizes: dict[str, Any] = {}
     for item in fields(PolicyConfig):
-        if item.name in _FREE:
-            continue
         ours, found = getattr(asked, item.name), getattr(theirs, item.name)
-        if ours in (item.default, found):
+        if item.name not in (*_FREE, "adapter_size") and ours in (item.default, found):
             sizes[item.name] = found
-        elif config.init_part == "all" or item.name not in BEHIND_ENCODERS:
-            option = f"policy.{item.name.replace('_', '-')}"
-            raise CheckpointError(
-                f"{option} is {ours}, but it is {found} in the checkpoint {folder}; leave "
-                f"--{option} away, or start from other weights or random ones "
-                "(--policy.init none)."
-            )
     length = sizes.get("chunk_length", config.chunk_length)
     if config.execute_length > length:
         raise CheckpointError(

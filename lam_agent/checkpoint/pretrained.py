@@ -9,9 +9,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import torch
 from safetensors import SafetensorError
@@ -29,7 +28,7 @@ from lam_agent.checkpoint.contract import (
     Parity,
     read_contract,
 )
-from lam_agent.checkpoint.initial import BEHIND_ENCODERS, check_packs
+from lam_agent.checkpoint.initial import InitPart, check_sizes_fit
 from lam_agent.checkpoint.instructions import check_vectors, instruction_vectors
 from lam_agent.checkpoint.interface import describe_actions, describe_observation
 from lam_agent.checkpoint.memory import Memory, memory_tensors
@@ -171,7 +170,7 @@ def load_pretrained(
 
 
 def load_initial_weights(
-    policy: VisualActionPolicy, folder: Path | str, part: Literal["all", "encoders"] = "all"
+    policy: VisualActionPolicy, folder: Path | str, part: InitPart = "all"
 ) -> Contract:
     """Start a policy from a checkpoint's weights (`--policy.init PATH`).
 
@@ -190,23 +189,7 @@ def load_initial_weights(
         CheckpointError: The checkpoint does not load, or its policy has other sizes.
     """
     pretrained, contract = load_pretrained(folder)
-    config = policy.config.kept()
-    if part == "all":
-        check_packs(config, contract.policy, folder)
-    for item in fields(PolicyConfig):
-        ours, theirs = getattr(config, item.name), getattr(contract.policy, item.name)
-        if (item.name == "adapter_size" and theirs == 0) or item.name == "packed":
-            continue
-        if part == "encoders" and item.name in BEHIND_ENCODERS:
-            continue
-        if item.name not in ("init", "execute_length") and ours != theirs:
-            option = f"policy.{item.name.replace('_', '-')}"
-            is_adapter = item.name == "adapter_size"
-            hint = f" (--adaptation.bottleneck {theirs} with --adapt adapter)" if is_adapter else ""
-            raise CheckpointError(
-                f"{option} is {ours}, but it is {theirs} in the checkpoint {folder}; "
-                f"set --{option} {theirs}{hint}."
-            )
+    check_sizes_fit(policy.config.kept(), contract.policy, folder, part)
     prefixes = ("encoders.", "normaliser.") if part == "encoders" else ("",)
     taken = {k: v for k, v in pretrained.state_dict().items() if k.startswith(prefixes)}
     policy.load_state_dict({**policy.state_dict(), **taken})

@@ -427,6 +427,17 @@ def test_what_is_not_taken_may_have_other_sizes(
             load_initial_weights(make_policy(**change), saved_checkpoint, "encoders")
 
 
+def test_sizes_asked_for_and_sizes_of_a_policy_are_refused_in_the_same_words(
+    saved_checkpoint: Path, small_sizes: dict[str, int], make_policy: MakePolicy
+) -> None:
+    asked = PolicyConfig(init=str(saved_checkpoint), **{**small_sizes, "width": 64})
+    with pytest.raises(CheckpointError, match="set --policy.width 32, or start from") as first:
+        fitted_sizes(asked)
+    with pytest.raises(CheckpointError) as second:
+        load_initial_weights(make_policy(width=64), saved_checkpoint)
+    assert str(first.value) == str(second.value)
+
+
 def test_a_part_of_no_checkpoint_is_refused(check_sentence: Callable[[object], str]) -> None:
     with pytest.raises(ConfigError, match=r"without --policy\.init") as raised:
         PolicyConfig(init="none", init_part="encoders")
