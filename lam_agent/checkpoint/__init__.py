@@ -1,7 +1,7 @@
 """Checkpoints: a policy as a folder of safetensors and json that proves itself whole on load."""
 
 from lam_agent.checkpoint.contract import Contract
-from lam_agent.checkpoint.initial import fitted_sizes
+from lam_agent.checkpoint.initial import check_rate, fitted_sizes
 from lam_agent.checkpoint.initial_tasks import (
     check_measured,
     collected_tasks,
@@ -22,6 +22,7 @@ __all__ = [
     "InstructionMatch",
     "Memory",
     "check_measured",
+    "check_rate",
     "collected_tasks",
     "fitted_pretraining",
     "fitted_sizes",

@@ -1,7 +1,8 @@
-"""The sizes of a policy that starts from a checkpoint are the checkpoint's."""
+"""The sizes and the control rate of a policy that starts from a checkpoint are the checkpoint's."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -99,3 +100,27 @@ def fitted_sizes(config: PolicyConfig) -> PolicyConfig:
             "or less."
         )
     return replace(config, **sizes)
+
+
+def check_rate(config: PolicyConfig, control_dt: float) -> None:
+    """Refuse tasks of another control rate than that of the policy that a run starts from.
+
+    Camera encoders alone do not depend on it.
+
+    Args:
+        config: The policy's configuration.
+        control_dt: Seconds between two actions of the tasks.
+
+    Raises:
+        CheckpointError: There is no such checkpoint, or its policy has another rate.
+    """
+    if config.init == "none" or config.init_part == "encoders":
+        return
+    folder = resolve_checkpoint(Path(config.init))
+    theirs = read_contract(folder).control_dt
+    if not math.isclose(theirs, control_dt, rel_tol=1e-6):
+        raise CheckpointError(
+            f"the policy of the checkpoint {folder} acts every {theirs} s, but the tasks every "
+            f"{control_dt} s; start from its encoders alone (--policy.init-part encoders) or from "
+            "random weights (--policy.init none)."
+        )

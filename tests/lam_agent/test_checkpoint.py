@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 
 import lam_agent
 from lam_agent.checkpoint import (
+    check_rate,
     fitted_sizes,
     load_initial_weights,
     load_pretrained,
@@ -431,11 +432,29 @@ def test_sizes_asked_for_and_sizes_of_a_policy_are_refused_in_the_same_words(
     saved_checkpoint: Path, small_sizes: dict[str, int], make_policy: MakePolicy
 ) -> None:
     asked = PolicyConfig(init=str(saved_checkpoint), **{**small_sizes, "width": 64})
-    with pytest.raises(CheckpointError, match="set --policy.width 32, or start from") as first:
+    with pytest.raises(CheckpointError, match=r"set --policy\.width 32, or start from") as first:
         fitted_sizes(asked)
     with pytest.raises(CheckpointError) as second:
         load_initial_weights(make_policy(width=64), saved_checkpoint)
     assert str(first.value) == str(second.value)
+
+
+def test_another_rate_of_the_tasks_is_refused_unless_the_encoders_alone_are_taken(
+    saved_checkpoint: Path, check_sentence: Callable[[object], str]
+) -> None:
+    config = PolicyConfig(init=str(saved_checkpoint.parent))
+    check_rate(config, 0.0125)
+    check_rate(replace(config, init_part="encoders"), 0.025)
+    check_rate(PolicyConfig(init="none"), 0.025)
+    with pytest.raises(CheckpointError) as raised:
+        check_rate(config, 0.025)
+    assert check_sentence(raised.value) == (
+        f"the policy of the checkpoint {saved_checkpoint} acts every 0.0125 s, but the tasks every "
+        "0.025 s; start from its encoders alone (--policy.init-part encoders) or from random "
+        "weights (--policy.init none)."
+    )
+    with pytest.raises(CheckpointError, match="is no folder"):
+        check_rate(replace(config, init=str(saved_checkpoint / "nothing")), 0.025)
 
 
 def test_a_part_of_no_checkpoint_is_refused(check_sentence: Callable[[object], str]) -> None:
