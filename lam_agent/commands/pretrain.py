@@ -50,10 +50,14 @@ def parse(arguments: Sequence[str]) -> PretrainConfig:
 def command(arguments: Sequence[str]) -> None:
     """Pretrain a policy, or go on with it."""
     config = parse(arguments)
-    from lam_agent.checkpoint import fitted_sizes
+    from lam_agent.checkpoint import check_rate, fitted_sizes
     from lam_agent.pretrain.folder import PretrainFolder
+    from lam_envs.streams.fit import check_stream_fit
+    from lam_envs.tasks.registry import make_task
 
     config = replace(config, policy=fitted_sizes(config.policy))
+    check_stream_fit(config.tasks)
+    check_rate(config.policy, make_task(config.tasks[0]).control_dt)
     config.demonstrations()  # Refuses what episodes cannot have.
     folder = PretrainFolder(config)
     import torch

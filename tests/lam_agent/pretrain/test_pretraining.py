@@ -34,6 +34,7 @@ from lam_agent.pretrain.processes import Processes
 from lam_agent.pretrain.validation import spread
 from lam_agent.pretrain.weights import command
 from lam_agent.seeding import child_seed
+from lam_envs.tasks.registry import make_task
 
 MakeConfig = Callable[..., PretrainConfig]
 
@@ -179,6 +180,28 @@ def test_pretraining_goes_on_from_other_weights(
     assert file_digest(weights_of(whole) / "model.safetensors") in card
     assert "collect (2 tasks from the cache)" in card  # `whole` has filled it.
     assert card.index("## What they began with") < card.index(f"\n{command(whole)}\n")
+
+
+@pytest.mark.parametrize(
+    ("slow", "init", "words"),
+    [
+        (("reach",), "none", "mixes control rates"),
+        (("reach", "push"), "lam-tiny", "every 0.0125 s"),
+    ],
+)
+def test_other_control_rates_are_refused_before_anything_is_written(
+    slow: tuple[str, ...],
+    init: str,
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for task in slow:
+        monkeypatch.setattr(type(make_task(task)), "control_dt", 0.025)
+    arguments = ["--tasks", "reach,push", "--output", str(tmp_path / "run"), "--policy.init", init]
+    assert main(["pretrain", *arguments]) == 2
+    assert words in capsys.readouterr().err and not (tmp_path / "run").exists()
 
 
 def test_weights_of_other_sizes_are_refused_before_anything_is_written(
