@@ -172,13 +172,16 @@ def _fitted(settings: RunConfig) -> RunConfig:
     """Return the settings with what the initial weights decide, and refuse what they cannot do."""
     from lam_agent.checkpoint import (
         check_measured,
+        check_rate,
         collected_tasks,
         fitted_pretraining,
         fitted_sizes,
     )
     from lam_envs.streams.fit import check_stream_fit
+    from lam_envs.tasks.registry import make_task
 
     policy = fitted_sizes(settings.policy)
+    check_rate(policy, make_task(settings.tasks[0]).control_dt)
     pretraining = fitted_pretraining(settings.pretraining, policy)
     check_measured(pretraining, policy)
     before = [*pretraining.measured, *collected_tasks(pretraining, policy)]
