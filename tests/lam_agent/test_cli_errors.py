@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from lam_agent.__main__ import main
+from lam_envs.tasks.registry import make_task
 
 Refuse = Callable[..., str]
 
@@ -81,6 +82,14 @@ def test_run_refuses_cuda_where_there_is_none(refused: Refuse, tmp_path: Path) -
     if torch.cuda.is_available():
         pytest.skip("This machine has a CUDA device.")
     assert "use --device cpu." in refused("run", "--device", "cuda", "--output-dir", "runs/a")
+
+
+def test_run_refuses_another_control_rate_than_that_of_its_first_weights(
+    refused: Refuse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(make_task("reach")), "control_dt", 0.025)
+    words = refused("run", "--task-stream", "reach", "--output-dir", "runs/a")
+    assert "acts every 0.0125 s, but the tasks every 0.025 s" in words
 
 
 @pytest.mark.parametrize(
