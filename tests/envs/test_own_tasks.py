@@ -17,6 +17,7 @@ from lam_envs.errors import (
     TaskLoadError,
 )
 from lam_envs.mjcf import scene_path
+from lam_envs.names import BUILT_IN
 from lam_envs.scene import load_model, model_digest
 from lam_envs.streams.fit import check_stream_fit
 from lam_envs.tasks.base import Outcome, Task
@@ -99,6 +100,27 @@ def test_files_of_ones_own_lie_beside_the_scene(tmp_path: Path) -> None:
     scene = tmp_path / "scene.xml"
     scene.write_text(text.replace(body[0], '<include file="parts/puck.xml"/>'))
     assert model_digest(str(scene)) == model_digest(Push.model_file)
+
+
+def test_a_weld_of_ones_own_keeps_its_data(tmp_path: Path) -> None:
+    own = '<weld body1="post" body2="floater" relpose="0 0 0.15 1 0 0 0"/>'
+    things = "".join(
+        f'<body name="{name}" pos="0.3 0.6 {height}">{free}<geom type="sphere" size="0.02" '
+        'contype="0" conaffinity="0"/><inertial pos="0 0 0" mass="0.1" diaginertia="1 1 1"/></body>'
+        for name, height, free in (("post", 0, ""), ("floater", 0.1, "<freejoint/>"))
+    )
+    text = scene_path(Push.model_file).read_text().replace("</worldbody>", f"{things}</worldbody>")
+    (scene := tmp_path / "scene.xml").write_text(text.replace("<equality>", f"<equality>{own}"))
+    model = load_model(str(scene))
+    assert model.eq_data[0, 3:10].tolist() == [0, 0, 0.15, 1, 0, 0, 0]
+    assert model.eq_data[1].tolist() == load_model(Push.model_file).eq_data[0].tolist()
+
+    task = type("Floating", (Push,), {"name": "floating", "model_file": str(scene)})()
+    env = BatchedEnv(task, 1, cameras=(), num_threads=1)
+    env.reset(seeds=[0])
+    for _ in range(40):
+        env.step(torch.zeros(1, 4))
+    assert float(env.worlds.body_pos("floater")[0, 2]) == pytest.approx(0.15, abs=0.01)
 
 
 # What fails ------------------------------------------------------------------------------------
@@ -231,6 +253,42 @@ def test_a_scene_that_does_not_do(tmp_path: Path, old: str, new: str, message: s
         load_model(str(scene))
     assert_sentence(caught.value)
     assert str(scene) in str(caught.value)
+
+
+WELD = '<weld body1="mocap" body2="hand" solref="0.02 1"></weld>'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (WELD, "", r"scene\.xml has no weld that holds the body 'hand' to 'mocap'"),
+        (WELD, WELD.replace("hand", "obj"), "has no weld"),
+        (WELD, WELD.replace("solref", 'active="false" solref'), "has no weld"),
+        (
+            'joint="r_close"(.*)joint="l_close"',
+            r'joint="l_close"\1joint="r_close"',
+            r"actuator 0 of the scene .*scene\.xml moves no joint of the body 'rightclaw'; the fir",
+        ),
+        ('joint="l_close"', 'joint="right_j6"', "actuator 1 of .* of the body 'leftclaw'"),
+        ('joint="l_close"', 'site="leftEndEffector"', "actuator 1 of .* of the body 'leftclaw'"),
+    ],
+)
+def test_a_scene_whose_hand_goes_astray(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    text = scene_path(Push.model_file).read_text()
+    scene = tmp_path / "scene.xml"
+    scene.write_text(changed := re.sub(old, new, text, flags=re.S))
+    assert changed != text
+    with pytest.raises(SceneError, match=message) as caught:
+        load_model(str(scene))
+    assert_sentence(caught.value)
+
+
+@pytest.mark.parametrize("task", BUILT_IN)
+def test_the_scenes_of_the_built_in_tasks_have_what_a_scene_needs(task: str) -> None:
+    model = load_model(make_task(task).model_file)
+    assert model.neq == 1 and model.eq_data[0, 6] == -1.0
 
 
 # Streams that do not fit ------------------------------------------------------------------------
