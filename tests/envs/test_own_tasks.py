@@ -273,9 +273,7 @@ WELD = '<weld body1="mocap" body2="hand" solref="0.02 1"></weld>'
         ('joint="l_close"', 'site="leftEndEffector"', "actuator 1 of .* of the body 'leftclaw'"),
     ],
 )
-def test_a_scene_whose_hand_goes_astray(
-    tmp_path: Path, old: str, new: str, message: str
-) -> None:
+def test_a_scene_whose_hand_goes_astray(tmp_path: Path, old: str, new: str, message: str) -> None:
     text = scene_path(Push.model_file).read_text()
     scene = tmp_path / "scene.xml"
     scene.write_text(changed := re.sub(old, new, text, flags=re.S))
@@ -283,6 +281,38 @@ def test_a_scene_whose_hand_goes_astray(
     with pytest.raises(SceneError, match=message) as caught:
         load_model(str(scene))
     assert_sentence(caught.value)
+
+
+OBJECT = r'<joint name="objjoint" type="free"[^>]*/>'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (OBJECT, "", "writes a free joint .* after the 9 of the arm, but no joint begins there"),
+        (OBJECT, '<joint name="turn" axis="0 0 1"/>', "the joint 'turn' stands th"),
+        (
+            r'(<include file="[./a-z]*/xyz_base.xml"/>).*-->\s*(<body name="obj".*?</body>)',
+            r"\2\1",
+            "the joint 'right_j2' stands there in the scene; give the object",
+        ),
+    ],
+)
+def test_a_scene_whose_object_cannot_be_put(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    text = scene_path(Push.model_file).read_text()
+    scene = tmp_path / "scene.xml"
+    scene.write_text(changed := re.sub(old, new, text, flags=re.S))
+    assert changed != text
+    task = type("Odd", (Push,), {"name": "odd", "model_file": str(scene)})()
+    env = BatchedEnv(task, 1, cameras=(), num_threads=1)
+    with pytest.raises(SceneError, match=message) as caught:
+        env.reset(seeds=[0])
+    assert_sentence(caught.value)
+    free = BatchedEnv("push", 1, cameras=(), num_threads=1)
+    with pytest.raises(SceneError, match="set_object_joint writes a hinge or slide joint"):
+        free.worlds.set_object_joint(torch.ones(1, dtype=torch.bool), 0.0)
 
 
 @pytest.mark.parametrize("task", BUILT_IN)
