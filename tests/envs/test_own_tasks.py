@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import gymnasium
+import numpy as np
 import pytest
 import torch
 
@@ -162,6 +163,10 @@ def test_a_module_that_cannot_be_imported(write: Write, source: str | None, mess
         (
             "class Mine(Reach):\n    name = 'mine'\n    hand_low = (0, 9, 0)\n",
             r"mine\.py has hand_low \(0, 9, 0\) and hand_high",
+        ),
+        (
+            "class Mine(Reach):\n    name = 'mine'\n    min_goal_distance_m = -0.1\n",
+            r"mine\.py has min_goal_distance_m -0.1; it must be metres, at least 0",
         ),
         (
             "class Mine(Reach):\n    name = 'mine'\n    model_file = '/no/scene.xml'\n",
@@ -381,6 +386,39 @@ def test_a_slower_task_is_driven_at_its_own_rate(write: Write) -> None:
     env = BatchedEnv("slow", 2, cameras=(), num_threads=1)
     env.reset(seeds=[0, 1])
     assert bool(env.step(torch.zeros(2, 4)).state.isfinite().all())
+
+
+@pytest.mark.parametrize("height", [(), (0.02,)], ids=["xy", "xyz"])
+def test_the_least_distance_is_that_of_the_halves_of_the_reset_vector(
+    height: tuple[float, ...],
+) -> None:
+    class Apart(Push):
+        name = "apart"
+        reset_low = (-0.1, 0.6, *height, -0.1, 0.8, *height)
+        reset_high = (0.1, 0.65, *height, 0.1, 0.85, *height)
+        min_goal_distance_m = 0.27
+
+    vectors = Apart().sample_reset_vectors([np.random.default_rng(seed) for seed in range(200)])
+    half = 2 + len(height)
+    distances = np.linalg.norm(vectors[:, :2] - vectors[:, half : half + 2], axis=1)
+    assert 0.27 <= distances.min() < 0.28
+
+
+@pytest.mark.parametrize("entries", [3, 5, 7])
+def test_a_least_distance_needs_an_object_and_a_goal(write: Write, entries: int) -> None:
+    write()
+    bounds = {"reset_low": (0.0,) * entries, "reset_high": (0.5,) * entries}
+    cls = type("Odd", (Push,), {"name": "odd", "min_goal_distance_m": 0.1, **bounds})
+    message = f"odd has min_goal_distance_m 0.1 and reset vectors of {entries} entries; they must"
+    for use in (
+        lambda: register_task(cls),
+        lambda: cls().sample_reset_vectors([np.random.default_rng(0)]),
+    ):
+        with pytest.raises(TaskLoadError, match=message) as caught:
+            use()
+        assert_sentence(caught.value)
+    cls.is_valid_reset = lambda self, vectors: np.ones(len(vectors), bool)
+    assert register_task(cls) is cls
 
 
 def assert_sentence(error: LamEnvsError) -> None:

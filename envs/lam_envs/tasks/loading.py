@@ -72,6 +72,13 @@ def check_task_class(cls: object) -> None:
                 f"{'as many' if low_name == 'reset_low' else 'three'} finite numbers, none of the "
                 "lower ones above the upper."
             )
+    least = cls.min_goal_distance_m
+    if isinstance(least, bool) or not isinstance(least, int | float) or not 0 <= least < math.inf:
+        raise TaskLoadError(
+            f"{where} has min_goal_distance_m {least!r}; it must be metres, at least 0."
+        )
+    if least > 0 and cls.is_valid_reset is Task.is_valid_reset:
+        cls.check_goal_distance()
     try:
         scene_path(cls.model_file)
     except SceneError as error:
