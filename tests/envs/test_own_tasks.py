@@ -440,6 +440,10 @@ def test_a_task_without_an_expert_says_who_else_could_demonstrate_it() -> None:
         assert_sentence(caught.value)
 
 
+NAN = torch.tensor([0.0, torch.nan])
+"""Numbers of two worlds."""
+
+
 @pytest.mark.parametrize(
     ("method", "gives", "message"),
     [
@@ -455,6 +459,17 @@ def test_a_task_without_an_expert_says_who_else_could_demonstrate_it() -> None:
             "is_success of evaluate of odd has type torch.float32; it must be torch.bool",
         ),
         ("expert", torch.zeros(2, 3), r"expert of odd gives \(2, 3\)"),
+        ("expert", NAN[:, None].expand(2, 4), "expert of odd gives NaN or infinity in world 1; it"),
+        ("object_poses", torch.zeros(2, 6), r"object_poses of odd gives \(2, 6\); it must be a te"),
+        ("object_poses", torch.zeros(2, 21), r"object_poses of odd gives \(2, 21\)"),
+        ("object_poses", torch.zeros(1, 7), r"object_poses of odd gives \(1, 7\)"),
+        ("object_poses", np.zeros((2, 7)), "object_poses of odd gives ndarray; it must be a tens"),
+        ("object_poses", NAN[:, None].expand(2, 7), "object_poses of odd gives NaN or infinity i"),
+        (
+            "evaluate",
+            Outcome(NAN, torch.zeros(2, dtype=torch.bool)),
+            "the reward of evaluate of odd gives NaN or infinity in world 1",
+        ),
         ("is_valid_reset", [False], "is_valid_reset of odd refuses 10000 reset vectors in a row"),
     ],
 )
@@ -464,6 +479,7 @@ def test_what_a_task_gives_back_is_checked(method: str, gives: object, message: 
 
     setattr(Odd, method, lambda self, *arguments: gives)
     env = BatchedEnv(Odd(), 2, cameras=(), num_threads=1)
-    with pytest.raises(TaskLoadError, match=message):
+    with pytest.raises(TaskLoadError, match=message) as caught:
         env.reset(seeds=[1, 2])
         env.step(env.expert_actions())
+    assert_sentence(caught.value)

@@ -26,6 +26,9 @@ HAND_SPACE_HIGH = (0.525, 1.025, 0.7)
 
 STATE_SIZE = 39
 
+POSES = slice(4, 18)
+"""Entries of the state that hold the poses of up to two objects."""
+
 NUM_ARM_JOINTS = 9
 """Joints of the arm and its fingers; numbers of the joint after them begin here."""
 
