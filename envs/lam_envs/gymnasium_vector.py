@@ -234,33 +234,20 @@ class LamVectorEnv(VectorEnv[Observation, Array, Array]):
             return None
         return tuple(render_frames(self._batched, self._render_size))
 
-    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        """Return an attribute of each world, as SyncVectorEnv does; `render` is called.
+    def call(self, name: str) -> tuple[Any, ...]:
+        """Return an attribute of each world, or what its `render` returns, as SyncVectorEnv does.
+
+        Worlds step and reset together: `reset` with a `reset_mask` is for some of them.
 
         Args:
-            name: One of `get_attr`, or `render`. Worlds step and reset together, by `step` and by
-                `reset` with a `reset_mask`.
-            *args: Of a method; `render` takes none.
-            **kwargs: Of a method; `render` takes none.
+            name: `task`, `instruction`, `render_mode`, `metadata`, `action_space`,
+                `observation_space`, `np_random`, `np_random_seed` or `render`.
 
         Raises:
             InvalidSettingError: Worlds have no such attribute.
         """
         if name == "render":
-            frames = self.render(*args, **kwargs)
-            return (None,) * self.num_envs if frames is None else frames
-        return self.get_attr(name)
-
-    def get_attr(self, name: str) -> tuple[Any, ...]:
-        """Return an attribute of each world, as SyncVectorEnv does.
-
-        Args:
-            name: `task`, `instruction`, `render_mode`, `metadata`, `action_space`,
-                `observation_space`, `np_random` or `np_random_seed`.
-
-        Raises:
-            InvalidSettingError: Worlds have no such attribute.
-        """
+            return self.render() or (None,) * self.num_envs
         if name in ("np_random", "np_random_seed"):
             of_each: tuple[Any, ...] = getattr(self, name)
             return of_each
@@ -275,10 +262,14 @@ class LamVectorEnv(VectorEnv[Observation, Array, Array]):
         if name not in shared:
             allowed = (*shared, "np_random", "np_random_seed", "render")
             raise InvalidSettingError(
-                f"worlds have no attribute {name!r}{nearest(name, allowed)} of their own; those "
-                f"that they have are {', '.join(allowed)}."
+                f"a world has no attribute {name!r}{nearest(name, allowed)} of its own; it has "
+                f"{', '.join(allowed)}."
             )
         return (shared[name],) * self.num_envs
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """Return an attribute of each world; see `call`."""
+        return self.call(name)
 
     def _start(self, mask: Mask, given: object) -> Info:
         """Start episodes in the masked worlds and return what `info` says of it."""
