@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import gymnasium
+import mujoco
 import numpy as np
 import pytest
 import torch
@@ -101,6 +102,59 @@ def test_files_of_ones_own_lie_beside_the_scene(tmp_path: Path) -> None:
     scene = tmp_path / "scene.xml"
     scene.write_text(text.replace(body[0], '<include file="parts/puck.xml"/>'))
     assert model_digest(str(scene)) == model_digest(Push.model_file)
+
+
+SOLID = "v 0 0 0\nv .1 0 0\nv 0 .1 0\nv 0 0 .1\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n"
+
+
+@pytest.mark.parametrize(
+    ("include", "mesh"),
+    [
+        ("parts/cone.xml", "parts/cone.obj"),
+        ("parts/cone.xml", "cone.obj"),
+        ("more.xml", "parts/cone.obj"),
+        ("more.xml", "cone.obj"),
+    ],
+)
+def test_an_included_file_names_files_by_the_scene_or_by_itself(
+    tmp_path: Path, include: str, mesh: str
+) -> None:
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "cone.obj").write_text(SOLID)
+    asset = f'<asset><mesh name="cone" file="{mesh}"/></asset>'
+    (tmp_path / "parts" / "cone.xml").write_text(f"<mujocoinclude>{asset}</mujocoinclude>")
+    nested = '<mujocoinclude><include file="parts/cone.xml"/></mujocoinclude>'
+    (tmp_path / "more.xml").write_text(nested)
+    geom = '<geom type="mesh" mesh="cone" contype="0" conaffinity="0"/>'
+    plain = tmp_path / "plain.xml"
+    plain.write_text(f'<mujoco><include file="{include}"/><worldbody>{geom}</worldbody></mujoco>')
+    mujoco.MjModel.from_xml_path(str(plain))
+    text = scene_path(Push.model_file).read_text().replace("<worldbody>", f"<worldbody>{geom}")
+    scene = tmp_path / "scene.xml"
+    scene.write_text(text.replace("<mujoco>", f'<mujoco><include file="{include}"/>'))
+    assert load_model(str(scene)).nmesh == load_model(Push.model_file).nmesh + 1
+
+
+def test_a_file_that_includes_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "parts.xml").write_text(
+        '<mujocoinclude><include file="parts.xml"/></mujocoinclude>'
+    )
+    text = scene_path(Push.model_file).read_text()
+    scene = tmp_path / "scene.xml"
+    scene.write_text(text.replace("<mujoco>", '<mujoco><include file="parts.xml"/>'))
+    with pytest.raises(SceneError, match="cannot compile the scene") as caught:
+        load_model(str(scene))
+    assert_sentence(caught.value)
+
+
+def test_comments_and_the_root_may_say_what_they_like(tmp_path: Path) -> None:
+    text = scene_path(Push.model_file).read_text()
+    scene = tmp_path / "scene.xml"
+    scene.write_text(f"<!-- my <mujoco> scene\n<mujoco> -->\n{text}")
+    assert model_digest(str(scene)) == model_digest(Push.model_file)
+    scene.write_text(text.replace("<mujoco>", "<mujoco model='a > b'>"))
+    load_model.cache_clear()
+    assert load_model(str(scene)).nq == load_model(Push.model_file).nq
 
 
 def test_a_weld_of_ones_own_keeps_its_data(tmp_path: Path) -> None:
@@ -460,7 +514,7 @@ NAN = torch.tensor([0.0, torch.nan])
         ),
         ("expert", torch.zeros(2, 3), r"expert of odd gives \(2, 3\)"),
         ("expert", NAN[:, None].expand(2, 4), "expert of odd gives NaN or infinity in world 1; it"),
-        ("object_poses", torch.zeros(2, 6), r"object_poses of odd gives \(2, 6\); it must be a te"),
+        ("object_poses", torch.zeros(2, 6), r"object_poses of odd gives \(2, 6\); it must be a"),
         ("object_poses", torch.zeros(2, 21), r"object_poses of odd gives \(2, 21\)"),
         ("object_poses", torch.zeros(1, 7), r"object_poses of odd gives \(1, 7\)"),
         ("object_poses", np.zeros((2, 7)), "object_poses of odd gives ndarray; it must be a tens"),
