@@ -207,6 +207,13 @@ def test_a_module_that_cannot_be_imported(write: Write, source: str | None, mess
             "reset_high, evaluate, object_poses, place_objects",
         ),
         ("class Mine(Reach):\n    name = 'My Task'\n", r"mine\.py has the name 'My Task'; it must"),
+        ("class Mine(Reach):\n    name = '2-blocks'\n", "'2-blocks'; it must .* a letter first"),
+        ("class Mine(Reach):\n    name = 'block-'\n", "the name 'block-'; it must"),
+        (
+            "class Mine(Reach):\n    name = 'mine'\n    instruction = '推杯子'\n",
+            "'推杯子'; say what to do in words with at least one letter a to z or digit",
+        ),
+        ("class Mine(Reach):\n    name = 'mine'\n    instruction = ' '\n", "' '; say what to"),
         ("class Mine(Reach):\n    name = 'push'\n", r"mine:Mine cannot have the name 'push', whi"),
         ("class Mine(Reach):\n    name = 'cw10'\n", "'cw10', which the task stream of that name"),
         (
@@ -252,6 +259,20 @@ def test_a_class_may_register_again_but_no_other_of_its_name(write: Write) -> No
 
     with pytest.raises(TaskLoadError, match=r"Other cannot have the name 'mine', which .*:.*Mine"):
         register_task(Other)
+
+
+def test_names_may_have_numbers_and_ids_differ_as_names_do(write: Write) -> None:
+    write()
+    ids = {
+        "block-2": "lam/Block-2-v0",
+        "block2": "lam/Block2-v0",
+        "block-2-far": "lam/Block-2Far-v0",
+        "a1-b2": "lam/A1B2-v0",
+    }
+    for name, gymnasium_id in ids.items():
+        register_task(type("Mine", (Reach,), {"name": name, "instruction": "WÜRFEL 推"}))
+        env = gymnasium.make(gymnasium_id, cameras=())
+        assert env.get_wrapper_attr("task") == make_task(name).name == name
 
 
 @pytest.mark.parametrize(
