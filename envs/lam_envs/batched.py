@@ -82,7 +82,8 @@ class BatchedEnv:
             that they do not wait for their device; None: on a GPU.
         on_reset: Called in each reset with this environment and the mask of the worlds that start
             an episode, on the device, before their hands settle. It may write rows of `looks` and
-            of `sim.model_field(name)` in place.
+            of `sim.model_field(name)` in place; they keep what was written until it is written
+            again, so that `rows[mask] *= 2` doubles them at each reset.
         varies_physics: Whether `on_reset` writes `RANDOMISED_FIELDS`, which then differ between
             worlds; they are the same in all of them otherwise.
 
@@ -175,7 +176,7 @@ class BatchedEnv:
     def looks(self) -> dict[str, torch.Tensor]:
         """How the worlds look to the cameras: attributes of `Appearance`, rows of all worlds.
 
-        `on_reset` may write them in place; they are on the device.
+        `on_reset` may write them in place; they are on the device and keep what was written.
         """
         tensors = standard_appearance(self.model, self.num_envs).tensors()
         return {name: rows.to(self.device) for name, rows in tensors.items()}
