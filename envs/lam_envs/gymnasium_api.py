@@ -231,6 +231,13 @@ class LamEnv(gymnasium.Env[Observation, Array], EzPickle):
         frame: Array = render_frames(self._batched, self._render_size)[0]
         return frame
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "spec": self.spec}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.spec = state["spec"]
+
     def _observation(self) -> Observation:
         batch = observe(self._batched, observe_state=self._observe_state)
         return {key: array[0] for key, array in batch.items()}

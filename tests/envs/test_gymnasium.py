@@ -237,6 +237,7 @@ def test_copies_begin_anew_with_the_same_arguments() -> None:
     expected, _ = env.reset(seed=3)
     for copied in (pickle.loads(pickle.dumps(env)), copy.deepcopy(env)):
         assert copied.observation_space == env.observation_space
+        assert copied.spec == env.spec
         with pytest.raises(InvalidResetError, match="step was called before reset"):
             copied.step(np.zeros(4, dtype=np.float32))
         assert data_equivalence(copied.reset(seed=3)[0], expected, exact=True)

@@ -184,7 +184,8 @@ class SawyerWorlds:
         for joint in (model.jnt_qposadr == start).nonzero()[0]:
             if int(model.jnt_type[joint]) in kinds and model.jnt_dofadr[joint] == start:
                 return
-            found = f"the joint {model.joint(joint).name!r} stands"
+            name = model.joint(joint).name
+            found = f"the joint {name!r} stands" if name else "a joint without a name stands"
         raise SceneError(
             f"{method} writes a {' or '.join(kinds.values())} joint of the object's, the first "
             f"after the {start} of the arm, but {found} there in the scene; give the object such a "
