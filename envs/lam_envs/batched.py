@@ -23,9 +23,9 @@ from lam_envs.sim.buffers import room_of
 from lam_envs.sim.making import Engine, make_sim
 from lam_envs.starts import vectors_of, worlds_to_reset
 from lam_envs.tasks.base import Task
-from lam_envs.tasks.checks import check_drivable, check_outcome, check_rows
+from lam_envs.tasks.checks import FiniteNumbers, check_drivable, check_outcome, check_rows
 from lam_envs.tasks.registry import make_task
-from lam_envs.tasks.sawyer import ACTION_SIZE, STATE_SIZE
+from lam_envs.tasks.sawyer import ACTION_SIZE, POSES, STATE_SIZE
 from lam_envs.tasks.task_worlds import TaskWorlds
 from lam_envs.tensors import constant, upload, write
 
@@ -82,7 +82,8 @@ class BatchedEnv:
             that they do not wait for their device; None: on a GPU.
         on_reset: Called in each reset with this environment and the mask of the worlds that start
             an episode, on the device, before their hands settle. It may write rows of `looks` and
-            of `sim.model_field(name)` in place.
+            of `sim.model_field(name)` in place; they keep what was written until it is written
+            again, so that `rows[mask] *= 2` doubles them at each reset.
         varies_physics: Whether `on_reset` writes `RANDOMISED_FIELDS`, which then differ between
             worlds; they are the same in all of them otherwise.
 
@@ -150,6 +151,7 @@ class BatchedEnv:
         self._needs_reset = torch.ones(num_envs, dtype=torch.bool, device=self.sim.device)
         self._is_dropped = torch.zeros_like(self._needs_reset)
         # Noted by steps whose checks are deferred.
+        self._finite = FiniteNumbers(self.task.name, is_deferred=self.defers_checks)
         self._acted_badly = torch.zeros_like(self._needs_reset)
         self._stepped_early = torch.zeros_like(self._needs_reset)
         self._broke_at = torch.zeros(num_envs, dtype=torch.int64, device=self.sim.device)
@@ -174,7 +176,7 @@ class BatchedEnv:
     def looks(self) -> dict[str, torch.Tensor]:
         """How the worlds look to the cameras: attributes of `Appearance`, rows of all worlds.
 
-        `on_reset` may write them in place; they are on the device.
+        `on_reset` may write them in place; they are on the device and keep what was written.
         """
         tensors = standard_appearance(self.model, self.num_envs).tensors()
         return {name: rows.to(self.device) for name, rows in tensors.items()}
@@ -206,6 +208,7 @@ class BatchedEnv:
 
         Raises:
             InvalidResetError: Wrong shapes, NaN, or not what is needed of seeds and reset_vectors.
+            TaskLoadError: The task gives poses of another shape, or NaN in them.
             UnstableSimulationError: A world broke while its hand settled.
 
         Where checks are deferred, it does not wait for the device: `check` raises the last one, and
@@ -234,6 +237,7 @@ class BatchedEnv:
         Raises:
             InvalidActionError: Wrong shape, NaN or infinity.
             InvalidResetError: A world was never reset.
+            TaskLoadError: The task gives tensors of other shapes, or NaN in them.
             UnstableSimulationError: A world became NaN or lost contacts; it needs a reset.
 
         Where checks are deferred, `check` raises these, and worlds that broke are dropped at once.
@@ -270,13 +274,17 @@ class BatchedEnv:
         Raises:
             InvalidActionError: An action was NaN or infinite; it counted as 0.
             InvalidResetError: A world was stepped before it was reset.
+            TaskLoadError: The task gave NaN or infinity: in poses, rewards or its expert's actions.
             UnstableSimulationError: A world became NaN or lost contacts; it needs a reset.
         """
         early, bad = self._stepped_early.clone(), self._acted_badly.clone()
         self._stepped_early.zero_()
         self._acted_badly.zero_()
+        not_finite = self._finite.take()
         if bool(early.any()):
             raise InvalidResetError("step was called before reset; reset every world first.")
+        if not_finite is not None:
+            raise not_finite
         if bool(bad.any()):
             raise InvalidActionError(
                 f"an action of world {int(bad.nonzero()[0])} was not finite; actions must be "
@@ -303,6 +311,7 @@ class BatchedEnv:
         for noted in (self._steps, self._needs_reset, self._is_dropped):
             noted.masked_fill_(mask, 0)
         self._leave_out_broken(before)
+        self._see_finite("object_poses", self._state[:, POSES])
 
     def _advance(self, actions: torch.Tensor) -> StepResult:
         """Advance all worlds by one control step with actions in [-1, 1]."""
@@ -310,8 +319,10 @@ class BatchedEnv:
         self._state = self.worlds.step(actions)
         self._steps += 1
         self._leave_out_broken(before)
+        self._see_finite("object_poses", self._state[:, POSES])
         outcome = self.task.evaluate(self.worlds, self._state, actions)
         check_outcome(self.task.name, outcome, self.num_envs)
+        self._see_finite("the reward of evaluate", outcome.reward)
         dropped = self._is_dropped
         return StepResult(
             state=self._state,
@@ -374,11 +385,13 @@ class BatchedEnv:
 
     def teacher_actions(self) -> torch.Tensor:
         """Return the actions that demonstrations show now, (num_envs, 4), float32."""
-        return self._as_actions("teacher", self.task.teacher(self._state))
+        method = "expert" if type(self.task).teacher is Task.teacher else "teacher"
+        return self._as_actions(method, self.task.teacher(self._state))
 
     def _as_actions(self, name: str, actions: torch.Tensor) -> torch.Tensor:
         """Return what a task shows as actions in [-1, 1]."""
         check_rows(self.task.name, name, actions, (self.num_envs, ACTION_SIZE))
+        self._see_finite(name, actions)
         return actions.to(torch.float32).clamp(-1.0, 1.0)
 
     def tracked_positions(self) -> torch.Tensor:
@@ -403,6 +416,10 @@ class BatchedEnv:
         if marker is None or self.task.shows_goal:
             return None
         return marker.is_shown, marker.positions(self._steps, self._state[:, :3])
+
+    def _see_finite(self, name: str, values: torch.Tensor) -> None:
+        """Refuse, or note, what a task gives that is not finite, but for worlds without a state."""
+        self._finite.see(name, values, self._is_dropped | self._needs_reset)
 
     def _leave_out_broken(self, before: torch.Tensor) -> None:
         """Leave the episodes of broken worlds out, in the state before where nothing may wait."""

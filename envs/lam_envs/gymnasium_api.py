@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium.utils import EzPickle
 
 from lam_envs.batched import BatchedEnv
 from lam_envs.checks import check_counts
-from lam_envs.randomisation.ranges import Randomisation
+from lam_envs.randomisation.ranges import Randomisation, randomisation_of
 from lam_envs.scene import CAMERAS
 from lam_envs.spaces import (
     RENDER_FPS,
@@ -23,6 +24,7 @@ from lam_envs.spaces import (
     observation_space,
     observe,
     randomisation_seeds,
+    render_fps,
     render_frames,
     reset_vectors,
     to_actions,
@@ -34,7 +36,7 @@ _NO_HORIZON = 2**62
 _ONE_WORLD = np.ones(1, dtype=np.bool_)
 
 
-class LamEnv(gymnasium.Env[Observation, Array]):
+class LamEnv(gymnasium.Env[Observation, Array], EzPickle):
     """A Sawyer arm with a gripper at a table, seen by two cameras.
 
     ## Description
@@ -52,7 +54,8 @@ class LamEnv(gymnasium.Env[Observation, Array]):
 
     ## Action Space
     `Box(-1, 1, (4,), float32)`. Values outside are clipped; NaN is an error. One action is 12.5 ms
-    (control at 80 Hz, five physics steps of 2.5 ms).
+    (control at 80 Hz, five physics steps of 2.5 ms), in tasks of one's own their `control_dt`;
+    `metadata["render_fps"]` is its rate.
 
     | Num | Action | Min | Max | Unit of 1 |
     |---|---|---|---|---|
@@ -73,6 +76,9 @@ class LamEnv(gymnasium.Env[Observation, Array]):
     | `proprioception[2]` | Hand z | | | -0.0525 | 0.7 | m |
     | `proprioception[3]` | Gripper opening | | | 0 | 1 | 10 cm |
     | `state` | With `observe_state=True` only: Meta-World's state | (39,) | float64 | | | |
+
+    Hand z is that over the robot's foot: with `table_height_m` of randomisation, its bounds are
+    wider by that on both sides.
 
     `state` holds the current frame (18 numbers), the previous frame (18) and the goal xyz (3, m). A
     frame is hand xyz (m), gripper opening, and xyz (m) and quaternion of up to two objects, zeros
@@ -109,11 +115,15 @@ class LamEnv(gymnasium.Env[Observation, Array]):
     | `num_threads` | **int** | `1` | Threads; results do not depend on it |
     | `render_mode` | **str** | `None` | `rgb_array` or `None` |
     | `render_size` | **int** | `256` | Height and width of `render()`'s front view |
-    | `randomisation` | **Randomisation** | `None` | Domain randomisation, drawn by episode |
+    | `randomisation` | **Randomisation** | `None` | What is drawn by episode; may be a mapping |
 
     ## Attributes
     `task` is the name of the task and `instruction` what to do in words, as a policy is told it:
     `env.get_wrapper_attr("instruction")`.
+
+    ## Copies
+    `copy.deepcopy` and `pickle` make an environment anew, of the same arguments: the copy is in no
+    episode and must be reset, and goes on with no seed.
 
     ## Version History
     * v0: Initial version.
@@ -134,12 +144,24 @@ class LamEnv(gymnasium.Env[Observation, Array]):
         num_threads: int | None = 1,
         render_mode: str | None = None,
         render_size: int = 256,
-        randomisation: Randomisation | None = None,
+        randomisation: Randomisation | Mapping[str, float] | None = None,
     ) -> None:
+        EzPickle.__init__(
+            self,
+            task,
+            cameras=cameras,
+            image_size=image_size,
+            observe_state=observe_state,
+            num_threads=num_threads,
+            render_mode=render_mode,
+            render_size=render_size,
+            randomisation=randomisation,
+        )
+        ranges = randomisation_of(randomisation)
         check_render_mode(render_mode, self.metadata["render_modes"])
         check_counts(render_size=render_size)
         self.observation_space: gymnasium.Space[Any] = observation_space(
-            cameras, image_size, observe_state=observe_state
+            cameras, image_size, observe_state=observe_state, randomisation=ranges
         )
         self.action_space = action_space()
         self.render_mode = render_mode
@@ -152,8 +174,10 @@ class LamEnv(gymnasium.Env[Observation, Array]):
             image_size=image_size,
             horizon=_NO_HORIZON,
             num_threads=num_threads,
-            randomisation=randomisation,
+            randomisation=ranges,
         )
+        fps = render_fps(self._batched.task.control_dt)
+        self.metadata = {**self.metadata, "render_fps": fps}
         self.task: str = self._batched.task.name
         self.instruction: str = self._batched.task.instruction
 
@@ -180,7 +204,7 @@ class LamEnv(gymnasium.Env[Observation, Array]):
         return self._observation(), {"reset_vector": vectors[0].numpy()}
 
     def step(self, action: Array) -> tuple[Observation, float, bool, bool, Info]:
-        """Advance by one control step of 12.5 ms.
+        """Advance by one control step.
 
         Args:
             action: Hand displacement xyz and finger effort, shape (4,).
@@ -206,6 +230,13 @@ class LamEnv(gymnasium.Env[Observation, Array]):
             return None
         frame: Array = render_frames(self._batched, self._render_size)[0]
         return frame
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "spec": self.spec}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.spec = state["spec"]
 
     def _observation(self) -> Observation:
         batch = observe(self._batched, observe_state=self._observe_state)

@@ -14,8 +14,8 @@ from gymnasium.vector.utils import batch_space
 
 from lam_envs.batched import BatchedEnv
 from lam_envs.checks import check_counts
-from lam_envs.errors import InvalidResetError
-from lam_envs.randomisation.ranges import Randomisation
+from lam_envs.errors import InvalidResetError, InvalidSettingError
+from lam_envs.randomisation.ranges import Randomisation, randomisation_of
 from lam_envs.registration import MAX_EPISODE_STEPS
 from lam_envs.scene import CAMERAS
 from lam_envs.spaces import (
@@ -29,12 +29,14 @@ from lam_envs.spaces import (
     observation_space,
     observe,
     randomisation_seeds,
+    render_fps,
     render_frames,
     reset_vectors,
     to_actions,
     warn_without_render_mode,
 )
 from lam_envs.tasks.sawyer import ACTION_SIZE
+from lam_envs.words import nearest
 
 Mask = npt.NDArray[np.bool_]
 
@@ -92,11 +94,12 @@ class LamVectorEnv(VectorEnv[Observation, Array, Array]):
     | `num_threads` | **int** | `None` | Threads; None for all cores; results do not depend on it |
     | `render_mode` | **str** | `None` | `rgb_array` or `None` |
     | `render_size` | **int** | `256` | Height and width of the frames that `render()` returns |
-    | `randomisation` | **Randomisation** | `None` | Domain randomisation, drawn by episode |
+    | `randomisation` | **Randomisation** | `None` | What is drawn by episode; may be a mapping |
 
     ## Attributes
     `task` is the name of the task and `instruction` what to do in words, as a policy is told it:
-    `env.get_wrapper_attr("instruction")`.
+    `envs.unwrapped.instruction`. `envs.unwrapped.get_attr("instruction")` has it once for each
+    world, as SyncVectorEnv's does.
 
     ## Version History
     * v0: Initial version.
@@ -120,8 +123,9 @@ class LamVectorEnv(VectorEnv[Observation, Array, Array]):
         num_threads: int | None = None,
         render_mode: str | None = None,
         render_size: int = 256,
-        randomisation: Randomisation | None = None,
+        randomisation: Randomisation | Mapping[str, float] | None = None,
     ) -> None:
+        ranges = randomisation_of(randomisation)
         check_render_mode(render_mode, self.metadata["render_modes"])
         check_counts(render_size=render_size, max_episode_steps=max_episode_steps)
         self._batched = BatchedEnv(
@@ -131,15 +135,17 @@ class LamVectorEnv(VectorEnv[Observation, Array, Array]):
             image_size=image_size,
             horizon=max_episode_steps,
             num_threads=num_threads,
-            randomisation=randomisation,
+            randomisation=ranges,
         )
+        fps = render_fps(self._batched.task.control_dt)
+        self.metadata = {**self.metadata, "render_fps": fps}
         self.task: str = self._batched.task.name
         self.instruction: str = self._batched.task.instruction
         self.num_envs = num_envs
         self.render_mode = render_mode
         self.single_action_space = action_space()
         self.single_observation_space = observation_space(
-            cameras, image_size, observe_state=observe_state
+            cameras, image_size, observe_state=observe_state, randomisation=ranges
         )
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -227,6 +233,43 @@ class LamVectorEnv(VectorEnv[Observation, Array, Array]):
             warn_without_render_mode()
             return None
         return tuple(render_frames(self._batched, self._render_size))
+
+    def call(self, name: str) -> tuple[Any, ...]:
+        """Return an attribute of each world, or what its `render` returns, as SyncVectorEnv does.
+
+        Worlds step and reset together: `reset` with a `reset_mask` is for some of them.
+
+        Args:
+            name: `task`, `instruction`, `render_mode`, `metadata`, `action_space`,
+                `observation_space`, `np_random`, `np_random_seed` or `render`.
+
+        Raises:
+            InvalidSettingError: Worlds have no such attribute.
+        """
+        if name == "render":
+            return self.render() or (None,) * self.num_envs
+        if name in ("np_random", "np_random_seed"):
+            of_each: tuple[Any, ...] = getattr(self, name)
+            return of_each
+        shared = {
+            "task": self.task,
+            "instruction": self.instruction,
+            "render_mode": self.render_mode,
+            "metadata": {k: v for k, v in self.metadata.items() if k != "autoreset_mode"},
+            "action_space": self.single_action_space,
+            "observation_space": self.single_observation_space,
+        }
+        if name not in shared:
+            allowed = (*shared, "np_random", "np_random_seed", "render")
+            raise InvalidSettingError(
+                f"a world has no attribute {name!r}{nearest(name, allowed)} of its own; it has "
+                f"{', '.join(allowed)}."
+            )
+        return (shared[name],) * self.num_envs
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """Return an attribute of each world; see `call`."""
+        return self.call(name)
 
     def _start(self, mask: Mask, given: object) -> Info:
         """Start episodes in the masked worlds and return what `info` says of it."""

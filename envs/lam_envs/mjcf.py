@@ -1,8 +1,8 @@
 """Read the MJCF of a scene: one of metaworld's, or one of another package that uses its assets.
 
-A file of another package may name every file by a path that is absolute, relative to itself, or
-relative to metaworld's folder `assets/sawyer_xyz`, as metaworld's own scenes do: a copy of one of
-those works wherever it lies.
+A file of another package, and one that it includes, may name every file by a path that is absolute,
+relative to the scene, relative to itself, or relative to metaworld's folder `assets/sawyer_xyz`, as
+metaworld's own scenes do: a copy of one of those works wherever it lies.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from lam_envs.errors import SceneError
 
 _SCENES = "sawyer_xyz"
 _FILE_ATTRIBUTE = re.compile(r"""(\bfile\s*=\s*)(["'])(.*?)\2""")
-_ROOT_ELEMENT = re.compile(r"<mujoco\b[^>]*>")
+_INCLUDED = re.compile(r"""<include\s+file\s*=\s*(["'])(.*?)\1""")
+_COMMENT_OR_ROOT = re.compile(r"""<!--.*?-->|(<mujoco\b(?:[^>"']|"[^"]*"|'[^']*')*>)""", re.S)
 
 
 def assets_folder() -> Path | None:
@@ -67,6 +68,32 @@ def read_spec(path: Path) -> mujoco.MjSpec:
     if assets is None or path.is_relative_to(assets):
         return mujoco.MjSpec.from_file(str(path))
     scenes = assets / _SCENES
+    included: dict[str, bytes] = {}
+    text = _with_absolute_paths(path, path.parent, assets, included)
+    # MuJoCo looks for the meshes and textures of metaworld's files below the folders named here.
+    # All stays on its line, so that MuJoCo's messages name the right ones.
+    compiler = f'<compiler meshdir="{scenes}" texturedir="{scenes}"/>'
+    for found in _COMMENT_OR_ROOT.finditer(text):
+        if found[1]:
+            text = text[: found.end()] + compiler + text[found.end() :]
+            break
+    return mujoco.MjSpec.from_string(text, include=included)
+
+
+def _with_absolute_paths(
+    path: Path, scene_folder: Path, assets: Path, included: dict[str, bytes]
+) -> str:
+    """Return the text of an MJCF file that is not metaworld's, with each file by its absolute path.
+
+    Args:
+        path: The file.
+        scene_folder: Where the scene lies: MuJoCo looks there first, then beside the file.
+        assets: Metaworld's folder.
+        included: Gets the same of the files that it includes, by their absolute paths.
+
+    Raises:
+        SceneError: The file cannot be read.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -75,14 +102,16 @@ def read_spec(path: Path) -> mujoco.MjSpec:
         ) from error
 
     def absolute(match: re.Match[str]) -> str:
-        for folder in (path.parent, scenes):
+        for folder in (scene_folder, path.parent, assets / _SCENES):
             if (folder / match[3]).is_file():
                 return f'{match[1]}"{(folder / match[3]).resolve()}"'
         return match[0]
 
-    # MuJoCo looks for the meshes and textures of included files below the folders named here. All
-    # stays on its line, so that MuJoCo's messages name the right ones.
-    compiler = f'<compiler meshdir="{scenes}" texturedir="{scenes}"/>'
     text = _FILE_ATTRIBUTE.sub(absolute, text)
-    text = _ROOT_ELEMENT.sub(lambda root: root[0] + compiler, text, count=1)
-    return mujoco.MjSpec.from_string(text)
+    for _, name in _INCLUDED.findall(text):
+        file = Path(name)
+        if name in included or not file.is_file() or file.is_relative_to(assets.resolve()):
+            continue
+        included[name] = b""  # It is being read: MuJoCo refuses a file that includes itself.
+        included[name] = _with_absolute_paths(file, scene_folder, assets, included).encode()
+    return text

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
+
 from gymnasium.envs.registration import register, registry
 
 MAX_EPISODE_STEPS = 200
 """Control steps of an episode, as in Meta-World's and Continual World's protocol."""
 
+_BEFORE_A_LETTER = re.compile("-(?=[a-z])")
+
 
 def gymnasium_id(task: str) -> str:
-    """Return the Gymnasium id of a task: `lam/DrawerOpen-v0` for `drawer-open`."""
-    return f"lam/{''.join(word.capitalize() for word in task.split('-'))}-v0"
+    """Return the Gymnasium id of a task: `lam/DrawerOpen-v0` for `drawer-open`.
+
+    A hyphen before a digit stays, so that `block-2` and `block2` have two ids.
+    """
+    words = _BEFORE_A_LETTER.split(task)
+    return f"lam/{''.join(word[:1].upper() + word[1:] for word in words)}-v0"
 
 
 def register_env(task: str) -> None:

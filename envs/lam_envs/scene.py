@@ -39,8 +39,11 @@ CAMERAS = ("front", "wrist")
 _WELD_DATA = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 5.0)
 """First eleven numbers of the weld between mocap and hand, as Meta-World writes them."""
 
+_FINGERS = ("rightclaw", "leftclaw")
+"""Bodies of the fingers, in the order of the actuators that close them."""
+
 _NEEDED = {
-    mujoco.mjtObj.mjOBJ_BODY: ("mocap", "hand", "rightclaw", "leftclaw"),
+    mujoco.mjtObj.mjOBJ_BODY: ("mocap", "hand", *_FINGERS),
     mujoco.mjtObj.mjOBJ_SITE: ("rightEndEffector", "leftEndEffector"),
 }
 """What the control of the arm and its state read."""
@@ -132,10 +135,30 @@ def load_model(model_file: str) -> mujoco.MjModel:
         reason = " ".join(str(error).split()).rstrip(".")
         raise SceneError(f"MuJoCo cannot compile the scene {path} ({reason}); mend it.") from error
     _check_arm(model, path)
-    welds = model.eq_type == int(mujoco.mjtEq.mjEQ_WELD)
+    _check_fingers(model, path)
+    welds = _hand_welds(model)
+    if not welds:
+        raise SceneError(
+            f"the scene {path} has no weld that holds the body 'hand' to 'mocap', without which "
+            'the hand follows no action; add <weld body1="mocap" body2="hand" '
+            'solref="0.02 1"/> to its <equality>.'
+        )
     model.eq_data[welds] = 0.0
     model.eq_data[welds, : len(_WELD_DATA)] = _WELD_DATA
     return model
+
+
+def _hand_welds(model: mujoco.MjModel) -> list[int]:
+    """Return the active welds between mocap and hand; those of a scene's own things are others."""
+    ends = {model.body("mocap").id, model.body("hand").id}
+    return [
+        weld
+        for weld in range(model.neq)
+        if model.eq_type[weld] == int(mujoco.mjtEq.mjEQ_WELD)
+        and model.eq_objtype[weld] == int(mujoco.mjtObj.mjOBJ_BODY)
+        and model.eq_active0[weld]
+        and {int(model.eq_obj1id[weld]), int(model.eq_obj2id[weld])} == ends
+    ]
 
 
 def _check_arm(model: mujoco.MjModel, path: Path) -> None:
@@ -150,11 +173,25 @@ def _check_arm(model: mujoco.MjModel, path: Path) -> None:
                 )
     if model.nmocap < 1 or model.body_mocapid[model.body("mocap").id] < 0:
         raise SceneError(f"the body 'mocap' of the scene {path} must have mocap=\"true\".")
-    if model.nu != 2:
+
+
+def _check_fingers(model: mujoco.MjModel, path: Path) -> None:
+    """Refuse other actuators than two that close the right and the left finger, in this order."""
+    if model.nu != len(_FINGERS):
         raise SceneError(
             f"the scene {path} has {model.nu} actuators; it must have two, which close the right "
             "and the left finger (see docs/tasks.md)."
         )
+    for actuator, finger in enumerate(_FINGERS):
+        joint = int(model.actuator_trnid[actuator, 0])
+        kind = model.actuator_trntype[actuator]
+        is_joint = kind == int(mujoco.mjtTrn.mjTRN_JOINT)
+        if not is_joint or model.jnt_bodyid[joint] != model.body(finger).id:
+            raise SceneError(
+                f"actuator {actuator} of the scene {path} moves no joint of the body {finger!r}; "
+                "the first must close the right finger and the second the left one: move the "
+                "joints r_close and l_close, in this order."
+            )
 
 
 def name_to_id(model: mujoco.MjModel, kind: mujoco.mjtObj, name: str) -> int:

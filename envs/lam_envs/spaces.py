@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from gymnasium import spaces
 from lam_envs.batched import BatchedEnv
 from lam_envs.checks import check_cameras, check_counts
 from lam_envs.errors import InvalidActionError, InvalidResetError, InvalidSettingError
+from lam_envs.randomisation.ranges import Randomisation
 from lam_envs.tasks.sawyer import ACTION_SIZE, HAND_SPACE_HIGH, HAND_SPACE_LOW, STATE_SIZE
 from lam_envs.words import nearest
 
@@ -23,12 +25,18 @@ Observation = dict[str, Array]
 Info = dict[str, Any]
 
 RENDER_FPS = 80
-"""Frames a second of `render()`: one frame a control step."""
+"""Frames a second of `render()` of Meta-World's tasks: one frame a control step."""
 
 RENDER_CAMERA = "front"
 
 _STATE_LIMIT = float(mujoco.mjMAXVAL)
 _FRAME_SIZE = 18
+
+
+def render_fps(control_dt: float) -> float:
+    """Return the frames a second of `render()` of a task; a whole number where it is one."""
+    frames = 1.0 / control_dt
+    return round(frames) if math.isclose(frames, round(frames)) else frames
 
 
 def action_space() -> spaces.Box:
@@ -37,7 +45,11 @@ def action_space() -> spaces.Box:
 
 
 def observation_space(
-    cameras: Sequence[str], image_size: int, *, observe_state: bool
+    cameras: Sequence[str],
+    image_size: int,
+    *,
+    observe_state: bool,
+    randomisation: Randomisation | None = None,
 ) -> spaces.Dict:
     """Return the flat observation space of one world.
 
@@ -45,6 +57,7 @@ def observation_space(
         cameras: Cameras that are observed.
         image_size: Height and width of their images, pixels.
         observe_state: Whether the 39-D state is observed, too.
+        randomisation: What differs between episodes: hands are as much higher or lower as tables.
 
     Raises:
         InvalidSettingError: A camera is unknown, or the image size is below 1.
@@ -56,6 +69,9 @@ def observation_space(
         camera: spaces.Box(0, 255, (image_size, image_size, 3), np.uint8) for camera in cameras
     }
     low, high = (np.array(bound, dtype=np.float32) for bound in hand)
+    if randomisation is not None:
+        low[2] -= randomisation.table_height_m
+        high[2] += randomisation.table_height_m
     keys["proprioception"] = spaces.Box(low, high, dtype=np.float32)
     if observe_state:
         keys["state"] = _state_space(hand)

@@ -9,9 +9,16 @@ import pytest
 import torch
 
 from lam_envs.batched import BatchedEnv
-from lam_envs.errors import InvalidActionError, InvalidResetError, UnstableSimulationError
+from lam_envs.errors import (
+    InvalidActionError,
+    InvalidResetError,
+    TaskLoadError,
+    UnstableSimulationError,
+)
 from lam_envs.randomisation.ranges import MODERATE, Randomisation
 from lam_envs.sim.buffers import Room
+from lam_envs.tasks.base import Outcome
+from lam_envs.tasks.push import Push
 from lam_envs.tasks.registry import task_names
 
 Refused = Callable[..., AbstractContextManager[object]]
@@ -127,6 +134,57 @@ def test_a_step_before_the_first_reset_is_told_later() -> None:
         env.check()
     env.reset(seeds=[0, 1, 2])
     env.step(NO_ACTION)
+    env.check()
+
+
+def spoil(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """Let a method of push give NaN in world 1."""
+    original = getattr(Push, method)
+
+    def spoilt(self: Push, *arguments: Any) -> Any:
+        gives = original(self, *arguments)
+        (gives.reward if isinstance(gives, Outcome) else gives)[1] = torch.nan
+        return gives
+
+    monkeypatch.setattr(Push, method, spoilt)
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        ("expert", "expert of push gives NaN or infinity in world 1; it must give finite numbers"),
+        ("object_poses", "object_poses of push gives NaN"),
+        ("evaluate", "the reward of evaluate of push gives NaN"),
+    ],
+)
+def test_what_a_task_gives_that_is_not_finite_is_told_later(
+    method: str, message: str, monkeypatch: pytest.MonkeyPatch, waiting_refused: Refused
+) -> None:
+    env = make_env(cameras=())
+    env.reset(seeds=[0, 1, 2])
+    env.step(env.teacher_actions())
+    spoil(monkeypatch, method)
+    with waiting_refused(ONE):
+        env.step(env.teacher_actions())
+    with pytest.raises(TaskLoadError, match=message):
+        env.check()
+    env.check()  # It is told once.
+
+
+@pytest.mark.parametrize("defer_checks", [False, True])
+def test_what_a_task_gives_for_a_broken_world_is_not_told(
+    defer_checks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = BatchedEnv(
+        "push", 3, num_threads=1, cameras=(), on_unstable="drop", defer_checks=defer_checks
+    )
+    env.reset(seeds=[0, 1, 2])
+    env.sim.field("qvel")[1, 3] = torch.nan
+    env.step(NO_ACTION)
+    for method in ("expert", "object_poses", "evaluate"):
+        spoil(monkeypatch, method)
+    env.expert_actions()
+    assert env.step(NO_ACTION).is_unstable.tolist() == [False, True, False]
     env.check()
 
 

@@ -1,5 +1,7 @@
 """The Gymnasium interface: registration, spaces, seeding, autoreset, render, and the checkers."""
 
+import copy
+import pickle
 import subprocess
 import sys
 import warnings
@@ -10,6 +12,7 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env, data_equivalence
 from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.env_checker import check_env as check_env_sb3
@@ -20,8 +23,9 @@ from lam_envs.errors import InvalidActionError, InvalidResetError, InvalidSettin
 from lam_envs.gymnasium_api import LamEnv
 from lam_envs.gymnasium_vector import LamVectorEnv
 from lam_envs.names import BUILT_IN
-from lam_envs.randomisation.ranges import Randomisation
+from lam_envs.randomisation.ranges import MODERATE, Randomisation
 from lam_envs.registration import gymnasium_id
+from lam_envs.tasks.reach import Reach
 from lam_envs.tasks.registry import make_task, task_names
 
 SOME = ("reach", "hammer", "drawer-open", "handle-press-side", "stick-push")
@@ -188,6 +192,9 @@ def test_render_without_a_mode_warns() -> None:
         ({"render_size": 0}, "render_size is 0; it must be at least 1"),
         ({"image_size": 0}, "image_size is 0; it must be at least 1"),
         ({"cameras": ("top",)}, "no camera 'top'; the cameras are front, wrist"),
+        ({"randomisation": 0.5}, "0.5; it must be a Randomisation, a mapping of its settings, or"),
+        ({"randomisation": {"colors": 0.5}}, r"no setting 'colors' .*mean 'colours'.*colours, tex"),
+        ({"randomisation": {"colours": "red"}}, "colours is 'red'; it must be between 0 and 1"),
     ],
 )
 def test_bad_settings(settings: dict[str, Any], message: str) -> None:
@@ -223,6 +230,55 @@ def test_bad_actions(action: Any, message: str) -> None:
     env.reset(seed=0)
     with pytest.raises(InvalidActionError, match=message):
         env.step(action)
+
+
+def test_copies_begin_anew_with_the_same_arguments() -> None:
+    env = gymnasium.make(PUSH, cameras=("wrist",), image_size=16, randomisation=MODERATE)
+    expected, _ = env.reset(seed=3)
+    for copied in (pickle.loads(pickle.dumps(env)), copy.deepcopy(env)):
+        assert copied.observation_space == env.observation_space
+        assert copied.spec == env.spec
+        with pytest.raises(InvalidResetError, match="step was called before reset"):
+            copied.step(np.zeros(4, dtype=np.float32))
+        assert data_equivalence(copied.reset(seed=3)[0], expected, exact=True)
+
+
+def test_a_spec_is_the_same_from_json() -> None:
+    first = gymnasium.make(PUSH, cameras=("front",), image_size=16, randomisation=MODERATE)
+    assert first.spec is not None
+    spec = EnvSpec.from_json(first.spec.to_json())
+    expected, _ = first.reset(seed=3)
+    assert data_equivalence(gymnasium.make(spec).reset(seed=3)[0], expected, exact=True)
+    envs = gymnasium.make_vec(spec, num_envs=1)
+    assert isinstance(envs, LamVectorEnv)
+    assert np.array_equal(envs.reset(seed=3)[0]["front"][0], expected["front"])
+
+
+def test_render_fps_is_the_rate_of_the_task() -> None:
+    slow = type("Slow", (Reach,), {"name": "slow", "control_dt": 0.025})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lam_envs.batched.check_drivable", lambda task, timestep: None)
+        made = [make(slow(), cameras=()) for make in (LamEnv, LamVectorEnv)]
+    for env in made:
+        assert env.metadata["render_fps"] == 40
+        assert type(env).metadata["render_fps"] == LamEnv("push").metadata["render_fps"] == 80
+
+
+@pytest.mark.parametrize("table_height_m", [0.02, 1.0])
+def test_observations_stay_in_their_space_where_tables_differ(table_height_m: float) -> None:
+    ranges = Randomisation(table_height_m=table_height_m)
+    envs = LamVectorEnv("push", 8, cameras=(), observe_state=True, randomisation=ranges)
+    single = LamEnv("push", cameras=(), observe_state=True, randomisation=ranges)
+    assert single.observation_space == envs.single_observation_space
+    heights = []
+    for seed in range(3):
+        observation, _ = envs.reset(seed=seed)
+        assert observation in envs.observation_space
+        heights += observation["proprioception"][:, 2].tolist()
+    space = envs.single_observation_space["proprioception"]
+    assert space.low[2] == pytest.approx(-0.0525 - table_height_m)
+    assert space.high[2] == pytest.approx(0.7 + table_height_m)
+    assert (max(heights) > 0.7 or min(heights) < -0.0525) == (table_height_m == 1.0)
 
 
 # Many worlds -----------------------------------------------------------------------------------
@@ -280,6 +336,29 @@ def test_autoreset_is_at_the_next_step(envs: LamVectorEnv) -> None:
         assert (reward == 0).all() == is_reset
         if is_reset:
             np.testing.assert_allclose(observation["state"][:, 4:6], info["reset_vector"][:, :2])
+
+
+def test_attributes_are_those_of_gymnasiums_single_worlds() -> None:
+    ours, reference = (
+        gymnasium.make_vec(
+            PUSH, num_envs=2, vectorization_mode=mode, image_size=16, render_mode="rgb_array"
+        )
+        for mode in ("vector_entry_point", "sync")
+    )
+    assert isinstance(ours, LamVectorEnv)
+    assert isinstance(reference, gymnasium.vector.SyncVectorEnv)
+    for each in (ours, reference):
+        each.reset(seed=[3, 4])
+    for name in (
+        *("task", "instruction", "render_mode", "metadata", "action_space", "observation_space"),
+        "np_random_seed",
+    ):
+        assert ours.get_attr(name) == reference.get_attr(name) == ours.call(name), name
+    drawn = [[own.random() for own in each.get_attr("np_random")] for each in (ours, reference)]
+    assert drawn[0] == drawn[1]
+    assert data_equivalence(ours.call("render"), reference.call("render"), exact=True)
+    with pytest.raises(InvalidSettingError, match=r"'tasks' \(did you mean 'task'\?\) of"):
+        ours.get_attr("tasks")
 
 
 def test_worlds_start_at_reset_vectors(envs: LamVectorEnv) -> None:

@@ -74,6 +74,24 @@ def test_physics_is_changed_in_the_worlds_that_reset(engine: Engine) -> None:
     assert float((state[1] - usual[1]).abs().max()) > 1e-4
 
 
+def test_rows_keep_what_was_written() -> None:
+    def double(env: BatchedEnv, mask: torch.Tensor) -> None:
+        env.sim.model_field("body_mass")[mask] *= 2
+        env.looks["sun"][mask] *= 0.5
+
+    env = make(cameras=(), on_reset=double, varies_physics=True)
+    sun = env.looks["sun"].clone()
+    env.reset(seeds=[1, 2, 3])
+    env.reset(ONE, seeds=[2])
+    factors = torch.tensor([2.0, 4.0, 2.0])
+    body = env.worlds.body_id("obj")
+    usual = float(env.model.body_mass[body])
+    masses = env.sim.model_field("body_mass")[:, body].float()
+    torch.testing.assert_close(masses, usual * factors)
+    found = env.looks["sun"].reshape(3, -1)
+    torch.testing.assert_close(found, sun.reshape(3, -1) / factors[:, None].to(found))
+
+
 def test_it_comes_after_what_is_drawn() -> None:
     env = make(randomisation=Randomisation(colours=1.0), on_reset=turn_red)
     env.reset(seeds=[1, 2, 3])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from lam_envs.errors import InvalidSettingError
+from lam_envs.words import nearest
 
 _MOST = {
     "colours": 1.0,
@@ -88,3 +90,25 @@ MODERATE = Randomisation(
     table_height_m=0.02,
 )
 """Everything at once, as far as scripted experts still solve their tasks."""
+
+
+def randomisation_of(given: Randomisation | Mapping[str, float] | None) -> Randomisation | None:
+    """Return the randomisation that was given, or that a mapping, such as JSON holds, says.
+
+    Raises:
+        InvalidSettingError: It is something else, or names a setting that there is not.
+    """
+    if given is None or isinstance(given, Randomisation):
+        return given
+    if not isinstance(given, Mapping):
+        raise InvalidSettingError(
+            f"randomisation is {given!r}; it must be a Randomisation, a mapping of its settings, "
+            "or None."
+        )
+    for name in given:
+        if name not in _MOST:
+            raise InvalidSettingError(
+                f"there is no setting {name!r} of randomisation{nearest(str(name), _MOST)}; the "
+                f"settings are {', '.join(_MOST)}."
+            )
+    return Randomisation(**given)

@@ -52,8 +52,9 @@ class Task(ABC):
         shows_goal: Whether the goal is a free position, shown to the cameras as a green marker.
         goal_is_seen: Whether the goal, though not free, is the place of something that is seen.
         settles_with_draw: Whether the settled start depends on the reset vector.
-        min_goal_distance_m: Least distance in the plane of object and goal, entries 0 and 3 of the
-            reset vector on; nearer ones are drawn anew. 0 accepts all.
+        min_goal_distance_m: Least distance in the plane of object and goal, which are the halves of
+            a reset vector of four or six entries, xy or xyz; nearer ones are drawn anew. 0 accepts
+            all.
         hand_low: Lower bounds of the commanded hand position.
         hand_high: Upper bounds of the commanded hand position.
         action_size: Entries of an action.
@@ -84,8 +85,25 @@ class Task(ABC):
         """Say which reset vectors, shape (N, k), the task accepts; the others are drawn anew."""
         if self.min_goal_distance_m == 0.0:
             return np.ones(len(vectors), dtype=np.bool_)
-        distance = np.linalg.norm(vectors[:, :2] - vectors[:, 3:5], axis=1)
+        self.check_goal_distance()
+        half = vectors.shape[1] // 2
+        distance = np.linalg.norm(vectors[:, :2] - vectors[:, half : half + 2], axis=1)
         return np.asarray(distance >= self.min_goal_distance_m)
+
+    @classmethod
+    def check_goal_distance(cls) -> None:
+        """Refuse a least distance of object and goal that the reset vector does not have.
+
+        Raises:
+            TaskLoadError: Naming the task and what its reset vector must be.
+        """
+        size = len(cls.reset_low)
+        if size not in (4, 6):
+            raise TaskLoadError(
+                f"{cls.name} has min_goal_distance_m {cls.min_goal_distance_m} and reset vectors "
+                f"of {size} entries; they must be the object's xy and the goal's, or xyz and xyz: "
+                "change them, or write is_valid_reset in its place."
+            )
 
     def place_bodies(self, worlds: SawyerWorlds, mask: torch.Tensor, vectors: torch.Tensor) -> None:
         """Move the fixed bodies of the masked worlds, before the hand settles: `placed_body`.

@@ -8,8 +8,12 @@ import torch
 
 from lam_envs.checks import check_cameras
 from lam_envs.errors import InvalidSettingError, TaskLoadError
+from lam_envs.instability import where_not_finite
 from lam_envs.tasks.base import Outcome, Task
 from lam_envs.tasks.sawyer import ACTION_SIZE, NUM_SUBSTEPS
+
+_POSE_SIZES = (0, 7, 14)
+"""Entries of the poses of no object, of one, and of two."""
 
 
 def check_drivable(task: Task, timestep: float) -> None:
@@ -60,6 +64,27 @@ def check_outcome(task: str, outcome: object, num_worlds: int) -> None:
         )
 
 
+def check_poses(task: str, poses: object, num_worlds: int) -> None:
+    """Refuse what are no poses of one object, of two, or of none.
+
+    Args:
+        task: Name of the task.
+        poses: What its `object_poses` returned.
+        num_worlds: Number of worlds.
+
+    Raises:
+        TaskLoadError: Naming what is wrong.
+    """
+    found = poses.shape if isinstance(poses, torch.Tensor) else type(poses).__name__
+    if found not in [(num_worlds, size) for size in _POSE_SIZES]:
+        words = tuple(found) if isinstance(found, torch.Size) else found
+        raise TaskLoadError(
+            f"object_poses of {task} gives {words}; it must be a tensor with the position and the "
+            f"quaternion of each object, of shape ({num_worlds}, 7) for one, ({num_worlds}, 14) "
+            f"for two and ({num_worlds}, 0) for none."
+        )
+
+
 def check_rows(task: str, name: str, value: object, shape: tuple[int, ...]) -> None:
     """Refuse what is no tensor of a shape.
 
@@ -71,4 +96,52 @@ def check_rows(task: str, name: str, value: object, shape: tuple[int, ...]) -> N
         words = tuple(found) if isinstance(found, torch.Size) else found
         raise TaskLoadError(
             f"{name} of {task} gives {words}; it must be a tensor of shape {shape}."
+        )
+
+
+class FiniteNumbers:
+    """Refuses numbers of a task that are not finite: at once, or when it is asked.
+
+    Args:
+        task: Name of the task.
+        is_deferred: Whether it notes them on their device, which is not waited for, until `take`.
+    """
+
+    def __init__(self, task: str, *, is_deferred: bool) -> None:
+        self._task = task
+        self._is_deferred = is_deferred
+        self._noted: dict[str, torch.Tensor] = {}
+
+    def see(self, name: str, values: torch.Tensor, is_left_out: torch.Tensor) -> None:
+        """Refuse, or note, numbers that are not finite.
+
+        Args:
+            name: What they are, with the method of the task that gave them.
+            values: Of all worlds, shape (N, ...).
+            is_left_out: Worlds whose numbers mean nothing, shape (N,), bool.
+
+        Raises:
+            TaskLoadError: Naming the method and a world; never where checks are deferred.
+        """
+        rows = values.reshape(len(values), -1)
+        if not self._is_deferred:
+            worlds = [world for world in where_not_finite(rows) if not bool(is_left_out[world])]
+            if worlds:
+                raise self._error(name, worlds[0])
+            return
+        is_wrong = ~rows.isfinite().all(1) & ~is_left_out
+        self._noted[name] = is_wrong | self._noted.get(name, is_wrong)
+
+    def take(self) -> TaskLoadError | None:
+        """Return the error of what was noted since the last call, or None; waits for the device."""
+        noted, self._noted = self._noted, {}
+        for name, is_wrong in noted.items():
+            if bool(is_wrong.any()):
+                return self._error(name, int(is_wrong.nonzero()[0]))
+        return None
+
+    def _error(self, name: str, world: int) -> TaskLoadError:
+        return TaskLoadError(
+            f"{name} of {self._task} gives NaN or infinity in world {world}; it must give finite "
+            "numbers."
         )

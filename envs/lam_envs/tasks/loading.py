@@ -16,7 +16,10 @@ from lam_envs.mjcf import scene_path
 from lam_envs.tasks.base import Task
 from lam_envs.tasks.importing import import_checked
 
-_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*")
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_WORD = re.compile(r"[a-z0-9]")
+"""What the words of an instruction are made of, in small letters: a policy reads nothing else."""
+
 _REQUIRED = ("name", "instruction", "model_file", "reset_low", "reset_high")
 _BOUNDS = (("reset_low", "reset_high"), ("hand_low", "hand_high"), ("goal_low", "goal_high"))
 
@@ -60,10 +63,13 @@ def check_task_class(cls: object) -> None:
     if not isinstance(cls.name, str) or not _NAME.fullmatch(cls.name):
         raise TaskLoadError(
             f"{where} has the name {cls.name!r}; it must be words of small letters and digits "
-            "with hyphens in between, such as 'stack-blocks'."
+            "with hyphens in between and a letter first, such as 'stack-blocks' or 'block-2'."
         )
-    if not isinstance(cls.instruction, str) or not cls.instruction.strip():
-        raise TaskLoadError(f"{where} has the instruction {cls.instruction!r}; say what to do.")
+    if not isinstance(cls.instruction, str) or not _WORD.search(cls.instruction.lower()):
+        raise TaskLoadError(
+            f"{where} has the instruction {cls.instruction!r}; say what to do in words with at "
+            "least one letter a to z or digit, which are what a policy reads."
+        )
     for low_name, high_name in _BOUNDS:
         low, high = getattr(cls, low_name), getattr(cls, high_name)
         if not _are_bounds(low, high, None if low_name == "reset_low" else 3):
@@ -72,6 +78,13 @@ def check_task_class(cls: object) -> None:
                 f"{'as many' if low_name == 'reset_low' else 'three'} finite numbers, none of the "
                 "lower ones above the upper."
             )
+    least = cls.min_goal_distance_m
+    if isinstance(least, bool) or not isinstance(least, int | float) or not 0 <= least < math.inf:
+        raise TaskLoadError(
+            f"{where} has min_goal_distance_m {least!r}; it must be metres, at least 0."
+        )
+    if least > 0 and cls.is_valid_reset is Task.is_valid_reset:
+        cls.check_goal_distance()
     try:
         scene_path(cls.model_file)
     except SceneError as error:

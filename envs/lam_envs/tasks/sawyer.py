@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import mujoco
 import torch
 
+from lam_envs.errors import SceneError
 from lam_envs.scene import name_to_id
 from lam_envs.sim.protocol import BatchSim
 from lam_envs.tensors import write
@@ -24,6 +25,18 @@ HAND_SPACE_LOW = (-0.525, 0.348, -0.0525)
 HAND_SPACE_HIGH = (0.525, 1.025, 0.7)
 
 STATE_SIZE = 39
+
+POSES = slice(4, 18)
+"""Entries of the state that hold the poses of up to two objects."""
+
+NUM_ARM_JOINTS = 9
+"""Joints of the arm and its fingers; numbers of the joint after them begin here."""
+
+_FREE = {int(mujoco.mjtJoint.mjJNT_FREE): "free"}
+_HINGE_OR_SLIDE = {
+    int(mujoco.mjtJoint.mjJNT_HINGE): "hinge",
+    int(mujoco.mjtJoint.mjJNT_SLIDE): "slide",
+}
 
 
 @dataclass
@@ -141,14 +154,16 @@ class SawyerWorlds:
 
     def set_object_pos(self, mask: torch.Tensor, positions: torch.Tensor) -> None:
         """Put the free object of the masked worlds at rest at `positions`, shape (N, 3)."""
-        write(self.sim.field("qpos")[:, 9:12], mask, positions)
-        write(self.sim.field("qvel")[:, 9:15], mask, 0.0)
+        self._check_object_joint("set_object_pos", _FREE)
+        write(self.sim.field("qpos")[:, NUM_ARM_JOINTS : NUM_ARM_JOINTS + 3], mask, positions)
+        write(self.sim.field("qvel")[:, NUM_ARM_JOINTS : NUM_ARM_JOINTS + 6], mask, 0.0)
         self.sim.forward(mask)
 
     def set_object_joint(self, mask: torch.Tensor, value: float) -> None:
         """Put the object's hinge or slide, the first joint after the arm's, at rest at `value`."""
-        write(self.sim.field("qpos")[:, 9], mask, value)
-        write(self.sim.field("qvel")[:, 9], mask, 0.0)
+        self._check_object_joint("set_object_joint", _HINGE_OR_SLIDE)
+        write(self.sim.field("qpos")[:, NUM_ARM_JOINTS], mask, value)
+        write(self.sim.field("qvel")[:, NUM_ARM_JOINTS], mask, 0.0)
         self.sim.forward(mask)
 
     # Parts -------------------------------------------------------------------------------------
@@ -157,6 +172,25 @@ class SawyerWorlds:
         if name not in ids:
             ids[name] = name_to_id(self.sim.model, kind, name)
         return ids[name]
+
+    def _check_object_joint(self, method: str, kinds: dict[int, str]) -> None:
+        """Refuse a scene without a joint of the object's where a method writes one.
+
+        Raises:
+            SceneError: Naming the method and what stands there.
+        """
+        model, start = self.sim.model, NUM_ARM_JOINTS
+        found = "no joint begins"
+        for joint in (model.jnt_qposadr == start).nonzero()[0]:
+            if int(model.jnt_type[joint]) in kinds and model.jnt_dofadr[joint] == start:
+                return
+            name = model.joint(joint).name
+            found = f"the joint {name!r} stands" if name else "a joint without a name stands"
+        raise SceneError(
+            f"{method} writes a {' or '.join(kinds.values())} joint of the object's, the first "
+            f"after the {start} of the arm, but {found} there in the scene; give the object such a "
+            "joint, and put its body after the arm's."
+        )
 
     def _zeros(self, *shape: int) -> torch.Tensor:
         return torch.zeros(*shape, dtype=self.sim.dtype, device=self.sim.device)

@@ -12,6 +12,7 @@ from lam_envs.errors import UnstableSimulationError
 from lam_envs.sim.native import NativeSim
 from lam_envs.sim.protocol import BatchSim
 from lam_envs.tasks.base import Task
+from lam_envs.tasks.checks import check_poses
 from lam_envs.tasks.sawyer import (
     ACTION_SCALE_M,
     HAND_SPACE_HIGH,
@@ -157,6 +158,7 @@ class TaskWorlds(SawyerWorlds):
         frame[:, :3] = self.hand_pos
         frame[:, 3] = self.gripper_opening
         poses = self.task.object_poses(self)
+        check_poses(self.task.name, poses, self.sim.num_worlds)
         frame[:, 4 : 4 + poses.shape[1]] = poses
         return frame
 
