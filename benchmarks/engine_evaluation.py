@@ -19,7 +19,7 @@ from benchmarks.timing import write_report
 from lam_agent.checkpoint import load_pretrained
 from lam_agent.config import SimConfig
 from lam_agent.errors import LamAgentError
-from lam_agent.evaluate import evaluate
+from lam_agent.evaluation.evaluate import evaluate
 from lam_agent.system import resolve_device, simulation_on
 from lam_envs.errors import LamEnvsError
 from lam_envs.streams.resolve import resolve_stream

@@ -15,7 +15,7 @@ from lam_agent import __version__
 _COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("lam_agent.run", "adapt a policy to a stream of tasks and measure what it forgets"),
     "benchmark": (
-        "lam_agent.benchmark",
+        "lam_agent.benchmark.command",
         "run strategies with several seeds on a task stream and compare them",
     ),
     "pretrain": (

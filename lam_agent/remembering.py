@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from lam_agent.acting import ActingPolicy
 from lam_agent.checkpoint import Memory
 from lam_agent.config import RunConfig
 from lam_agent.continual.batches import Frames
 from lam_agent.continual.remembered import to_memory
 from lam_agent.demonstrations.load import collect_configured, load_demonstrations
+from lam_agent.evaluation.acting import ActingPolicy
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.seeding import torch_generator
 from lam_agent.types import Progress, no_progress

@@ -139,7 +139,7 @@ def execute(arguments: RunArguments) -> None:
         check_learnable(arguments.settings.tasks)
         if arguments.resume is None:
             arguments = replace(arguments, settings=_fitted(arguments.settings))
-        from lam_agent.references import keep_as_reference, with_references
+        from lam_agent.running.references import keep_as_reference, with_references
         from lam_agent.running.runner import Runner
 
     from lam_agent.interrupts import Interrupts, goes_on_by
@@ -214,7 +214,7 @@ def with_absolute_paths(settings: RunConfig) -> RunConfig:
 
 def _make_references(config: RunConfig, console: Console, interrupts: Interrupts) -> None:
     """Make the reference runs that the cache lacks."""
-    from lam_agent.references import make_references
+    from lam_agent.running.references import make_references
     from lam_agent.running.runner import Runner
 
     def run(reference: RunConfig, folder: RunFolder, is_resumed: bool) -> Results:

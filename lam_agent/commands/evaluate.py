@@ -74,7 +74,7 @@ def command(arguments: Sequence[str]) -> None:
     import_tasks(asked.imports)
     tasks = tuple(dict.fromkeys(resolve_stream(asked.tasks or ())))
     from lam_agent.checkpoint import load_pretrained, match_instruction, resolve_checkpoint
-    from lam_agent.evaluate import evaluate
+    from lam_agent.evaluation.evaluate import evaluate
     from lam_agent.metrics.intervals import wilson_interval
     from lam_agent.progress import RunProgress, plain_console
     from lam_agent.system import resolve_device, simulation_on

@@ -58,12 +58,12 @@ def command(arguments: Sequence[str]) -> None:
 
     from lam_agent.checkpoint import load_pretrained
     from lam_agent.config.file import read_config
+    from lam_agent.evaluation.robustness import measure_robustness
     from lam_agent.policy.policy import VisualActionPolicy
     from lam_agent.progress import RunProgress, plain_console
     from lam_agent.report.terminal import print_factors, print_metrics
     from lam_agent.report.write import write_report
     from lam_agent.results import read_results, write_results
-    from lam_agent.robustness import measure_robustness
     from lam_agent.running.folder import RunFolder
     from lam_agent.system import resolve_device
     from lam_envs.tasks.importing import import_tasks

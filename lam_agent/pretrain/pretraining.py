@@ -13,9 +13,9 @@ from rich.console import Console
 from lam_agent.checkpoint import Memory, load_initial_weights
 from lam_agent.continual.batches import ObservationBatch, TargetBatch
 from lam_agent.continual.snapshot import Snapshot, load_snapshot, save_snapshot
-from lam_agent.evaluate import Evaluation
+from lam_agent.evaluation.evaluate import Evaluation
 from lam_agent.interrupts import Interrupts
-from lam_agent.logs import MetricLogger
+from lam_agent.loggers.metric_logger import MetricLogger
 from lam_agent.policy.backbone.weights import load_backbone_weights
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.pretrain.cloning import MultiTaskCloning

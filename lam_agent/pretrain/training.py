@@ -14,7 +14,7 @@ from lam_agent.continual.capture import Tensors, capture_optimizer, part, restor
 from lam_agent.continual.precision import autocast
 from lam_agent.errors import TrainingError
 from lam_agent.interrupts import Interrupts
-from lam_agent.logs import MetricLogger
+from lam_agent.loggers.metric_logger import MetricLogger
 from lam_agent.optimisation.averaging import RunningAverage
 from lam_agent.optimisation.schedule import rate_share
 from lam_agent.policy.policy import VisualActionPolicy

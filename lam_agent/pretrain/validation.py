@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lam_agent.config import SimConfig
-from lam_agent.evaluate import Evaluation, evaluate
+from lam_agent.evaluation.evaluate import Evaluation, evaluate
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.types import Progress
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from lam_agent.acting import first_looks
 from lam_agent.checkpoint import Memory, resolve_checkpoint, save_pretrained
 from lam_agent.checkpoint.contract import CARD_FILE, MODEL_FILE
 from lam_agent.config import to_plain
-from lam_agent.evaluate import Evaluation
+from lam_agent.evaluation.acting import first_looks
+from lam_agent.evaluation.evaluate import Evaluation
 from lam_agent.files import file_digest
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.pretrain.config import PretrainConfig

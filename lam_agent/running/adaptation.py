@@ -19,9 +19,9 @@ from lam_agent.continual.snapshot import Snapshot, save_snapshot
 from lam_agent.continual.strategy import AdaptationStrategy
 from lam_agent.continual.training_state import changing, load_plugins, plugin_tensors
 from lam_agent.errors import StrategyLoadError
-from lam_agent.evaluate import evaluate
+from lam_agent.evaluation.evaluate import evaluate
 from lam_agent.interrupts import Interrupts
-from lam_agent.logs import MetricLogger
+from lam_agent.loggers.metric_logger import MetricLogger
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.progress import RunProgress
 from lam_agent.running.folder import RunFolder

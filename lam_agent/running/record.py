@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 
-from lam_agent.acting import first_looks
 from lam_agent.checkpoint import Memory, save_pretrained, weights_digest
 from lam_agent.config import PolicyConfig, RunConfig
 from lam_agent.demonstrations.folder import demonstration_source
 from lam_agent.errors import ResultsError
-from lam_agent.evaluate import Evaluation
+from lam_agent.evaluation.acting import first_looks
+from lam_agent.evaluation.evaluate import Evaluation
 from lam_agent.metrics.definitions import compute_metrics, learning_area
 from lam_agent.metrics.intervals import compute_intervals, pretraining_intervals
 from lam_agent.metrics.perturbed import Perturbed

@@ -12,8 +12,8 @@ import torch
 from lam_agent.checkpoint import load_initial_weights
 from lam_agent.config import RunConfig
 from lam_agent.errors import WorkerError
-from lam_agent.evaluate import Evaluation, evaluate_on_test
-from lam_agent.logs import MetricLogger
+from lam_agent.evaluation.evaluate import Evaluation, evaluate_on_test
+from lam_agent.loggers.metric_logger import MetricLogger
 from lam_agent.metrics.pretraining_success import AFTER, BEFORE
 from lam_agent.policy.backbone.weights import load_backbone_weights
 from lam_agent.policy.policy import VisualActionPolicy

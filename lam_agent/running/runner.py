@@ -22,10 +22,11 @@ from lam_agent.continual.remembered import from_memory
 from lam_agent.continual.stream import make_benchmark
 from lam_agent.demonstrations.load import load_demonstrations, success_words, unstable_words
 from lam_agent.episodes import EpisodeSet
+from lam_agent.evaluation.video import encode_png, write_videos
 from lam_agent.files import write_text_atomically
 from lam_agent.interrupts import Interrupts
 from lam_agent.loggers import FanOut, make_loggers
-from lam_agent.logs import MetricLogger
+from lam_agent.loggers.metric_logger import MetricLogger
 from lam_agent.policy.modes import freeze
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.progress import RunProgress
@@ -40,7 +41,6 @@ from lam_agent.running.resume import ResumePoint, find_resume_point, remove_old_
 from lam_agent.running.rows import RowEvaluator, initial_policy, needed_columns
 from lam_agent.seeding import child_seed
 from lam_agent.system import default_threads, describe_system, keep_freed_memory, resolve_device
-from lam_agent.video import encode_png, write_videos
 from lam_agent.workers import evaluation_workers, share_cores
 from lam_envs.tasks.registry import make_task
 

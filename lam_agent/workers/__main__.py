@@ -11,7 +11,7 @@ from safetensors.torch import load
 
 from lam_agent.config import RunConfig
 from lam_agent.config.file import config_from_plain
-from lam_agent.evaluate import evaluate_on_test
+from lam_agent.evaluation.evaluate import evaluate_on_test
 from lam_agent.policy.modes import freeze
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.system import keep_freed_memory, peak_memory_mb

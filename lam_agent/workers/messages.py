@@ -8,7 +8,7 @@ from typing import IO, Any
 
 import torch
 
-from lam_agent.evaluate import Evaluation
+from lam_agent.evaluation.evaluate import Evaluation
 
 _SIZE = "num_bytes"
 

@@ -17,7 +17,7 @@ from safetensors.torch import save
 
 from lam_agent.config import RunConfig, to_plain
 from lam_agent.errors import WorkerError
-from lam_agent.evaluate import Evaluation
+from lam_agent.evaluation.evaluate import Evaluation
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.workers.messages import evaluation_from_plain, receive, send
 

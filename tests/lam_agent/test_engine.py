@@ -15,7 +15,7 @@ from lam_agent.config import CollectConfig, RunConfig, SimConfig
 from lam_agent.demonstrations.collect import collect_episodes
 from lam_agent.demonstrations.load import content_key
 from lam_agent.errors import ConfigError
-from lam_agent.evaluate import evaluate
+from lam_agent.evaluation.evaluate import evaluate
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.pretrain.processes import joined_processes
 from lam_agent.system import resolve_device, simulation_on

@@ -18,7 +18,7 @@ import torch
 from lam_agent.__main__ import main
 from lam_agent.config import EvalConfig, PolicyConfig, RunConfig
 from lam_agent.errors import ConfigError, Interrupted, WorkerError
-from lam_agent.evaluate import Evaluation, evaluate
+from lam_agent.evaluation.evaluate import Evaluation, evaluate
 from lam_agent.policy.modes import freeze
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.run import parse

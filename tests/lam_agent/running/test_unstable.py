@@ -12,7 +12,7 @@ from lam_agent.config import CollectConfig, EvalConfig, PolicyConfig, RunConfig,
 from lam_agent.demonstrations.collect import collect_episodes
 from lam_agent.demonstrations.load import load_demonstrations, unstable_words
 from lam_agent.episodes import EpisodeSet
-from lam_agent.evaluate import evaluate
+from lam_agent.evaluation.evaluate import evaluate
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.running.record import RunRecord
 from lam_agent.teachers.scripted import scripted_teacher

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from lam_agent.acting import ActingPolicy
 from lam_agent.config import RunConfig
-from lam_agent.evaluate import Evaluation
+from lam_agent.evaluation.acting import ActingPolicy
+from lam_agent.evaluation.evaluate import Evaluation
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.seeding import start_seeds
 from lam_agent.system import simulation_on

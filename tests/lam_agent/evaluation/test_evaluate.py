@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from lam_agent.errors import TrainingError
-from lam_agent.evaluate import MAX_BATCH, Evaluation, evaluate, even_batch
-from lam_agent.evaluate import _roll_out as roll_out
+from lam_agent.evaluation.evaluate import MAX_BATCH, Evaluation, evaluate, even_batch
+from lam_agent.evaluation.evaluate import _roll_out as roll_out
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_agent.seeding import start_seeds
 from lam_agent.types import no_progress

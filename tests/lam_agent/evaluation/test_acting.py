@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from lam_agent.acting import ActingPolicy
 from lam_agent.checkpoint import load_pretrained
 from lam_agent.config import CollectConfig
 from lam_agent.demonstrations.collect import collect_episodes
-from lam_agent.evaluate import evaluate
+from lam_agent.evaluation.acting import ActingPolicy
+from lam_agent.evaluation.evaluate import evaluate
 from lam_agent.policy.instruction import bag_of_words
 from lam_agent.policy.policy import VisualActionPolicy
 from lam_envs.batched import BatchedEnv

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from lam_agent import files, references
+from lam_agent import files
 from lam_agent.__main__ import main
 from lam_agent.config import (
     CollectConfig,
@@ -26,9 +26,10 @@ from lam_agent.config import (
     TrainConfig,
 )
 from lam_agent.metrics.success_matrix import SuccessMatrix
-from lam_agent.references import make_references, reference_configs, reference_folder
 from lam_agent.results import Cost, Results, WallTime, read_results, write_results
+from lam_agent.running import references
 from lam_agent.running.folder import RunFolder
+from lam_agent.running.references import make_references, reference_configs, reference_folder
 
 pytestmark = pytest.mark.usefixtures("kept_threads")
 

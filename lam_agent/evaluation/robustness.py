@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from lam_agent.config import SimConfig
-from lam_agent.evaluate import evaluate
+from lam_agent.evaluation.evaluate import evaluate
 from lam_agent.metrics.perturbed import FactorSuccess, Perturbed
 from lam_agent.metrics.success_matrix import SuccessMatrix
 from lam_agent.policy.policy import VisualActionPolicy

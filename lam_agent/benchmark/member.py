@@ -1,4 +1,4 @@
-"""`python -m lam_agent.member`: one run of a benchmark, which says itself how all of it goes on."""
+"""`python -m lam_agent.benchmark.member`: one run of a benchmark, which itself tells what goes on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def command(arguments: Sequence[str]) -> None:
         run.command(arguments)
     except Interrupted as stop:
         sys.exit(128 + stop.number)  # The benchmark says the rest.
-    except OSError as error:
+    except (OSError, MemoryError, RuntimeError) as error:
         if hasattr(error, "__notes__"):
             del error.__notes__
         raise

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Annotated
 
 from lam_agent import run
+from lam_agent.benchmark.jobs import Job, run_jobs
 from lam_agent.config import MAX_THREADS, RunConfig
 from lam_agent.config.checks import require
 from lam_agent.config.options import comma_list
 from lam_agent.config.parsing import parse_known_arguments
 from lam_agent.errors import BenchmarkError, ConfigError, UnknownOptionError
 from lam_agent.interrupts import goes_on_by
-from lam_agent.jobs import Job, run_jobs
 from lam_envs.cores import available_cores
 from lam_envs.words import nearest
 
@@ -191,7 +191,7 @@ def _is_finished(item: _Planned) -> bool:
 def _job(item: _Planned, has_log: bool) -> Job[_Planned]:
     """Return the process of a run, whose memory and threads are its own."""
     log = item.folder.with_name(f"{item.folder.name}.log") if has_log else None
-    return Job(item, [sys.executable, "-m", "lam_agent.member", *item.words], log)
+    return Job(item, [sys.executable, "-m", "lam_agent.benchmark.member", *item.words], log)
 
 
 def _check_ended(job: Job[_Planned], status: int) -> None:

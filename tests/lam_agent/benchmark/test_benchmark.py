@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 
-from lam_agent import benchmark, jobs, run
+from lam_agent import run
 from lam_agent.__main__ import main
+from lam_agent.benchmark import command as benchmark
+from lam_agent.benchmark import jobs
 from lam_agent.config import RunConfig
 from lam_agent.errors import Interrupted
 from lam_agent.interrupts import goes_on_by
@@ -224,7 +226,7 @@ def test_a_benchmark_that_is_called_again_makes_references_that_were_left_out(
     assert main(again) == 0
     (started_with,) = started
     assert " ".join(started_with[2:]).startswith(
-        f"lam_agent.member --resume {folder.path} --references "
+        f"lam_agent.benchmark.member --resume {folder.path} --references "
     )
     write_results(folder.results, replace(results, references={"joint": None, "single_task": {}}))
     assert main(again) == 0 and len(started) == 1
@@ -271,6 +273,6 @@ def test_a_run_of_a_benchmark_leaves_it_to_that_to_say_how_it_goes_on(
     monkeypatch.setattr(run, "command", stops)
     monkeypatch.setattr(sys, "argv", ["member"])
     with pytest.raises(SystemExit) as caught:
-        runpy.run_module("lam_agent.member", run_name="__main__")
+        runpy.run_module("lam_agent.benchmark.member", run_name="__main__")
     assert caught.value.code == status
     assert capsys.readouterr().err.strip() == words

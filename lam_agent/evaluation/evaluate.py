@@ -13,8 +13,8 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from lam_agent.acting import ActingPolicy
 from lam_agent.config import RunConfig, SimConfig
+from lam_agent.evaluation.acting import ActingPolicy
 from lam_agent.policy.policy import VisualActionPolicy, not_finite
 from lam_agent.seeding import Split, start_seeds
 from lam_agent.system import simulation_on

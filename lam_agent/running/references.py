@@ -129,9 +129,9 @@ def _training_digest() -> str:
     They are read once, as a process runs what it has loaded.
     """
     root = Path(lam_agent.__file__).parent
-    folders = [root / name for name in ("continual", "optimisation", "policy")]
+    folders = [root / name for name in ("continual", "evaluation", "optimisation", "policy")]
     files = [file for folder in folders for file in folder.rglob("*.py")]
-    files += [root / f"{name}.py" for name in ("acting", "episodes", "evaluate", "seeding")]
+    files += [root / "episodes.py", root / "seeding.py"]
     return joint_digest(sorted(files))
 
 

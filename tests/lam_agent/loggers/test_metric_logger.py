@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lam_agent.logs import MetricLogger
+from lam_agent.loggers.metric_logger import MetricLogger
 
 
 def cells(path: Path) -> list[tuple[int, int]]:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from lam_agent import jobs as jobs_module
+from lam_agent.benchmark import jobs as jobs_module
+from lam_agent.benchmark.jobs import Job, run_jobs
 from lam_agent.errors import BenchmarkError, Interrupted
-from lam_agent.jobs import Job, run_jobs
 
 
 def job(name: str, code: str, log: Path | None = None) -> Job[str]:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from lam_agent import robustness
 from lam_agent.__main__ import main
 from lam_agent.errors import ResultsError
-from lam_agent.evaluate import Evaluation, evaluate
+from lam_agent.evaluation import robustness
+from lam_agent.evaluation.evaluate import Evaluation, evaluate
 from lam_agent.metrics.perturbed import Perturbed
 from lam_agent.metrics.success_matrix import SuccessMatrix
 from lam_agent.results import read_results, write_results

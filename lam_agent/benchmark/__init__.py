@@ -1,0 +1,1 @@
+"""`lam-agent benchmark`: strategies and seeds side by side, each in a process of its own."""

@@ -1,0 +1,1 @@
+"""A policy in environments: acting, success on test starts, randomised scenes, videos."""
