@@ -1,4 +1,4 @@
-"""`python -m lam_agent.benchmark.member`: one run of a benchmark, which itself tells what goes on."""
+"""`python -m lam_agent.benchmark.member`: one run of a benchmark, which tells what goes on."""
 
 from __future__ import annotations
 
