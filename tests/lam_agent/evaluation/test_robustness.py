@@ -52,6 +52,7 @@ def test_a_run_is_measured_when_learned_and_at_last(
     assert main(["run", "--resume", str(copy), "--task-stream", "reach,push,reach"]) == 2
 
 
+@pytest.mark.usefixtures("kept_threads")
 def test_what_each_factor_does_alone(
     copy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,7 @@ def test_a_run_with_a_frozen_backbone(
     assert contract.policy.encoder == policy.config.encoder == encoder[1]
 
 
+@pytest.mark.usefixtures("kept_threads")
 def test_an_unknown_backbone_leaves_no_run_folder(
     tiny_arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
