@@ -68,11 +68,14 @@ class LamVectorEnv(VectorEnv[Observation, Array, Array]):
     ## Episode End
     No world terminates. Each truncates itself after `max_episode_steps` steps of its own.
 
-    The autoreset mode is `AutoresetMode.NEXT_STEP`, Gymnasium's default, which all of its vector
-    wrappers know: the last observation of an episode comes in the usual arrays, and every step
-    renders once. At the step after a truncation, a world ignores its action and starts a new
-    episode: its observation is the first of the new episode, its reward is 0, and neither flag is
-    set. A learner must leave that transition out.
+    The autoreset mode is `AutoresetMode.NEXT_STEP` unless another is given, Gymnasium's default,
+    which all of its vector wrappers know: the last observation of an episode comes in the usual
+    arrays, and every step renders once. At the step after a truncation, a world ignores its action
+    and starts a new episode: its observation is the first of the new episode, its reward is 0, and
+    neither flag is set. A learner must leave that transition out. With `SAME_STEP` a world starts
+    its new episode in the step that truncates the old one, whose last observation and info come in
+    `info["final_obs"]` and `info["final_info"]`; such steps render twice. With `DISABLED` it waits
+    for `reset(options={"reset_mask": ...})`.
 
     ## Info
     Every key comes with a mask `_key` that says which worlds have it.
@@ -95,6 +98,7 @@ class LamVectorEnv(VectorEnv[Observation, Array, Array]):
     | `render_mode` | **str** | `None` | `rgb_array` or `None` |
     | `render_size` | **int** | `256` | Height and width of the frames that `render()` returns |
     | `randomisation` | **Randomisation** | `None` | What is drawn by episode; may be a mapping |
+    | `autoreset_mode` | **AutoresetMode** | `NEXT_STEP` | When a truncated world starts anew |
 
     ## Attributes
     `task` is the name of the task and `instruction` what to do in words, as a policy is told it:
@@ -124,7 +128,9 @@ class LamVectorEnv(VectorEnv[Observation, Array, Array]):
         render_mode: str | None = None,
         render_size: int = 256,
         randomisation: Randomisation | Mapping[str, float] | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
     ) -> None:
+        mode = _autoreset_mode(autoreset_mode)
         ranges = randomisation_of(randomisation)
         check_render_mode(render_mode, self.metadata["render_modes"])
         check_counts(render_size=render_size, max_episode_steps=max_episode_steps)
@@ -138,7 +144,7 @@ class LamVectorEnv(VectorEnv[Observation, Array, Array]):
             randomisation=ranges,
         )
         fps = render_fps(self._batched.task.control_dt)
-        self.metadata = {**self.metadata, "render_fps": fps}
+        self.metadata = {**self.metadata, "render_fps": fps, "autoreset_mode": mode}
         self.task: str = self._batched.task.name
         self.instruction: str = self._batched.task.instruction
         self.num_envs = num_envs
@@ -152,7 +158,8 @@ class LamVectorEnv(VectorEnv[Observation, Array, Array]):
         self._render_size = render_size
         self._observe_state = observe_state
         self._generators = [seeding.np_random() for _ in range(num_envs)]
-        self._has_ended = np.zeros(num_envs, dtype=np.bool_)
+        self._none = np.zeros(num_envs, dtype=np.bool_)
+        self._has_ended = self._none.copy()
 
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
@@ -201,10 +208,16 @@ class LamVectorEnv(VectorEnv[Observation, Array, Array]):
 
         Raises:
             InvalidActionError: Wrong shape, NaN or infinity.
-            InvalidResetError: A world was never reset.
+            InvalidResetError: A world was never reset, or has ended where nothing resets it.
             UnstableSimulationError: A world became NaN.
         """
-        resets = self._has_ended
+        mode = self.metadata["autoreset_mode"]
+        if mode is AutoresetMode.DISABLED and self._has_ended.any():
+            raise InvalidResetError(
+                f"world {int(self._has_ended.argmax())} has ended and autoreset is disabled; reset "
+                "it first by options={'reset_mask': …}."
+            )
+        resets = self._has_ended if mode is AutoresetMode.NEXT_STEP else self._none
         batch = to_actions(actions, (self.num_envs, ACTION_SIZE))
         reward = np.zeros(self.num_envs, dtype=np.float64)
         truncated = np.zeros(self.num_envs, dtype=np.bool_)
@@ -221,6 +234,8 @@ class LamVectorEnv(VectorEnv[Observation, Array, Array]):
         if resets.any():
             info |= self._start(resets, None)
         self._has_ended = truncated.copy()
+        if mode is AutoresetMode.SAME_STEP and truncated.any():
+            info = self._with_last(info, truncated) | self._start(truncated, None)
         observation = observe(self._batched, observe_state=self._observe_state)
         return observation, reward, np.zeros_like(truncated), truncated, info
 
@@ -271,6 +286,21 @@ class LamVectorEnv(VectorEnv[Observation, Array, Array]):
         """Return an attribute of each world; see `call`."""
         return self.call(name)
 
+    def _with_last(self, info: Info, ended: Mask) -> Info:
+        """Return `info` of a step with that of the worlds that ended as their last one."""
+        last = observe(self._batched, observe_state=self._observe_state)
+        is_success = info["is_success"]
+        told: Info = {}
+        if not ended.all():
+            told = {"is_success": ~ended & is_success, "_is_success": ~ended}
+        for world in ended.nonzero()[0]:
+            final = {
+                "final_obs": {key: rows[world].copy() for key, rows in last.items()},
+                "final_info": {"is_success": bool(is_success[world])},
+            }
+            told = self._add_info(told, final, int(world))
+        return told
+
     def _start(self, mask: Mask, given: object) -> Info:
         """Start episodes in the masked worlds and return what `info` says of it."""
         vectors = reset_vectors(self._batched, self.np_random, mask, given)
@@ -309,3 +339,12 @@ class LamVectorEnv(VectorEnv[Observation, Array, Array]):
         for world, own_seed in enumerate(seed):
             if mask[world] and own_seed is not None:
                 self._generators[world] = seeding.np_random(own_seed)
+
+
+def _autoreset_mode(given: AutoresetMode | str) -> AutoresetMode:
+    """Return a mode that is given as itself, or as its name or value, as specs of JSON hold it."""
+    for mode in AutoresetMode:
+        if given in (mode, mode.name, mode.value):
+            return mode
+    names = ", ".join(mode.name for mode in AutoresetMode)
+    raise InvalidSettingError(f"autoreset_mode is {given!r}; it must be one of {names}.")

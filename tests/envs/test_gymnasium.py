@@ -322,6 +322,38 @@ def test_worlds_are_what_gymnasium_makes_of_single_ones(task: str) -> None:
     assert ours.np_random_seed == reference.np_random_seed
 
 
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_other_autoreset_modes_are_gymnasiums(mode: AutoresetMode) -> None:
+    settings = {"num_envs": 3, "max_episode_steps": 4, "observe_state": True}
+    ours = gymnasium.make_vec(PUSH, **settings, autoreset_mode=mode)
+    reference = gymnasium.make_vec(
+        PUSH, **settings, vectorization_mode="sync", vector_kwargs={"autoreset_mode": mode}
+    )
+    assert ours.metadata["autoreset_mode"] is reference.metadata["autoreset_mode"] is mode
+    assert data_equivalence(ours.reset(seed=5), reference.reset(seed=5), exact=True)
+    mask = np.array([True, False, True])
+    for step, actions in enumerate(random_actions(14, 3)):
+        if step == 6:  # From here on, worlds are truncated at different steps.
+            results = [e.reset(options={"reset_mask": mask}) for e in (ours, reference)]
+            assert data_equivalence(*results, exact=True)
+        found, expected = ours.step(actions), reference.step(actions)
+        assert data_equivalence(found, expected, exact=True), step
+        ended = expected[3]
+        if mode is AutoresetMode.DISABLED and ended.any():
+            with pytest.raises(InvalidResetError, match="has ended and autoreset is disabled"):
+                ours.step(actions)
+            results = [e.reset(options={"reset_mask": ended}) for e in (ours, reference)]
+            assert data_equivalence(*results, exact=True)
+
+
+def test_an_autoreset_mode_may_be_named(envs: LamVectorEnv) -> None:
+    named = gymnasium.make_vec(PUSH, num_envs=2, autoreset_mode="SameStep")
+    assert named.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
+    assert envs.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
+    with pytest.raises(InvalidSettingError, match="must be one of NEXT_STEP, SAME_STEP, DISABLED"):
+        LamVectorEnv("push", 2, autoreset_mode="never")
+
+
 def test_autoreset_is_at_the_next_step(envs: LamVectorEnv) -> None:
     envs.reset(seed=0)
     actions = random_actions(10, 3)
