@@ -61,11 +61,11 @@ class CollectArguments:
 
 def command(arguments: Sequence[str]) -> None:
     """Collect demonstrations and say where they are."""
+    from lam_agent.modules import import_modules
     from lam_envs.streams.resolve import resolve_stream
-    from lam_envs.tasks.importing import import_tasks
 
     asked = parse_arguments(CollectArguments, merge_imports(arguments), "lam-agent collect")
-    import_tasks(asked.imports)
+    import_modules(asked.imports)
     require(len(asked.tasks) >= 1, "tasks", "", "one task or more")
     require(asked.horizon >= 1, "horizon", asked.horizon, "at least 1")
     base = RunConfig(

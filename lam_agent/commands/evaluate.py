@@ -67,11 +67,11 @@ def command(arguments: Sequence[str]) -> None:
     import torch
     from rich.table import Column, Table
 
+    from lam_agent.modules import import_modules
     from lam_envs.streams.resolve import resolve_stream
-    from lam_envs.tasks.importing import import_tasks
     from lam_envs.tasks.registry import make_task
 
-    import_tasks(asked.imports)
+    import_modules(asked.imports)
     tasks = tuple(dict.fromkeys(resolve_stream(asked.tasks or ())))
     from lam_agent.checkpoint import load_pretrained, match_instruction, resolve_checkpoint
     from lam_agent.evaluation.evaluate import evaluate

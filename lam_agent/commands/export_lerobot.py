@@ -36,10 +36,10 @@ class ExportArguments:
 
 def command(arguments: Sequence[str]) -> None:
     """Export demonstrations and say where the dataset is."""
-    from lam_envs.tasks.importing import import_tasks
+    from lam_agent.modules import import_modules
 
     asked = parse_arguments(ExportArguments, merge_imports(arguments), "lam-agent export-lerobot")
-    import_tasks(asked.imports)
+    import_modules(asked.imports)
 
     from lam_agent.demonstrations.folder import episode_file, folder_tasks, load_episodes
     from lam_agent.interchange import export_lerobot

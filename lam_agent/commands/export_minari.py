@@ -33,10 +33,10 @@ class ExportArguments:
 
 def command(arguments: Sequence[str]) -> None:
     """Export demonstrations and say where the datasets are."""
-    from lam_envs.tasks.importing import import_tasks
+    from lam_agent.modules import import_modules
 
     asked = parse_arguments(ExportArguments, merge_imports(arguments), "lam-agent export-minari")
-    import_tasks(asked.imports)
+    import_modules(asked.imports)
 
     from lam_agent.demonstrations.folder import episode_file, folder_tasks, load_episodes
     from lam_agent.interchange import export_minari

@@ -59,10 +59,10 @@ class ImportArguments:
 
 def command(arguments: Sequence[str]) -> None:
     """Import a dataset and say where its demonstrations are."""
-    from lam_envs.tasks.importing import import_tasks
+    from lam_agent.modules import import_modules
 
     asked = parse_arguments(ImportArguments, merge_imports(arguments), "lam-agent import-lerobot")
-    import_tasks(asked.imports)
+    import_modules(asked.imports)
     path = free_files(asked.output, [asked.task])[asked.task]
     cameras = read_camera_keys(asked.camera_keys)
     episode_range = _read_range(asked.episodes)

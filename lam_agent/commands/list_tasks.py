@@ -38,11 +38,11 @@ class ListArguments:
 def command(arguments: Sequence[str]) -> None:
     """Print the tasks."""
     asked = parse_arguments(ListArguments, merge_imports(arguments), "lam-agent list-tasks")
+    from lam_agent.modules import import_modules
     from lam_envs.names import STREAMS
-    from lam_envs.tasks.importing import import_tasks
     from lam_envs.tasks.registry import make_task, task_names
 
-    import_tasks(asked.imports)
+    import_modules(asked.imports)
     tasks = {name: make_task(name) for name in task_names()}
     if asked.json:
         print(json.dumps(_described(tasks), indent=2))

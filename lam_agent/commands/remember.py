@@ -66,11 +66,11 @@ def command(arguments: Sequence[str]) -> None:
         raise ConfigError("memory.frames is 0; it must be at least 1 to remember anything.")
     import torch
 
+    from lam_agent.modules import import_modules
     from lam_envs.streams.resolve import resolve_stream
-    from lam_envs.tasks.importing import import_tasks
     from lam_envs.tasks.registry import make_task
 
-    import_tasks(asked.imports)
+    import_modules(asked.imports)
     named = resolve_stream(asked.tasks or ())
     from lam_agent.checkpoint import load_memory, load_pretrained, resolve_checkpoint
     from lam_agent.checkpoint.contract import MEMORY_FILE

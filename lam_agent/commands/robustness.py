@@ -59,6 +59,7 @@ def command(arguments: Sequence[str]) -> None:
     from lam_agent.checkpoint import load_pretrained
     from lam_agent.config.file import read_config
     from lam_agent.evaluation.robustness import measure_robustness
+    from lam_agent.modules import import_modules
     from lam_agent.policy.policy import VisualActionPolicy
     from lam_agent.progress import RunProgress, plain_console
     from lam_agent.report.terminal import print_factors, print_metrics
@@ -66,9 +67,8 @@ def command(arguments: Sequence[str]) -> None:
     from lam_agent.results import read_results, write_results
     from lam_agent.running.folder import RunFolder
     from lam_agent.system import resolve_device
-    from lam_envs.tasks.importing import import_tasks
 
-    import_tasks(asked.imports)
+    import_modules(asked.imports)
     folder = RunFolder(asked.run.parent if asked.run.is_file() else asked.run)
     results, config = read_results(folder.results), read_config(folder.config)
     protocol = results.protocol

@@ -48,11 +48,11 @@ class TeacherArguments:
 
 def command(arguments: Sequence[str]) -> None:
     """Train teachers and say how good they are."""
+    from lam_agent.modules import import_modules
     from lam_envs.streams.resolve import resolve_stream
-    from lam_envs.tasks.importing import import_tasks
 
     asked = parse_arguments(TeacherArguments, merge_imports(arguments), "lam-agent train-teacher")
-    import_tasks(asked.imports)
+    import_modules(asked.imports)
     tasks = tuple(dict.fromkeys(resolve_stream(asked.tasks)))
     paths = free_files(asked.output, tasks)
 

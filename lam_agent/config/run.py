@@ -34,12 +34,11 @@ from lam_agent.config.training import (
     TrainConfig,
 )
 from lam_agent.errors import ConfigError
+from lam_agent.modules import import_modules
 from lam_agent.strategies import BUILT_IN, check_strategy_name
-from lam_envs.errors import TaskLoadError
 from lam_envs.names import has_repeats
 from lam_envs.randomisation.ranges import Randomisation
 from lam_envs.streams.resolve import resolve_stream
-from lam_envs.tasks.importing import import_tasks
 from lam_envs.words import nearest
 
 LOGGERS = ("tensorboard", "wandb")
@@ -245,7 +244,7 @@ class RunConfig:
         return self.is_encoder_frozen if store == "auto" else store == "features"
 
     def __post_init__(self) -> None:
-        _import(self.imports)
+        import_modules(self.imports)
         require_device(self.device)
         self._resolve_stream()
         require(
@@ -367,20 +366,3 @@ class RunConfig:
         if any(has_repeats(name) for name in self.task_stream):
             object.__setattr__(self, "allow_repeats", True)
         object.__setattr__(self, "task_stream", resolve_stream(self.task_stream))
-
-
-def _import(modules: tuple[str, ...]) -> None:
-    """Import modules that register tasks or strategies.
-
-    One that imports Avalanche by itself needs torchvision, which may need help beside a CPU build
-    of torch.
-    """
-    try:
-        import_tasks(modules)
-    except TaskLoadError as error:
-        if "torchvision::" not in str(error):
-            raise
-        from lam_agent.torchvision_import import import_torchvision
-
-        import_torchvision()
-        import_tasks(modules)

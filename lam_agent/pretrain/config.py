@@ -186,10 +186,10 @@ class PretrainConfig:
     looks, which are collected at the end."""
 
     def __post_init__(self) -> None:
+        from lam_agent.modules import import_modules
         from lam_envs.streams.resolve import resolve_stream
-        from lam_envs.tasks.importing import import_tasks
 
-        import_tasks(self.imports)
+        import_modules(self.imports)
         tasks = tuple(dict.fromkeys(resolve_stream(self.tasks)))
         object.__setattr__(self, "tasks", tasks)
         require(len(tasks) >= 1, "tasks", ",".join(tasks), "one task or more")
