@@ -150,12 +150,9 @@ def guarded(act: Callable[[], None]) -> int:
     except (MemoryError, RuntimeError) as error:
         if not is_memory_full(error):
             raise
-        hints = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
-        print(
-            f"lam-agent: error: the memory does not suffice ({one_line(error)[:_MOST_WORDS]}); "
-            f"use a smaller --train.batch-size, smaller pictures or fewer --workers{hints}.",
-            file=sys.stderr,
-        )
+        words = f"the memory does not suffice ({one_line(error)[:_MOST_WORDS]})"
+        remedy = "use a smaller --train.batch-size, smaller pictures or fewer --workers"
+        print(f"lam-agent: error: {_with_hints(words, remedy, error)}.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("lam-agent: interrupted.", file=sys.stderr)
@@ -167,8 +164,12 @@ def _os_words(error: OSError) -> str:
     """Return what the operating system refused, of which file, and what to do."""
     where = f" ({error.filename})" if error.filename else ""
     remedy = _REMEDIES.get(error.errno or 0)
-    hints = [*([remedy] if remedy else []), *getattr(error, "__notes__", ())]
-    return "; ".join([f"{error.strerror or error}{where}", *hints])
+    return _with_hints(f"{error.strerror or error}{where}", remedy, error)
+
+
+def _with_hints(words: str, remedy: str | None, error: Exception) -> str:
+    """Return the words of an error with what to do, and with the command that goes on then."""
+    return "; ".join([words, *([remedy] if remedy else []), *getattr(error, "__notes__", ())])
 
 
 def _fail_unknown(command: str) -> int:

@@ -158,8 +158,7 @@ class LamVectorEnv(VectorEnv[Observation, Array, Array]):
         self._render_size = render_size
         self._observe_state = observe_state
         self._generators = [seeding.np_random() for _ in range(num_envs)]
-        self._none = np.zeros(num_envs, dtype=np.bool_)
-        self._has_ended = self._none.copy()
+        self._has_ended = np.zeros(num_envs, dtype=np.bool_)
 
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
@@ -217,7 +216,7 @@ class LamVectorEnv(VectorEnv[Observation, Array, Array]):
                 f"world {int(self._has_ended.argmax())} has ended and autoreset is disabled; reset "
                 "it first by options={'reset_mask': …}."
             )
-        resets = self._has_ended if mode is AutoresetMode.NEXT_STEP else self._none
+        resets = self._has_ended & (mode is AutoresetMode.NEXT_STEP)
         batch = to_actions(actions, (self.num_envs, ACTION_SIZE))
         reward = np.zeros(self.num_envs, dtype=np.float64)
         truncated = np.zeros(self.num_envs, dtype=np.bool_)

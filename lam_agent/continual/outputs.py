@@ -20,18 +20,18 @@ def outputs_on(policy: VisualActionPolicy, frames: Frames) -> torch.Tensor:
     Returns:
         Chunks of actions, not clipped, float32 (F, L, 4), where the frames are.
     """
-    return _computed(policy, frames).actions
+    return _computed(policy, frames).actions.to(frames.actions.device)
 
 
 def tracked_on(policy: VisualActionPolicy, frames: Frames) -> torch.Tensor:
     """Compute where the policy believes object and goal to be, metres, (F, 6), likewise."""
-    tracked = _computed(policy, frames).tracked.to(policy.device)
+    tracked = _computed(policy, frames).tracked
     return policy.normaliser.to_metres(tracked).to(frames.tracked.device)
 
 
 @torch.no_grad()
 def _computed(policy: VisualActionPolicy, frames: Frames) -> PolicyOutput:
-    """Return the policy's output on all frames, where these are."""
+    """Return the policy's output on all frames, on its device."""
     was_training = policy.training
     policy.eval()
     parts: list[PolicyOutput] = []
@@ -43,6 +43,6 @@ def _computed(policy: VisualActionPolicy, frames: Frames) -> PolicyOutput:
         bags = part.bag.to(policy.device).expand(len(part), -1)
         parts.append(policy(images, feeling, bags, features))
     policy.train(was_training)
-    actions = torch.cat([part.actions for part in parts])
-    tracked = torch.cat([part.tracked for part in parts])
-    return PolicyOutput(actions.to(frames.actions.device), tracked.to(frames.actions.device))
+    return PolicyOutput(
+        torch.cat([part.actions for part in parts]), torch.cat([part.tracked for part in parts])
+    )

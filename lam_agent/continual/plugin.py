@@ -74,7 +74,7 @@ class StrategyPlugin(SupervisedPlugin):  # type: ignore[misc]
 
         Args:
             strategy: The strategy.
-            frames: A frame of each task, with images, and features where encoders are frozen.
+            frames: A frame of each task, with images.
         """
 
     def remember(

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from lam_agent.continual.batches import Frames
+from lam_agent.continual.features import encode_frames
 from lam_agent.continual.outputs import outputs_on
 from lam_agent.continual.plugin import StrategyPlugin
 from lam_agent.continual.pool import FramePool
@@ -149,28 +150,19 @@ class ReplayPlugin(StrategyPlugin):
         return self.buffer.before, self.buffer.tasks
 
     def check_room(self, strategy: Any, frames: Sequence[Frames]) -> None:
-        """Refuse a buffer that will not hold a frame of each task, before the first is learned.
-
-        Args:
-            strategy: The strategy.
-            frames: A frame of each task, with images, and features where encoders are frozen.
+        """Refuse a buffer that will not hold a frame of each task.
 
         Raises:
             ConfigError: It will not.
         """
+        if strategy.model.is_encoder_frozen:
+            frames = [replace(one, features=encode_frames(strategy.model, one)) for one in frames]
         self.buffer.check_room([self._kept(strategy, one) for one in frames])
 
     def remember(
         self, strategy: Any, task: str, frames: Frames, generator: torch.Generator
     ) -> None:
-        """Keep frames of a task that the policy has learned before the stream.
-
-        Args:
-            strategy: The strategy, whose policy is the initial one.
-            task: Name of the task.
-            frames: Its frames, with images, or with the features and outputs of a memory.
-            generator: Source of the draws.
-        """
+        """Keep frames of a task from before the stream in the buffer."""
         kept = self._kept(strategy, frames) if frames.images else frames
         if not self.keeps_outputs:
             kept = replace(kept, outputs=None)

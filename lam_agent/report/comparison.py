@@ -21,10 +21,12 @@ from lam_agent.report.curves import SAMPLES, seen_metrics, seen_values
 from lam_agent.report.words import adaptation_mode, perturbation_words, value_words
 from lam_agent.results import Results, read_results
 
-_OF_ONE_RUN = frozenset({"adapt", "demonstration_seed", "unstable_episodes"})
+_OF_ONE_RUN = frozenset(
+    f"protocol.{name}" for name in ("adapt", "demonstration_seed", "unstable_episodes")
+)
 """Entries of the protocol that may differ: they are compared, or follow from seed or run."""
 
-_OPTIONAL = frozenset({"policy_init_sha256", "perturbation", "pretraining.tasks"})
+_OPTIONAL = frozenset({"protocol.policy_init_sha256", "perturbation", "pretraining.tasks"})
 """Entries that not all runs have: of earlier versions, or what is measured where it is asked for.
 Those that have one must have the same."""
 
@@ -88,8 +90,9 @@ def load_runs(paths: Sequence[Path]) -> list[Run]:
 
 
 def _told(results: Results) -> dict[str, Any]:
-    """Return what runs that are compared must have alike."""
-    told: dict[str, Any] = {"tasks": list(results.tasks), **results.protocol}
+    """Return what runs that are compared must have alike, by what errors call it."""
+    told: dict[str, Any] = {"tasks": list(results.tasks)}
+    told |= {f"protocol.{name}": value for name, value in results.protocol.items()}
     if results.perturbed:
         told["perturbation"] = dict(results.perturbed.randomisation)
     if results.pretraining.tasks:
@@ -109,9 +112,8 @@ def _check_alike(key: str, runs: Sequence[Run], values: Sequence[Any]) -> None:
         if value == first:
             continue
         words = ["missing" if item is _MISSING else value_words(item) for item in (first, value)]
-        name = key if key in ("tasks", "perturbation", "pretraining.tasks") else f"protocol.{key}"
         raise ResultsError(
-            f"{name} is {words[0]} in {one.path} but {words[1]} in {other.path}; compare runs of "
+            f"{key} is {words[0]} in {one.path} but {words[1]} in {other.path}; compare runs of "
             "the same tasks and protocol."
         )
 

@@ -65,8 +65,8 @@ class Adaptation:
         self.interrupts = interrupts
         self.visits: dict[int, Frames] = {}
         self.plugins = make_plugins(config)
-        #: Those that are not Avalanche's own.
-        self.own_plugins = [item for item in self.plugins if isinstance(item, StrategyPlugin)]
+        #: Those that run and checkpoint ask; Avalanche's own know nothing of either.
+        self.strategy_plugins = [item for item in self.plugins if isinstance(item, StrategyPlugin)]
         self.position = 0
         self.point = ResumePoint()
         self._update: ProgressCall = no_progress
@@ -92,12 +92,12 @@ class Adaptation:
     @property
     def replay_bytes(self) -> int:
         """Return the bytes that replay buffers hold."""
-        return sum(plugin.replay_bytes for plugin in self.own_plugins)
+        return sum(plugin.replay_bytes for plugin in self.strategy_plugins)
 
     @property
     def strategy_bytes(self) -> int:
         """Return the bytes of all that the strategy keeps of earlier tasks."""
-        kept = sum(plugin.num_bytes for plugin in self.own_plugins)
+        kept = sum(plugin.num_bytes for plugin in self.strategy_plugins)
         return kept + (self.policy.packs.num_bytes if self.policy.packs is not None else 0)
 
     def restore(self, point: ResumePoint) -> None:
@@ -129,7 +129,7 @@ class Adaptation:
 
     def _take_earlier(self, count: int) -> None:
         """Hand the frames of the first experiences to plugins that keep all data."""
-        for plugin in self.own_plugins:
+        for plugin in self.strategy_plugins:
             plugin.take_earlier([self.visits[position] for position in range(count)])
 
     def fill(self, visits: dict[int, Frames], first: int) -> None:
@@ -147,16 +147,13 @@ class Adaptation:
         if self.config.is_encoder_frozen and frames.features is None:
             frames.features = encode_frames(self.policy, frames)
         generator = torch_generator(self.config.seed, "before", task)
-        for plugin in self.own_plugins:
+        for plugin in self.strategy_plugins:
             plugin.remember(self.strategy, task, frames, generator)
 
     def check_room(self) -> None:
         """Refuse a replay buffer that is too small, before an experience is trained for nothing."""
         some = [frames.select(torch.arange(1)) for frames in self.visits.values()]
-        if self.config.is_encoder_frozen:
-            for one in some:
-                one.features = encode_frames(self.policy, one)
-        for plugin in self.own_plugins:
+        for plugin in self.strategy_plugins:
             plugin.check_room(self.strategy, some)
 
     def memory(self) -> dict[str, dict[str, torch.Tensor]]:
@@ -168,7 +165,7 @@ class Adaptation:
         if not (config.is_encoder_frozen and config.memory.frames):
             return {}
         memory: dict[str, dict[str, torch.Tensor]] = {}
-        for plugin in self.own_plugins:
+        for plugin in self.strategy_plugins:
             before, kept = plugin.kept()
             learned = zip(self.tasks, kept, strict=False)
             for task, frames in [*before.items(), *learned]:
@@ -212,7 +209,7 @@ class Adaptation:
                 self._save_snapshot(tensors, {**numbers, "curve": self.validation.curve}, True)
         self.record.learning[self.position] = curve = self.validation.curve
         steps, success = int(curve[-1]["step"]), max(row["success"] for row in curve)
-        remarks = [plugin.remark for plugin in self.own_plugins]
+        remarks = [plugin.remark for plugin in self.strategy_plugins]
         self.progress.say(
             f"Adapted to {self._words(task)} in {steps} steps ({time.monotonic() - start:.0f} s); "
             f"{'; '.join([f'validation success {success:.0%}', *filter(None, remarks)])}."

@@ -75,11 +75,10 @@ def check_poses(task: str, poses: object, num_worlds: int) -> None:
     Raises:
         TaskLoadError: Naming what is wrong.
     """
-    found = poses.shape if isinstance(poses, torch.Tensor) else type(poses).__name__
+    found = _shape_of(poses)
     if found not in [(num_worlds, size) for size in _POSE_SIZES]:
-        words = tuple(found) if isinstance(found, torch.Size) else found
         raise TaskLoadError(
-            f"object_poses of {task} gives {words}; it must be a tensor with the position and the "
+            f"object_poses of {task} gives {found}; it must be a tensor with the position and the "
             f"quaternion of each object, of shape ({num_worlds}, 7) for one, ({num_worlds}, 14) "
             f"for two and ({num_worlds}, 0) for none."
         )
@@ -91,12 +90,16 @@ def check_rows(task: str, name: str, value: object, shape: tuple[int, ...]) -> N
     Raises:
         TaskLoadError: Naming what is wrong.
     """
-    found = value.shape if isinstance(value, torch.Tensor) else type(value).__name__
+    found = _shape_of(value)
     if found != shape:
-        words = tuple(found) if isinstance(found, torch.Size) else found
         raise TaskLoadError(
-            f"{name} of {task} gives {words}; it must be a tensor of shape {shape}."
+            f"{name} of {task} gives {found}; it must be a tensor of shape {shape}."
         )
+
+
+def _shape_of(value: object) -> tuple[int, ...] | str:
+    """Return the shape of a tensor, or the type of what is none."""
+    return tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
 
 
 class FiniteNumbers:
